@@ -1,0 +1,259 @@
+"""The job file: every key a user may write, with its default. Source: the job file's page in README.
+
+The models are the whole syntax, including parts that a later version makes work; `transforms/job_file.py`
+reads YAML into them and refuses by name what does not work yet.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+
+from schemas.mapping import Mapping
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Clock = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+Duration = Annotated[str, StringConstraints(pattern=r"^\d+[smhd]$")]
+Percent = Annotated[float, Field(ge=0, le=100)]
+PositiveInt = Annotated[int, Field(ge=1)]
+
+
+class Strict(BaseModel):
+    """Read strictly, never changed, and silent about what it was given (a value may be a secret)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True)
+
+
+class Csv(Strict):
+    """How a delimited file is written; `columns` names those of a file without a header line."""
+
+    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+    encoding: str = "utf-8"
+    quote: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = '"'
+    skip_rows: Annotated[int, Field(ge=0)] = 0
+    columns: list[str] | None = None
+
+
+class MoveTo(Strict):
+    done: str | None = None
+    failed: str | None = None
+
+
+class Decrypt(Strict):
+    pgp_key: str
+    passphrase: SecretStr | None = None
+
+
+class Since(Strict):
+    column: str
+    overlap: Duration = "15m"
+
+
+class On(Strict):
+    on: str
+
+
+class Table(Strict):
+    """One table of the source: files or a database's query, and how it meets the leading table."""
+
+    files: str | None = None
+    database: SecretStr | None = None
+    query: str | None = None
+    format: Literal["csv", "tsv", "jsonl", "parquet", "xlsx"] | None = None
+    csv: Csv = Csv()
+    ready: str | None = None
+    move_to: MoveTo | None = None
+    decrypt: Decrypt | None = None
+    since: Since | None = None
+    join: On | None = None
+    nest: On | None = None
+
+    @model_validator(mode="after")
+    def one_origin(self) -> Self:
+        """A table comes from files or from a database."""
+        if (self.files is None) == (self.database is None):
+            raise ValueError("give either files or database")
+        if self.database is not None and self.query is None:
+            raise ValueError("a database needs a query")
+        if self.join is not None and self.nest is not None:
+            raise ValueError("give either join or nest")
+        return self
+
+
+class JobLocale(Strict):
+    """How ambiguous values are read: whose mobiles, which time, which order of day and month."""
+
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
+    timezone: str = "UTC"
+    dates: Literal["day_first", "month_first", "iso"] = "iso"
+
+
+class Duplicates(Strict):
+    """Which of several rows of one customer is sent; `none`: all of them are invalid."""
+
+    keep: Literal["latest", "first", "last", "none"] = "last"
+    by: str | None = None
+
+    @model_validator(mode="after")
+    def latest_needs_by(self) -> Self:
+        """`latest` compares a column's times; the other rules compare nothing."""
+        if (self.keep == "latest") != (self.by is not None):
+            raise ValueError("keep: latest and by: <a column with times> go together")
+        return self
+
+
+class Rules(Strict):
+    """What is done with rows and values that are not sent as they are."""
+
+    filter: str | None = None
+    duplicates: Duplicates = Duplicates()
+    shared_identifier: Literal["hold all", "keep_first"] | None = None
+    placeholders: dict[str, list[str]] | None = None
+    bad_optional: Literal["drop", "reject"] = "drop"
+    nulls: Literal["omit", "clear"] | dict[str, Literal["omit", "clear"]] = "omit"
+
+
+class OAuth(Strict):
+    key: SecretStr
+    secret: SecretStr
+
+
+class Basic(Strict):
+    till: str
+    password: SecretStr
+
+
+class Auth(Strict):
+    """One of the two ways the API knows a client by (contract: authentication)."""
+
+    oauth: OAuth | None = None
+    basic: Basic | None = None
+
+    @model_validator(mode="after")
+    def exactly_one(self) -> Self:
+        """OAuth or Basic, never both."""
+        if (self.oauth is None) == (self.basic is None):
+            raise ValueError("give either oauth or basic")
+        return self
+
+
+class Attribution(Strict):
+    type: Literal[
+        "TILL", "STORE_CODE", "STORE_NAME", "STORE_EXTERNAL_ID", "STORE_EXTERNAL_ID_1", "STORE_EXTERNAL_ID_2"
+    ] = "TILL"
+    code: str
+
+
+Operation = Literal["update", "register", "upsert"]
+# `ALL` is listed for reads and writes, but a profile belongs to one source; the contract refuses it for writes.
+Source = Literal[
+    "FACEBOOK", "WEB_ENGAGE", "WECHAT", "INSTORE", "MARTJACK", "TMALL", "TAOBAO", "JD", "ECOMMERCE",
+    "WEBSITE", "LINE", "MOBILE_APP",
+]  # fmt: skip
+
+
+class Destination(Strict):
+    """Which API, which operation of it, and who asks."""
+
+    host: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]+(:\d+)?$")] | None = None
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+/?$")] | None = None
+    operation: Operation = "update"
+    path: Annotated[str, StringConstraints(pattern=r"^/[^\s?#]*$")] | None = None
+    source: Source = "INSTORE"
+    account_id: str | None = None
+    auth: Auth
+    attribution: Attribution | None = None
+    enrollments: bool = False
+    in_doubt: Literal["look_up", "hold", "resend"] = "hold"
+    headers: dict[str, str] = {}
+    query: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def one_place(self) -> Self:
+        """A host (https) or a whole url (the sandbox)."""
+        if (self.host is None) == (self.url is None):
+            raise ValueError("give either host or url")
+        return self
+
+
+class Limits(Strict):
+    """What the API allows; the defaults are the contract's (rate and batch limits)."""
+
+    requests_per_minute: PositiveInt = 90
+    rows_per_request: Annotated[int, Field(ge=1, le=1000)] = 10
+    bytes_per_request: Annotated[int, Field(ge=1000)] = 1_000_000
+    in_flight: Annotated[int, Field(ge=1, le=256)] = 4
+    timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    attempts: PositiveInt = 4
+
+
+class Guards(Strict):
+    min_rows: int | None = None
+    max_invalid_percent: Percent | None = None
+    max_refused_percent: Percent | None = None
+    max_points: int | None = None
+    max_points_per_customer: int | None = None
+    max_changed_percent: Percent | None = None
+    approve_above_points: int | None = None
+
+
+class Window(Strict):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True)
+    from_: Annotated[Clock, Field(alias="from")]
+    to: Clock
+
+
+class Run(Strict):
+    """Where parts are prepared, and how large they are."""
+
+    workers: Literal["threads", "processes", "dask"] = "threads"
+    dask: str | None = None
+    part_rows: Annotated[int, Field(ge=100, le=1_000_000)] = 50_000
+
+
+class Notify(Strict):
+    webhook: SecretStr | None = None
+    email: str | None = None
+
+
+class Keep(Strict):
+    payloads_days: Annotated[int, Field(ge=0)] = 7
+    reports_days: Annotated[int, Field(ge=0)] = 90
+
+
+class Job(Strict):
+    """A whole job file, checked; `name`, `source`, `map` and `destination` must be written."""
+
+    name: Name
+    mode: Literal["sync", "migrate"] = "sync"
+    source: Annotated[dict[Name, Table], Field(min_length=1)]
+    locale: JobLocale = JobLocale()
+    key: str | None = None
+    points_id: str | None = None
+    map: Mapping
+    rules: Rules = Rules()
+    destination: Destination
+    limits: Limits = Limits()
+    guards: Guards = Guards()
+    window: Window | None = None
+    run: Run = Run()
+    notify: Notify = Notify()
+    keep: Keep = Keep()
+
+    @model_validator(mode="after")
+    def tables_fit(self) -> Self:
+        """The first table leads and joins nothing; each later one says how it meets it."""
+        for place, (name, table) in enumerate(self.source.items()):
+            meets = table.join is not None or table.nest is not None
+            if place == 0 and meets:
+                raise ValueError(f"source.{name}: the first table leads; it cannot join or nest")
+            if place > 0 and not meets:
+                raise ValueError(f"source.{name}: say how it meets the first table: join or nest")
+        return self
+
+    @property
+    def key_column(self) -> str:
+        """The column that tells customers apart: `key`, else the first mapped identifier's."""
+        if self.key is not None:
+            return self.key
+        columns = [value.column for value in self.map.identifiers.values() if value.column is not None]
+        return columns[0]

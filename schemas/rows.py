@@ -1,0 +1,39 @@
+"""What a source yields: rows of text that know where they came from, and lines that are no rows."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A line that is no row, kept byte for byte; `code` is the stable reason ("line.too_few_columns")."""
+
+    file: int  # place in the reading's `files`
+    line: int  # physical line, from 1
+    code: str
+    raw: bytes  # with its line end, in the file's own encoding
+
+
+@dataclass(frozen=True, slots=True)
+class RawRows:
+    """Some rows of one file, in file order.
+
+    `rows` has the source's columns in source order and spelling, all `pa.string()`; null only where the
+    format has nulls. `lines` (int64) is the physical line a row starts on (Parquet: row number), from 1.
+    """
+
+    file: int
+    rows: pa.RecordBatch
+    lines: pa.Array
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file as it was when it was opened; `sha256` is of its bytes on disk, before any unpacking."""
+
+    path: Path
+    size_bytes: int
+    sha256: str
