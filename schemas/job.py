@@ -140,7 +140,7 @@ class Attribution(Strict):
     type: Literal[
         "TILL", "STORE_CODE", "STORE_NAME", "STORE_EXTERNAL_ID", "STORE_EXTERNAL_ID_1", "STORE_EXTERNAL_ID_2"
     ] = "TILL"
-    code: str
+    code: str | None = None  # none: the client's default till
 
 
 Operation = Literal["update", "register", "upsert"]

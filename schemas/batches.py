@@ -1,0 +1,57 @@
+"""A batch as it leaves: body, rows, and what came back."""
+
+from dataclasses import dataclass, field
+
+from schemas.outcomes import BatchReply
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One request's worth of rows, encoded once, hashed once, sent as it is.
+
+    `rows` are the run's row numbers in the order of the body's elements; `points` tells that the batch
+    credits points (such rows never share a batch with others).
+    """
+
+    number: int
+    rows: tuple[int, ...]
+    body: bytes = field(repr=False)  # personal data
+    points: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NeverSent:
+    """Not a byte of the request left: DNS, connect, TLS, no free connection. It may go again."""
+
+    why: str  # "host unknown", "connection refused", "TLS: certificate has expired", … without any URL's secret
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """The request began to leave and no whole answer came: the batch is in doubt."""
+
+    why: str  # "timed out after 60 s", "connection reset"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, whole. `retry_after_s` is the server's wish, from either form of Retry-After."""
+
+    status: int
+    body: bytes = field(repr=False)
+    request_id: str | None = None
+    retry_after_s: float | None = None
+    latency_ms: float = 0.0
+
+
+Sending = NeverSent | NoAnswer | Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What is recorded of an attempt at a batch."""
+
+    batch: Batch
+    attempt: int
+    reply: BatchReply
+    request_id: str | None = None

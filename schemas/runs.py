@@ -1,0 +1,195 @@
+"""A run as it is told to people and machines: plan, totals, reasons, and `run.json` (README: run.json)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.outcomes import Fate
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row behind a reason, fit for a report: `customer` is masked ("C-1••••7")."""
+
+    file: str
+    line: int
+    customer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why rows ended in a fate: `cause` and `fix` are sentences without any value of a row."""
+
+    fate: Fate
+    code: str
+    rows: int
+    cause: str
+    fix: str
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What cleaning did to a value of the payload, in how many rows ("mobile", "country_code_added", 1204)."""
+
+    target: str
+    kind: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A file that was read: `rows` includes unreadable lines."""
+
+    table: str
+    file: str
+    size_bytes: int
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What happened on the wire in one slice of the delivery; `start_s` counts from the first request."""
+
+    start_s: float
+    length_s: float
+    sent: int
+    throttled: int
+    failed: int
+    rows: int  # rows answered
+    latency_ms: float | None  # median of the slice's answers
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    sent: int = 0
+    answered: int = 0
+    retried: int = 0
+    throttled: int = 0
+    looked_up: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Control totals: `rows` and `points[programme]` by fate; both have the sum read beside them."""
+
+    read: int
+    rows: Mapping[Fate, int]
+    points_read: Mapping[str, int]
+    points: Mapping[str, Mapping[Fate, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be sent, before the first byte leaves; `totals` count planned rows as `not_sent`."""
+
+    run: str
+    job: str
+    mode: str
+    totals: Totals
+    requests: int
+    seconds_at_allowed_rate: float
+    requests_per_minute: int
+    destination: str
+    operation: str
+    origins: tuple[Origin, ...]
+    reasons: tuple[Reason, ...]
+    changes: tuple[Change, ...]
+    unmatched: Mapping[str, int]  # rows of a joined table that no leading row asked for, per table
+    digest: str  # of the job file and the source; `deliver` refuses a plan whose input changed
+
+    def as_json(self) -> dict[str, Any]:
+        """`plan.json`."""
+        return {
+            "schema": 1,
+            "run": self.run,
+            "job": self.job,
+            "mode": self.mode,
+            "rows": rows_json(self.totals),
+            "points": points_json(self.totals),
+            "requests": self.requests,
+            "seconds": round(self.seconds_at_allowed_rate, 1),
+            "requests_per_minute": self.requests_per_minute,
+            "destination": self.destination,
+            "operation": self.operation,
+            "sources": [
+                {"table": o.table, "file": o.file, "size_bytes": o.size_bytes, "sha256": o.sha256, "rows": o.rows}
+                for o in self.origins
+            ],
+            "unmatched": dict(self.unmatched),
+            "reasons": [reason_json(reason) for reason in self.reasons],
+            "changes": [{"target": c.target, "kind": c.kind, "rows": c.rows} for c in self.changes],
+            "digest": self.digest,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """All that a report shows and `run.json` says. `state`: done | stopped | failed."""
+
+    run: str
+    job: str
+    mode: str
+    state: str
+    exit_code: int
+    started: str  # local time of the job with its offset, as run.json shows it
+    finished: str
+    destination: str
+    operation: str
+    totals: Totals
+    requests: Requests
+    requests_per_minute: int  # what the job allows
+    seconds: Mapping[str, float]  # prepare, settle, deliver, report
+    reasons: tuple[Reason, ...]  # most rows first within a fate, fates in their order
+    changes: tuple[Change, ...]  # most rows first
+    origins: tuple[Origin, ...]
+    ticks: tuple[Tick, ...]
+    unmatched: Mapping[str, int] = field(default_factory=dict)
+    stopped_because: str = ""  # one sentence; empty when the run came to its end
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """`run.json`."""
+        return {
+            "schema": 1,
+            "run": self.run,
+            "job": self.job,
+            "mode": self.mode,
+            "state": self.state,
+            "started": self.started,
+            "finished": self.finished,
+            "exit_code": self.exit_code,
+            "rows": rows_json(self.totals),
+            "points": points_json(self.totals),
+            "requests": {name: getattr(self.requests, name) for name in Requests.__dataclass_fields__},
+            "seconds": {stage: round(seconds, 1) for stage, seconds in self.seconds.items()},
+            "reasons": [reason_json(reason) for reason in self.reasons],
+            "files": dict(self.files),
+            **({"stopped_because": self.stopped_because} if self.stopped_because else {}),
+        }
+
+
+def rows_json(totals: Totals) -> dict[str, int]:
+    """`{"read": …, "unreadable": …, …}` with every fate, zeros too."""
+    return {"read": totals.read} | {fate.value: totals.rows.get(fate, 0) for fate in Fate}
+
+
+def points_json(totals: Totals) -> dict[str, dict[str, int]]:
+    """Per programme what was read and what became of it; fates without points are left out."""
+    return {
+        programme: {"read": read}
+        | {fate.value: points for fate in Fate if (points := totals.points[programme].get(fate, 0))}
+        for programme, read in totals.points_read.items()
+    }
+
+
+def reason_json(reason: Reason) -> dict[str, Any]:
+    """One entry of `reasons`."""
+    return {
+        "fate": reason.fate.value,
+        "code": reason.code,
+        "rows": reason.rows,
+        "cause": reason.cause,
+        "fix": reason.fix,
+    }
