@@ -8,10 +8,25 @@ from connectors.sandbox.codes import Notes
 from connectors.sandbox.settings import Org
 
 IDENTIFIER_TYPES = frozenset(
-    "mobile email externalId wechat martjackId fbId tmall_uname cuid ali_uname jd_uname vip_uname mobilePush line "
-    "unionId cardnumber".split()
+    [
+        "mobile",
+        "email",
+        "externalId",
+        "wechat",
+        "martjackId",
+        "fbId",
+        "tmall_uname",
+        "cuid",
+        "ali_uname",
+        "jd_uname",
+        "vip_uname",
+        "mobilePush",
+        "line",
+        "unionId",
+        "cardnumber",
+    ]
 )
-CHANNEL_TYPES = frozenset("mobile email wechat ios android line mobilePush whatsapp".split())
+CHANNEL_TYPES = frozenset(["mobile", "email", "wechat", "ios", "android", "line", "mobilePush", "whatsapp"])
 # Type -> code that refuses a customer, code that warns that the value was not stored.
 BAD_VALUE = {"mobile": (1001, 8056), "email": (1002, 8055), "externalId": (1003, 8064)}
 EMAIL = re.compile(r"[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
@@ -45,9 +60,7 @@ class Contacts:
         kind = "cardnumber" if kind in {"card", "cardNumber"} else kind
         return f"{kind}:{self.canonical(kind, value) or value}"
 
-    def identifiers(
-        self, given: Sequence[wire.Identifier], notes: Notes, *, refuses: bool
-    ) -> list[tuple[str, str]]:
+    def identifiers(self, given: Sequence[wire.Identifier], notes: Notes, *, refuses: bool) -> list[tuple[str, str]]:
         """Good identifiers in the order sent, each once.
 
         A bad one is dropped with a warning. It is an error when it is the primary one, or when `refuses` is

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Literal
 
 from connectors.sandbox.records import Record, StoredProfile
 from connectors.sandbox.settings import Settings
@@ -26,6 +27,7 @@ class Policy:
     updates: bool
     changes_identifiers: bool
     merges: bool
+    missing: int = 8009  # the code for a customer who is not there and may not be created
 
     @classmethod
     def of(cls, operation: Operation, settings: Settings, *, skip_change: bool = True) -> "Policy":
@@ -39,16 +41,20 @@ class Policy:
         )
 
 
-def resolve(unit: Unit, checked: Checked, policy: Policy) -> Record | None:
+def owners_of(unit: Unit, checked: Checked) -> list[int]:
+    """Every customer that these identifiers lead to, in the order sent."""
+    return list(dict.fromkeys(unit.owner[key] for key in checked.keys if key in unit.owner))
+
+
+def resolve(unit: Unit, checked: Checked, owners: list[int], policy: Policy) -> Record | None:
     """The one customer these identifiers mean: found, made of several, or created; None after an error.
 
     Several owners become one for good: the customer found by the first identifier is the victim, the oldest of
     the others survives (contract §9.1: "existing = survivor, incoming = victim").
     """
-    owners = list(dict.fromkeys(unit.owner[key] for key in checked.keys if key in unit.owner))
     if not owners:
         if not policy.creates:
-            checked.notes.error(8009)
+            checked.notes.error(policy.missing)
             return None
         return unit.create()
     found = unit.record(owners[0])
@@ -92,12 +98,14 @@ def _merge(unit: Unit, victim: Record, survivor: Record) -> None:
     unit.merge(victim, survivor)
 
 
-def attach(
-    unit: Unit, record: Record, profile: StoredProfile, checked: Checked, *, fills: bool, replaces: bool
-) -> None:
-    """Give the customer the identifiers they lack.
+Attaching = Literal["keep", "fill", "replace"]
 
-    An identifier of a kind that they have with another value is not stored (91006), or replaces it.
+
+def attach(unit: Unit, record: Record, profile: StoredProfile, checked: Checked, mode: Attaching) -> None:
+    """Give the customer the identifiers of kinds they lack (not when `keep`), and any further card.
+
+    An identifier of a kind that they have with another value takes its place when `replace`; else it is not
+    stored, and 91006 says so.
     """
     for kind, value in checked.identifiers:
         held = profile.identifiers.get(kind)
@@ -105,7 +113,7 @@ def attach(
         if held == value or (held is not None and key in record.keys):
             continue
         if kind != "cardnumber":
-            if (held is not None and not replaces) or (held is None and not fills and record.keys):
+            if mode == "keep" or (held is not None and mode == "fill"):
                 checked.notes.warn(91006, kind)
                 continue
             if held is not None:

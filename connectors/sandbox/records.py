@@ -1,11 +1,14 @@
 """A customer as the sandbox keeps them: one JSON record per row of the table `customers`."""
 
+from datetime import timedelta, timezone
 from typing import Any
 
 import msgspec
 
+IST = timezone(timedelta(hours=5, minutes=30))  # the cluster's zone: all stored times are written in it
 
-class StoredProfile(msgspec.Struct):
+
+class StoredProfile(msgspec.Struct, omit_defaults=True):
     """A customer as one source knows them; `identifiers` is kind -> value, one of each kind but cards."""
 
     source: str
@@ -19,7 +22,7 @@ class StoredProfile(msgspec.Struct):
     modified_at: str = ""
 
 
-class Enrolled(msgspec.Struct):
+class Enrolled(msgspec.Struct, omit_defaults=True):
     """A programme the customer is in; what was set at enrolment does not change (contract §9.2)."""
 
     tier_number: int = 1
@@ -27,7 +30,7 @@ class Enrolled(msgspec.Struct):
     points_expiry: str = ""
 
 
-class Family(msgspec.Struct):
+class Family(msgspec.Struct, omit_defaults=True):
     """A customer's place in a hierarchy; once mapped, none of it changes (contract §9.2: 1626-1628)."""
 
     hierarchy: str
@@ -37,7 +40,7 @@ class Family(msgspec.Struct):
     children: list[int] = []
 
 
-class Record(msgspec.Struct):
+class Record(msgspec.Struct, omit_defaults=True):
     """Everything of one customer but points and counts, which have tables of their own.
 
     `keys` are all identifiers that lead here, also those of merged victims.
@@ -65,3 +68,10 @@ class Record(msgspec.Struct):
 
 encode_record = msgspec.json.Encoder().encode
 decode_record = msgspec.json.Decoder(Record).decode
+
+
+def whole(value: Any) -> Any:
+    """A record for JSON with every field in it; storage leaves out what is empty."""
+    if isinstance(value, msgspec.Struct):
+        return {name: whole(getattr(value, name)) for name in value.__struct_fields__}
+    return [whole(one) for one in value] if isinstance(value, list) else value

@@ -37,7 +37,7 @@ def _sources() -> Mapping[str, tuple[str, ...]]:
     """Sources of contract §2; those with accounts ask for one of them, the others for none."""
     single = ("INSTORE", "TMALL", "TAOBAO", "JD", "ECOMMERCE", "WEBSITE")
     several = ("WECHAT", "FACEBOOK", "LINE", "MOBILE_APP", "WEB_ENGAGE", "MARTJACK")
-    return MappingProxyType({s: () for s in single} | {s: ("main",) for s in several})
+    return MappingProxyType(dict.fromkeys(single, ()) | dict.fromkeys(several, ("main",)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,9 @@ Nothing survives a power cut (`synchronous = off`): this is a stand-in, and its 
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
-
-import msgspec
 
 from connectors.sandbox.records import Record, decode_record, encode_record
 
@@ -47,10 +46,12 @@ create table if not exists merges (
     request_id  text not null
 );
 """
-IDS_OF_KEYS = "select key, customer_id from identifiers where key in (select value from json_each(?))"
-RECORDS = "select record from customers where id in (select value from json_each(?))"
-
-encode_list = msgspec.json.Encoder().encode
+# Question marks, not json_each(): twice as fast, and batches of one size share one prepared statement.
+IDS_OF_KEYS = "select key, customer_id from identifiers where key in ({})"
+RECORDS = "select record from customers where id in ({})"
+MAX_VARIABLES = 10_000
+UPSERT = """insert into customers values (?, ?, ?)
+            on conflict (id) do update set record = excluded.record, merged_into = excluded.merged_into"""
 
 
 class Store:
@@ -70,7 +71,7 @@ class Store:
     def rows(self, sql: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
         with self.lock:
-            return self._db.execute(sql, tuple(values)).fetchall()
+            return self._db.execute(sql, list(values)).fetchall()
 
     def number(self, sql: str, values: Iterable[Any] = ()) -> int:
         """The one number a query answers with; 0 for null."""
@@ -83,12 +84,17 @@ class Store:
 
     def owners(self, keys: Iterable[str]) -> dict[str, int]:
         """Which customer each known key leads to."""
-        return dict(self.rows(IDS_OF_KEYS, (encode_list(list(keys)).decode(),)))
+        return dict(self._rows_in(IDS_OF_KEYS, keys))
 
     def records(self, ids: Iterable[int]) -> dict[int, Record]:
         """The records of those of the ids that exist."""
-        found = self.rows(RECORDS, (encode_list(list(ids)).decode(),))
-        return {record.id: record for record in (decode_record(row[0]) for row in found)}
+        found = [decode_record(row[0]) for row in self._rows_in(RECORDS, ids)]
+        return {record.id: record for record in found}
+
+    def _rows_in(self, sql: str, values: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
+        remaining = iter(values)
+        while some := list(islice(remaining, MAX_VARIABLES)):
+            yield from self.rows(sql.format(",".join("?" * len(some))), some)
 
     def write(self, statements: Mapping[str, list[tuple[Any, ...]]]) -> None:
         """Run each statement over its rows, all in one transaction, in order."""
@@ -180,13 +186,13 @@ class Unit:
         self.store.write(
             {
                 "delete from identifiers where key = ?": self._freed,
-                "insert or replace into customers values (?, ?, ?)": [
-                    (record.id, encode_record(record), record.merged_into) for record in changed
-                ],
+                UPSERT: [(record.id, encode_record(record), record.merged_into) for record in changed],
                 "insert or replace into identifiers values (?, ?)": list(self._added.items()),
                 "insert into writes values (?, ?)": self._writes,
                 "insert into credits values (null, ?, ?, ?, ?, ?, ?)": self._credits,
                 "insert into merges values (?, ?, ?)": self._merges,
-                "update credits set customer_id = ?2 where customer_id = ?1 and ?3 = ?3": self._merges,
+                "update credits set customer_id = ? where customer_id = ?": [
+                    (survivor, victim) for victim, survivor, _ in self._merges
+                ],
             }
         )

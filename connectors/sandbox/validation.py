@@ -9,7 +9,7 @@ from connectors.sandbox.codes import Note, Notes
 from connectors.sandbox.contacts import Contacts
 from connectors.sandbox.enrolments import check_enrolments, parse_moment
 from connectors.sandbox.fields import custom_fields, extended_fields, stored_name
-from connectors.sandbox.settings import Settings
+from connectors.sandbox.settings import Org, Settings
 
 LOYALTY_TYPES = frozenset({"loyalty", "non_loyalty"})
 
@@ -23,6 +23,7 @@ class Checked:
     source: str = ""
     account: str = ""
     identifiers: list[tuple[str, str]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)  # under what this customer is found, in the order sent
     first_name: str | None = None
     last_name: str | None = None
     channels: list[dict[str, object]] = field(default_factory=list)
@@ -30,11 +31,17 @@ class Checked:
     extended: dict[str, Any] = field(default_factory=dict)
     loyalty_type: str | None = None
     enrolments: list[wire.Enrollment] = field(default_factory=list)
+    family: wire.Association | None = None
+    parent: "Checked | None" = None
+    children: "list[Checked]" = field(default_factory=list)
 
     @property
-    def keys(self) -> list[str]:
-        """Under what this customer is found, in the order sent."""
-        return [f"{kind}:{value}" for kind, value in self.identifiers]
+    def all_keys(self) -> list[str]:
+        """The keys of this customer, their parent and their children."""
+        if self.family is None:
+            return self.keys
+        relatives = [*([self.parent] if self.parent else []), *self.children]
+        return [*self.keys, *(key for relative in relatives for key in relative.keys)]
 
     @property
     def errors(self) -> list[Note]:
@@ -58,18 +65,26 @@ class Validator:
         checked.loyalty_type = self._loyalty_type(sent, notes)
         if sent.loyalty_program_enrollments:
             now = datetime.now(UTC)
-            checked.enrolments = check_enrolments(
-                sent.loyalty_program_enrollments, self.org.programmes, now, notes
-            )
+            checked.enrolments = check_enrolments(sent.loyalty_program_enrollments, self.org.programmes, now, notes)
         if sent.associated_with is not None and sent.associated_with not in self.org.tills:
             notes.warn(8077)
         if sent.status_label and sent.status_label not in self.org.status_labels:
             notes.error(8086, sent.status_label)
         if sent.create_date is not None:
             self._check_registration(sent.create_date, notes)
+        if sent.association_details is not None:
+            self._relatives(checked, sent.association_details)
         return checked
 
-    def relative(self, sent: wire.Person, source: str, account: str) -> Checked:
+    def _relatives(self, checked: Checked, family: wire.Association) -> None:
+        check_association(family, self.org, checked.notes)
+        checked.family = family
+        children = family.child_customers or []
+        checked.children = [self._relative(c, checked.source, checked.account) for c in children]
+        if family.parent_customer is not None:
+            checked.parent = self._relative(family.parent_customer, checked.source, checked.account)
+
+    def _relative(self, sent: wire.Person, source: str, account: str) -> Checked:
         """Check a parent or child: a bad mobile is left out and told three times over (contract §4.3)."""
         checked = self._person(sent, source, account, refuses=False)
         if any(warning["code"] == 8056 for warning in checked.notes.warnings):
@@ -86,6 +101,7 @@ class Validator:
         profile = sent.profiles[0]
         self._check_source(checked, profile)
         checked.identifiers = self.contacts.identifiers(profile.identifiers or [], notes, refuses=refuses)
+        checked.keys = [f"{kind}:{value}" for kind, value in checked.identifiers]
         if profile.comm_channels:
             checked.channels = self.contacts.channels(profile.comm_channels, notes)
         checked.first_name = stored_name(profile.first_name)
@@ -127,3 +143,21 @@ class Validator:
             notes.error(8017)
         elif moment < self._earliest:
             notes.error(1034)
+
+
+def check_association(family: wire.Association, org: Org, notes: Notes) -> None:
+    """Hierarchy, roles and company must be the org's; a role must be of its hierarchy (contract §5: 1600-1711)."""
+    roles = org.hierarchies.get(family.hierarchy_code or "")
+    if roles is None:
+        notes.error(1616, family.hierarchy_code or "")
+    elif family.role_code not in roles:
+        notes.error(1615, family.role_code or "")
+    elif family.child_customers and family.child_role_code not in roles:
+        notes.error(1617, family.child_role_code or "")
+    if len(family.child_customers or ()) > org.max_children:
+        notes.error(1605)
+    if family.parent_customer is not None and family.child_customers:
+        notes.error(8027)
+    company = family.fleet_company
+    if company is not None and str(company.external_id) not in org.companies:
+        notes.error(1704)

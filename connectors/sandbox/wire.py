@@ -99,18 +99,3 @@ class Element(Person, rename="camel"):
 
 
 decode_batch = msgspec.json.Decoder(list[Element]).decode
-
-
-def people(element: Element) -> list[Person]:
-    """The customers that one element touches: itself, then its parent or children."""
-    family = element.association_details
-    if family is None:
-        return [element]
-    parent = [family.parent_customer] if family.parent_customer else []
-    return [element, *parent, *(family.child_customers or ())]
-
-
-def identifier_keys(person: Person) -> list[str]:
-    """`type:value` of every identifier, as sent."""
-    profile = person.profiles[0] if person.profiles else None
-    return [f"{i.type}:{i.value}" for i in (profile.identifiers or ())] if profile else []

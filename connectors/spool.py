@@ -1,0 +1,117 @@
+"""A run's folder: parts on disk between the stages, and what people get in the end.
+
+    rows/00000.parquet      the source's rows as text: one column per source column, by place, plus file and line
+    joined/T/00000.parquet  what table T has for them, row by row
+    unreadable/00000.parquet  lines that are no rows
+    prepared/00000.parquet  payloads and first fates, row by row
+    dropped.parquet         rows that settling took out of the plan
+
+Row numbers count through the parts in order, unreadable lines of a part after its rows. The folder is
+private (0700): it holds customers until `purge`.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+UNREADABLE = pa.schema([("file", pa.int32()), ("line", pa.int64()), ("code", pa.string()), ("raw", pa.binary())])
+DROPPED = pa.schema([("row", pa.int64()), ("fate", pa.string()), ("code", pa.string()), ("stands_for", pa.int64())])
+# What DuckDB may hold before it spills to the run's folder.
+SETTLE_MEMORY = "128MB"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the source: `rows` readable rows from row number `first_row` on, then its unreadable lines."""
+
+    number: int
+    first_row: int
+    rows: int
+    unreadable: int = 0
+
+    @property
+    def end_row(self) -> int:
+        """One past the part's last row number."""
+        return self.first_row + self.rows + self.unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Spool:
+    """The files of one run, by what they hold."""
+
+    folder: Path
+
+    def create(self) -> None:
+        """Make the folder, private to its owner."""
+        self.folder.mkdir(parents=True, mode=0o700)
+        for name in ("rows", "unreadable", "prepared", "joined"):
+            (self.folder / name).mkdir(mode=0o700)
+
+    def path(self, kind: str, part: Part) -> Path:
+        """Where a part's table of a kind lies."""
+        return self.folder / kind / f"{part.number:05}.parquet"
+
+    def write(self, kind: str, part: Part, table: pa.Table) -> None:
+        """Write one part's table. Text is packed, not made into dictionaries: most columns are unique."""
+        path = self.path(kind, part)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        with private(path) as file:
+            pq.write_table(table, file, compression="lz4", use_dictionary=False, write_statistics=False)
+
+    def read(self, kind: str, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read one part's table, or some of its columns."""
+        return pq.ParquetFile(self.path(kind, part)).read(columns=list(columns) if columns is not None else None)
+
+    def write_dropped(self, found: duckdb.DuckDBPyRelation) -> None:
+        """Keep what settling took out, sorted by row."""
+        with private(self.folder / "dropped.parquet") as file, pq.ParquetWriter(file, DROPPED) as writer:
+            for batch in found.to_arrow_reader(100_000):
+                writer.write_batch(batch.cast(DROPPED))
+
+    def dropped(self, part: Part) -> pa.Table:
+        """What settling took out of one part, sorted by row."""
+        within = [("row", ">=", part.first_row), ("row", "<", part.end_row)]
+        return pq.read_table(self.folder / "dropped.parquet", filters=within)
+
+    def database(self) -> duckdb.DuckDBPyConnection:
+        """DuckDB for questions about whole tables: it spills to the run's folder and keeps nothing."""
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": SETTLE_MEMORY,
+            "temp_directory": str(self.folder / "spill"),
+            "threads": 2,
+        }
+        return duckdb.connect(":memory:", config=config)
+
+    def relation(self, database: duckdb.DuckDBPyConnection, kind: str) -> duckdb.DuckDBPyRelation:
+        """All parts of a kind as one lazy table."""
+        return database.read_parquet(str(self.folder / kind / "*.parquet"))
+
+
+def private(path: Path) -> "PrivateFile":
+    """A file that only its owner may read, replaced whole or not at all."""
+    return PrivateFile(path)
+
+
+class PrivateFile:
+    """Writes beside the final name and moves into place at the end, so that a crash leaves no half file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.unfinished = path.with_name(path.name + ".part")
+
+    def __enter__(self) -> pa.NativeFile:
+        descriptor = os.open(self.unfinished, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        self.file = os.fdopen(descriptor, "wb")
+        return self.file
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.file.close()
+        if kind is None:
+            self.unfinished.replace(self.path)
+        else:
+            self.unfinished.unlink(missing_ok=True)

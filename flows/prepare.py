@@ -1,0 +1,224 @@
+"""Pull and prepare: the source becomes parts on disk, and each part payloads and first fates."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+
+from connectors.files import Reading, open_table
+from connectors.joins import join, write_joining
+from connectors.spool import UNREADABLE, Part, Spool
+from flows.hands import Audience, Workers
+from schemas.job import Job
+from schemas.rows import RawRows, Unreadable
+from schemas.runs import Change, Origin
+from transforms.columns import OURS, Place, resolve
+from transforms.customers import Changes
+from transforms.filters import read_filter
+from transforms.frames import frame_of, gathered
+from transforms.mapping import askers, locale_of, template_of
+from transforms.prepared import Recipe, prepare
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The opened tables of a job and where each mapped column lies in them; nothing is read yet."""
+
+    tables: Mapping[str, Reading]
+    places: Mapping[str, Place]
+
+    @property
+    def lead(self) -> str:
+        return next(iter(self.tables))
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        """A table's columns, without those that a rejected file brings along."""
+        return tuple(column for column in self.tables[table].columns if column not in OURS)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRun:
+    """What preparing found; the tables themselves lie in the spool."""
+
+    parts: tuple[Part, ...]
+    origins: tuple[Origin, ...]
+    changes: tuple[Change, ...]
+    unmatched: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PartWork:
+    """One part's work, as it travels to a worker: places and rules, no customer."""
+
+    folder: Path
+    part: Part
+    lead: str
+    places: Mapping[str, Place]
+    joined: tuple[str, ...]
+    recipe: Recipe
+
+
+def open_source(job: Job, folder: Path) -> Source:
+    """Open every table and find every column the job names.
+
+    Raises:
+        SourceError: files are missing or unreadable, or columns are missing; all of a kind at once.
+    """
+    tables = {name: open_table(table, folder, f"source.{name}") for name, table in job.source.items()}
+    columns = {name: tuple(c for c in reading.columns if c not in OURS) for name, reading in tables.items()}
+    wanted = [
+        *askers(job),
+        *((c, "rules.filter") for c in (read_filter(job.rules.filter).columns if job.rules.filter else ())),
+    ]
+    return Source(tables, resolve(wanted, columns) | _join_keys(job, columns))
+
+
+def _join_keys(job: Job, columns: Mapping[str, tuple[str, ...]]) -> dict[str, Place]:
+    """The key of each join, in the leading and in the joined table, as `table.column`."""
+    lead = next(iter(job.source))
+    asked = [
+        (f"{side}.{table.join.on}", f"source.{name}.join.on")
+        for name, table in job.source.items()
+        if table.join is not None
+        for side in (lead, name)
+    ]
+    return resolve(asked, columns)
+
+
+def prepare_run(
+    job: Job, source: Source, spool: Spool, recipe: Recipe, workers: Workers, audience: Audience, limit: int | None
+) -> PreparedRun:
+    """Pull the source into parts and prepare each; parts of a single table are prepared while it is read."""
+    audience.stage("prepare")
+    read: Counter[tuple[str, int]] = Counter()
+    pulled = pull(source, spool, job.run.part_rows, limit, read)
+    joined = tuple(name for name, table in job.source.items() if table.join is not None)
+    unmatched: dict[str, int] = {}
+    if joined:
+        parts = list(pulled)
+        unmatched = {name: _join(job, source, spool, parts, name, read) for name in joined}
+        pulled = iter(parts)
+    works = (PartWork(spool.folder, part, source.lead, source.places, joined, recipe) for part in pulled)
+    changes: Changes = Counter()
+    done_parts: list[Part] = []
+    for part, changed in workers(prepare_part, works):
+        done_parts.append(part)
+        changes += changed
+        audience.advance(part.end_row, "rows")
+    return PreparedRun(tuple(done_parts), _origins(source, read), _changes(changes), unmatched)
+
+
+def pull(
+    source: Source, spool: Spool, part_rows: int, limit: int | None, read: Counter[tuple[str, int]]
+) -> Iterator[Part]:
+    """Read the leading table into parts of about `part_rows` rows; counts rows per (table, file)."""
+    reading = source.tables[source.lead]
+    first_row = 0
+    for number, batches in enumerate(_grouped(_limited(reading.batches(), limit), part_rows)):
+        unreadable = [line for batch in batches for line in batch.unreadable]
+        rows = gathered(batches, first_row, drop=OURS)
+        part = Part(number, first_row, rows.num_rows, len(unreadable))
+        spool.write("rows", part, rows)
+        spool.write("unreadable", part, _unreadable(unreadable))
+        _count(read, source.lead, batches)
+        yield part
+        first_row = part.end_row
+
+
+def _count(read: Counter[tuple[str, int]], table: str, batches: Iterable[RawRows]) -> None:
+    for batch in batches:
+        read[table, batch.file] += batch.rows.num_rows
+        for line in batch.unreadable:
+            read[table, line.file] += 1
+
+
+def _limited(batches: Iterator[RawRows], limit: int | None) -> Iterator[RawRows]:
+    left = limit
+    for batch in batches:
+        if left is None or batch.rows.num_rows <= left:
+            yield batch
+        else:
+            yield RawRows(batch.file, batch.rows.slice(0, left), batch.lines.slice(0, left))
+        if left is not None:
+            left -= batch.rows.num_rows
+            if left <= 0:
+                return
+
+
+def _grouped(batches: Iterator[RawRows], part_rows: int) -> Iterator[list[RawRows]]:
+    group: list[RawRows] = []
+    rows = 0
+    for batch in batches:
+        group.append(batch)
+        rows += batch.rows.num_rows
+        if rows >= part_rows:
+            yield group
+            group, rows = [], 0
+    if group:
+        yield group
+
+
+def _unreadable(lines: list[Unreadable]) -> pa.Table:
+    columns = ([x.file for x in lines], [x.line for x in lines], [x.code for x in lines], [x.raw for x in lines])
+    return pa.table([pa.array(c, kind) for c, kind in zip(columns, UNREADABLE.types, strict=True)], schema=UNREADABLE)
+
+
+def _join(job: Job, source: Source, spool: Spool, parts: list[Part], name: str, read: Counter[tuple[str, int]]) -> int:
+    """Spool a joined table and match it; returns its rows without a leading row."""
+    first_row = 0
+    for number, batches in enumerate(_grouped(source.tables[name].batches(), job.run.part_rows)):
+        rows = gathered(batches, first_row, drop=OURS)
+        write_joining(spool, name, number, rows)
+        _count(read, name, batches)
+        first_row += rows.num_rows
+    on = job.source[name].join
+    assert on is not None
+    keys = (source.places[f"{source.lead}.{on.on}"][1], source.places[f"{name}.{on.on}"][1])
+    return join(spool, parts, name, len(source.columns(name)), keys)
+
+
+def prepare_part(work: PartWork) -> tuple[Part, Changes]:
+    """Prepare one part from its files; runs in any thread, process or machine that sees the run's folder."""
+    spool = Spool(work.folder)
+    read = partial(_read, spool, work)
+    frame, several = frame_of(work.places, work.lead, work.joined, read)
+    prepared, changes = prepare(frame, several, work.recipe)
+    where = spool.read("rows", work.part, ["row", "file", "line"])
+    spool.write("prepared", work.part, pa.table({**_columns(where), **_columns(prepared)}))
+    return work.part, changes
+
+
+def _read(spool: Spool, work: PartWork, table: str, columns: list[str]) -> pa.Table:
+    return spool.read("rows" if table == work.lead else f"joined/{table}", work.part, columns)
+
+
+def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:
+    return {name: table.column(name) for name in table.column_names}
+
+
+def recipe_of(job: Job, today: str, salt: bytes) -> Recipe:
+    """What preparing any part of this job needs."""
+    return Recipe(
+        template=template_of(job),
+        locale=locale_of(job),
+        today=today,
+        bad_optional=job.rules.bad_optional,
+        filter=read_filter(job.rules.filter) if job.rules.filter else None,
+        max_bytes=job.limits.bytes_per_request,
+        salt=salt,
+    )
+
+
+def _origins(source: Source, read: Counter[tuple[str, int]]) -> tuple[Origin, ...]:
+    return tuple(
+        Origin(table, file.path.name, file.size_bytes, file.sha256, read[table, place])
+        for table, reading in source.tables.items()
+        for place, file in enumerate(reading.files)
+    )
+
+
+def _changes(changes: Changes) -> tuple[Change, ...]:
+    return tuple(Change(subject, kind, rows) for (subject, kind), rows in changes.most_common())

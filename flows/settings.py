@@ -1,0 +1,75 @@
+"""What a run is started with: the environment, the job file, the home folder. Read once, then passed on."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from schemas.errors import JobError
+from schemas.job import Job
+from transforms.job_file import read_job
+
+DEFAULT_HOME = Path("data/runs")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where runs, the ledger and the key of the keyed hashes live; private to its owner."""
+
+    folder: Path
+
+    @property
+    def ledger(self) -> Path:
+        return self.folder / "ledger.sqlite"
+
+    def run(self, name: str) -> Path:
+        """A run's folder."""
+        return self.folder / name
+
+    def salt(self) -> bytes:
+        """The key that customers are hashed with; made once, and never leaves the home."""
+        file = self.folder / "hash.key"
+        if not file.exists():
+            self.folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+            descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            with os.fdopen(descriptor, "wb") as opened:
+                opened.write(secrets.token_bytes(32))
+        return file.read_bytes()
+
+
+def home_of(given: Path | None, environment: Mapping[str, str]) -> Home:
+    """`--home`, else `$BULKLOAD_HOME`, else `data/runs` below the working directory; always absolute."""
+    return Home((given or Path(environment.get("BULKLOAD_HOME") or DEFAULT_HOME)).resolve())
+
+
+def load_job(file: Path, environment: Mapping[str, str]) -> Job:
+    """Read a job file from disk.
+
+    Raises:
+        JobError: it is missing, unreadable or wrong.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise JobError(f"{file}: no such job file; `bulkload demo` shows one that works") from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise JobError(f"{file}: cannot be read: {why}") from None
+    return read_job(text, environment, str(file))
+
+
+def now(job: Job) -> datetime:
+    """The time at the job's place."""
+    return datetime.now(ZoneInfo(job.locale.timezone))
+
+
+def run_name(job: Job, started: datetime, home: Home) -> str:
+    """`20260301-003000-loyalty-nightly`, with a number behind it when that second is taken."""
+    name = f"{started:%Y%m%d-%H%M%S}-{job.name}"
+    taken = {path.name for path in home.folder.glob(f"{name}*")} if home.folder.exists() else set()
+    return next(
+        tried for number in range(1, 1000) if (tried := name if number == 1 else f"{name}-{number}") not in taken
+    )

@@ -1,0 +1,77 @@
+"""What a cleaned customer must be: one pandera schema per job, from its mapping and the contract.
+
+Columns of the table it checks, all Arrow-backed: each leaf's `target` with its value, and `problem_of(target)`
+with what cleaning found wrong (null: nothing). A check's name is the second half of a reason's code.
+"""
+
+from collections.abc import Callable
+
+import pandas as pd
+import pandera.pandas as pa
+
+from schemas.profiles import Leaf, Template
+
+Test = Callable[[pd.Series], pd.Series]
+# The farthest day an expiry may lie ahead (contract: code 1217).
+MAX_YEARS_AHEAD = 100
+
+
+def problem_of(target: str) -> str:
+    """The column that holds what cleaning found wrong with a target."""
+    return f"{target}!"
+
+
+def told_of(target: str) -> str:
+    """The column that says whether a required target was given at all, right or wrong."""
+    return f"{target}?"
+
+
+def customers_schema(template: Template, today: str) -> pa.DataFrameSchema:
+    """`today` (yyyy-mm-dd, in the job's zone) parts past from future."""
+    columns: dict[str, pa.Column] = {}
+    for leaf in template.leaves():
+        columns[leaf.target] = _column(_value_checks(leaf, today))
+        columns[problem_of(leaf.target)] = _column([_check("problem", lambda s: s.isna())])
+        if template.must_be_told(leaf):
+            columns[told_of(leaf.target)] = _column([_check("missing", lambda s: s)])
+    return pa.DataFrameSchema(columns, strict=True)
+
+
+def _column(checks: list[pa.Check]) -> pa.Column:
+    # Types are the cleaning's: a kind has one Arrow type. Checked here are rules, never types twice.
+    return pa.Column(None, checks, nullable=True, required=True)
+
+
+def _check(name: str, test: Test) -> pa.Check:
+    return pa.Check(test, name=name, error=name, ignore_na=False)
+
+
+def _value_checks(leaf: Leaf, today: str) -> list[pa.Check]:
+    rule, tests = leaf.rule, list[tuple[str, Test]]()
+    if rule.max_length is not None:
+        most = rule.max_length
+        tests.append(("too_long", lambda s: s.str.len() <= most))
+    if rule.min_length is not None:
+        least = rule.min_length
+        tests.append(("too_short", lambda s: s.str.len() >= least))
+    if rule.pattern is not None:
+        pattern = rule.pattern
+        tests.append(("character_not_allowed", lambda s: s.str.match(pattern)))
+    if rule.one_of:
+        allowed = list(rule.one_of)
+        tests.append(("not_allowed", lambda s: s.isin(allowed)))
+    if rule.minimum is not None:
+        minimum = rule.minimum
+        tests.append(("too_small", lambda s: s >= minimum))
+    if rule.when == "past":
+        tests.append(("in_the_future", lambda s: s.str.slice(0, 10) <= today))
+    if rule.when == "future":
+        farthest = f"{int(today[:4]) + MAX_YEARS_AHEAD}{today[4:]}"
+        tests.append(("in_the_past", lambda s: s.str.slice(0, 10) >= today))
+        tests.append(("too_far_ahead", lambda s: s.str.slice(0, 10) <= farthest))
+    return [_check(name, _absent_passes(test)) for name, test in tests]
+
+
+def _absent_passes(test: Test) -> Test:
+    """An absent value breaks no rule but `missing`."""
+    return lambda series: test(series).fillna(True).astype(bool)

@@ -1,0 +1,109 @@
+"""Reasons that are ours, not the API's: what their codes mean and what to do about them.
+
+A code is `subject.why`: the subject is a word of the mapping ("mobile"), `why` one of these.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """`cause` has a place for the subject; neither ever holds a value."""
+
+    cause: str
+    fix: str
+
+
+_CORRECT = "Correct the value in rejected.csv, or map another column."
+
+WHOLE: dict[str, Meaning] = {
+    "identifiers.missing": Meaning(
+        "No identifier is left that could tell whose row this is.",
+        "Add a mobile, an e-mail or another mapped identifier.",
+    ),
+    "key.missing": Meaning("The key column is empty.", "Fill in the column that `key` names."),
+    "join.several_rows": Meaning(
+        "A joined table has more than one row for this customer.", "Keep one row per customer in the joined table."
+    ),
+    "filter.undecided": Meaning(
+        "The filter compares a value that cannot be read.", "Correct the value, or filter by another column."
+    ),
+    "payload.too_large": Meaning(
+        "The customer alone is larger than a request may be.", "Shorten its values, or raise limits.bytes_per_request."
+    ),
+    "duplicates.another_row": Meaning(
+        "Another row of the same customer stands for this one.", "Nothing to do; rules.duplicates chose the row."
+    ),
+    "duplicates.several_rows": Meaning(
+        "The customer has several rows, and rules.duplicates keeps none.", "Keep one row per customer."
+    ),
+}
+
+WHY: dict[str, Meaning] = {
+    "missing": Meaning("{subject} is required, and missing.", "Fill it in, or take `required` out of the job file."),
+    "too_long": Meaning("{subject} is longer than the API keeps.", "Shorten it: the API would cut it without a word."),
+    "too_short": Meaning("{subject} is too short to be one.", _CORRECT),
+    "too_small": Meaning("{subject} is smaller than allowed.", _CORRECT),
+    "not_allowed": Meaning(
+        "{subject} is none of the words the API knows.", "Translate it with `values:` in the mapping."
+    ),
+    "not_in_values": Meaning("{subject} is not in its table of values.", "Add it to `values:`, or say `other: keep`."),
+    "character_not_allowed": Meaning("{subject} holds a character the API does not take.", _CORRECT),
+    "in_the_future": Meaning("{subject} lies in the future.", _CORRECT),
+    "in_the_past": Meaning(
+        "{subject} lies in the past.", "Correct the date; points that have expired cannot be credited."
+    ),
+    "too_far_ahead": Meaning("{subject} lies more than 100 years ahead.", _CORRECT),
+    "not_a_number": Meaning("{subject} is no number.", _CORRECT),
+    "not_whole": Meaning("{subject} is no whole number.", _CORRECT),
+    "out_of_range": Meaning("{subject} is out of any sensible range.", _CORRECT),
+    "not_a_date": Meaning("{subject} is no date in the order the job names.", "Correct it, or look at locale.dates."),
+    "not_a_boolean": Meaning("{subject} is neither yes nor no.", _CORRECT),
+    "not_a_gender": Meaning("{subject} is none of the known words.", "Translate it with `values:` in the mapping."),
+    "not_an_address": Meaning("{subject} is no e-mail address.", _CORRECT),
+    "damaged_by_spreadsheet": Meaning(
+        "{subject} lost digits in a spreadsheet (9.1E+11).",
+        "Export the column again as text; the digits are gone from this file.",
+    ),
+    "several_numbers": Meaning("{subject} holds several numbers; which one counts is not guessed.", "Keep one."),
+    "several_addresses": Meaning("{subject} holds several addresses; which one counts is not guessed.", "Keep one."),
+    "ambiguous": Meaning(
+        "{subject} can be read in two ways and is not guessed.", "Say locale.dates, or write yyyy-mm-dd."
+    ),
+    "year_has_two_digits": Meaning("{subject} has a year of two digits.", "Write years with four digits."),
+    "ambiguous_time": Meaning(
+        "{subject} happened twice that night (clocks went back).", "Add the offset, as in +01:00."
+    ),
+    "nonexistent_time": Meaning("{subject} never happened (clocks went forward).", "Add the offset, as in +01:00."),
+}
+
+LINES: dict[str, Meaning] = {
+    "line.too_few_columns": Meaning(
+        "The line has fewer columns than the header.",
+        "Look at the line in the folder `unreadable` and correct it there.",
+    ),
+    "line.too_many_columns": Meaning(
+        "The line has more columns than the header.",
+        "Quote the value that holds the delimiter, in the folder `unreadable`.",
+    ),
+    "line.wrong_encoding": Meaning(
+        "The line holds bytes that are no text in the file's encoding.", "Say csv.encoding, or correct the line."
+    ),
+}
+
+DELIVERY: dict[str, Meaning] = {
+    "no_answer": Meaning(
+        "The request left and no whole answer came back.",
+        "Ask Capillary's support with the time and request id before sending again.",
+    ),
+}
+
+
+def explain_ours(code: str) -> Meaning:
+    """Cause and fix of one of our codes; one that has no words yet is told by its name."""
+    known = WHOLE | LINES | DELIVERY
+    if code in known:
+        return known[code]
+    subject, _, why = code.rpartition(".")
+    meaning = WHY.get(why, Meaning("{subject}: " + why.replace("_", " ") + ".", _CORRECT))
+    return Meaning(meaning.cause.format(subject=subject or "the row"), meaning.fix)

@@ -1,0 +1,88 @@
+"""Raw rows of text become customers: each mapped column cleaned, with what was wrong and what was changed."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.customers import problem_of, told_of
+from schemas.profiles import Column, Leaf, Template
+from schemas.values import Cleaned, Locale
+from transforms.values import clean, translate
+
+Changes = Counter[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Normalized:
+    """`customers`: the table that `schemas.customers` describes, in row order. `key` and `order` are null
+    where the row has none. `changes` counts rows by (subject, kind of change).
+    """
+
+    customers: pd.DataFrame
+    key: pa.Array
+    order: pa.Array | None
+    changes: Changes
+
+
+def normalize(raw: pd.DataFrame, template: Template, locale: Locale) -> Normalized:
+    """Clean every mapped column once; `raw` has Arrow-backed text columns under the source's names."""
+    cleaned = {column: _cleaned(raw, column, locale) for column in template.columns()}
+    return Normalized(
+        customers=_table(template, cleaned, raw.index),
+        key=cleaned[template.key].values,
+        order=cleaned[template.order].values if template.order else None,
+        changes=_changes(template, cleaned),
+    )
+
+
+def _cleaned(raw: pd.DataFrame, column: Column, locale: Locale) -> Cleaned:
+    text = array_of(raw[column.source])
+    if not column.values:
+        return clean(text, column.kind, locale)
+    translated = translate(text, dict(column.values), column.other)
+    typed = clean(translated.values, column.kind, locale)
+    problems = pc.coalesce(translated.problems, typed.problems)
+    return Cleaned(typed.values, problems, Counter(translated.changes) + Counter(typed.changes))
+
+
+def array_of(series: pd.Series) -> pa.Array:
+    """An Arrow-backed column as one Arrow array, without copying when it is in one piece."""
+    array = pa.array(series, from_pandas=True)
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def series_of(array: pa.Array, index: pd.Index | None = None) -> pd.Series:
+    """An Arrow array as a pandas column over the same memory."""
+    return pd.Series(pd.arrays.ArrowExtensionArray(array), index=index)
+
+
+def _table(template: Template, cleaned: Mapping[Column, Cleaned], index: pd.Index) -> pd.DataFrame:
+    columns: dict[str, pd.Series] = {}
+    for leaf in template.leaves():
+        value, problem = cleaned[leaf.column].values, cleaned[leaf.column].problems
+        columns[leaf.target] = series_of(_with_default(leaf, value, problem), index)
+        columns[problem_of(leaf.target)] = series_of(problem, index)
+        if template.must_be_told(leaf):
+            columns[told_of(leaf.target)] = series_of(pc.or_(value.is_valid(), problem.is_valid()), index)
+    return pd.DataFrame(columns, index=index)
+
+
+def _with_default(leaf: Leaf, value: pa.Array, problem: pa.Array) -> pa.Array:
+    """The default stands in for what is absent, never for what is wrong."""
+    if leaf.default is None:
+        return value
+    absent = pc.and_(value.is_null(), problem.is_null())
+    return pc.if_else(absent, pa.scalar(leaf.default, value.type), value)
+
+
+def _changes(template: Template, cleaned: Mapping[Column, Cleaned]) -> Changes:
+    subjects: dict[Column, str] = {leaf.column: leaf.subject for leaf in reversed(template.leaves())}
+    counted: Changes = Counter()
+    for column, result in cleaned.items():
+        for kind, rows in result.changes.items():
+            counted[subjects.get(column, column.source), kind] += rows
+    return counted

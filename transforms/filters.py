@@ -1,0 +1,174 @@
+"""`rules.filter`: a closed expression over source columns, decided for all rows at once. Never Python.
+
+    status == 'ACTIVE' and points >= 0
+    city in ['BLR', 'DEL'] or not (updated_at < '2024-01-01')
+    column('First name') != ''
+
+Text is compared as it stands, without the blanks around it; a blank spelled out (NULL, n/a) is ''. A column
+beside a number is read as a number, a column beside `'2024-01-31'` under < <= > >= as a date. A missing
+number or date fulfils no comparison; an unreadable one makes its row undecided, which is invalid.
+"""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.errors import JobError
+from schemas.values import Cleaned, Kind, Locale
+from transforms.values import clean
+
+_ORDER = {ast.Lt: "less", ast.LtE: "less_equal", ast.Gt: "greater", ast.GtE: "greater_equal"}
+_EQUAL = {ast.Eq: "equal", ast.NotEq: "not_equal"}
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_ALLOWED = "and, or, not, == != < <= > >=, in [...], columns, numbers and quoted text"
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """By row: `kept` (bool), and `undecided` (bool) where an unreadable value decides."""
+
+    kept: pa.Array
+    undecided: pa.Array
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A checked expression and the columns it reads."""
+
+    body: ast.expr
+    columns: tuple[str, ...]
+
+
+def read_filter(text: str) -> Filter:
+    """Check an expression.
+
+    Raises:
+        JobError: it is no expression, or uses what is not allowed.
+    """
+    try:
+        body = ast.parse(text.strip(), mode="eval").body
+    except SyntaxError as error:
+        raise JobError(f"rules.filter: not an expression near column {error.offset}; allowed are {_ALLOWED}") from None
+    _check(body)
+    return Filter(body, tuple(dict.fromkeys(_columns(body))))
+
+
+def _check(node: ast.expr) -> None:
+    match node:
+        case ast.BoolOp(values=values):
+            for value in values:
+                _check(value)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            _check(operand)
+        case ast.Compare(left=left, ops=[op], comparators=[right]):
+            _check_comparison(left, op, right)
+        case _:
+            raise JobError(f"rules.filter: {ast.unparse(node)!r} decides nothing; allowed are {_ALLOWED}")
+
+
+def _check_comparison(left: ast.expr, op: ast.cmpop, right: ast.expr) -> None:
+    column = _column(left)
+    shown = ast.unparse(left)
+    if column is None:
+        raise JobError(f"rules.filter: {shown!r} must be a column: put columns left, and values right")
+    if isinstance(op, (ast.In, ast.NotIn)):
+        values = [_constant(element) for element in right.elts] if isinstance(right, (ast.List, ast.Tuple)) else [None]
+        if not values or not all(isinstance(value, str) for value in values):
+            raise JobError(f"rules.filter: {shown} in [...] needs a list of quoted texts")
+    elif type(op) in _ORDER:
+        value = _constant(right)
+        if isinstance(value, str) and not _DAY.fullmatch(value):
+            raise JobError(f"rules.filter: {shown} is compared with a number or a day like '2024-01-31'")
+        if value is None:
+            raise JobError(f"rules.filter: {ast.unparse(right)!r} must be a number or a day like '2024-01-31'")
+    elif type(op) not in _EQUAL or _constant(right) is None:
+        raise JobError(
+            f"rules.filter: {ast.unparse(right)!r} must be a number or a quoted text; allowed are {_ALLOWED}"
+        )
+
+
+def _column(node: ast.expr) -> str | None:
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=ast.Name(id=table), attr=name):
+            return f"{table}.{name}"
+        case ast.Call(func=ast.Name(id="column"), args=[ast.Constant(value=str(name))], keywords=[]):
+            return name
+        case _:
+            return None
+
+
+def _constant(node: ast.expr) -> str | float | int | None:
+    match node:
+        case ast.Constant(value=bool()):
+            return None
+        case ast.Constant(value=str() | int() | float() as value):
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+            return -value
+        case _:
+            return None
+
+
+def _columns(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.Compare):
+        name = _column(node.left)
+        assert name is not None
+        yield name
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.expr) and not isinstance(node, ast.Compare):
+            yield from _columns(child)
+
+
+def decide(rule: Filter, columns: Mapping[str, pa.Array], locale: Locale) -> Filtered:
+    """Which rows the filter keeps; `columns` holds the raw text of at least the filter's columns."""
+    return _decide(rule.body, columns, locale)
+
+
+def _decide(node: ast.expr, columns: Mapping[str, pa.Array], locale: Locale) -> Filtered:
+    match node:
+        case ast.BoolOp(op=op, values=values):
+            sides = [_decide(value, columns, locale) for value in values]
+            join = pc.and_ if isinstance(op, ast.And) else pc.or_
+            kept, undecided = sides[0].kept, sides[0].undecided
+            for side in sides[1:]:
+                kept, undecided = join(kept, side.kept), pc.or_(undecided, side.undecided)
+            return Filtered(kept, undecided)
+        case ast.UnaryOp(operand=operand):
+            inner = _decide(operand, columns, locale)
+            return Filtered(pc.invert(inner.kept), inner.undecided)
+        case ast.Compare(left=left, ops=[op], comparators=[right]):
+            name = _column(left)
+            assert name is not None
+            return _compare(columns[name], op, right, locale)
+        case _:
+            raise AssertionError("read_filter lets nothing else through")
+
+
+def _compare(raw: pa.Array, op: ast.cmpop, right: ast.expr, locale: Locale) -> Filtered:
+    if isinstance(op, (ast.In, ast.NotIn)):
+        assert isinstance(right, (ast.List, ast.Tuple))
+        text = pc.fill_null(clean(raw, Kind.TEXT, locale).values, "")
+        found = pc.is_in(text, value_set=pa.array([_constant(element) for element in right.elts], pa.string()))
+        return _decided(found if isinstance(op, ast.In) else pc.invert(found))
+    value = _constant(right)
+    if type(op) in _EQUAL and isinstance(value, str):
+        text = pc.fill_null(clean(raw, Kind.TEXT, locale).values, "")
+        return _decided(pc.call_function(_EQUAL[type(op)], [text, pa.scalar(value)]))
+    kind = Kind.DATE if isinstance(value, str) else Kind.DECIMAL
+    cleaned = clean(raw, kind, locale)
+    compared = pc.call_function((_ORDER | _EQUAL)[type(op)], [_comparable(cleaned, kind), pa.scalar(value)])
+    return Filtered(pc.fill_null(compared, False), cleaned.problems.is_valid())
+
+
+def _comparable(cleaned: Cleaned, kind: Kind) -> pa.Array:
+    return cleaned.values if kind is Kind.DATE else cleaned.values.cast(pa.float64())
+
+
+def _decided(kept: pa.Array) -> Filtered:
+    return Filtered(kept, pa.array([False] * len(kept), pa.bool_()))

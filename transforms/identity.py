@@ -1,0 +1,53 @@
+"""Who is who among the rows: customers' keyed hashes, and several rows of one customer."""
+
+from hashlib import blake2b
+from typing import Literal
+
+import duckdb
+import pyarrow as pa
+
+HASH_BYTES = 16
+
+# How the rows of one customer are ranked: the first of them stands for the others.
+_RANK = {
+    "latest": 'partition by key order by "order" desc nulls last, row desc',
+    "last": "partition by key order by row desc",
+    "first": "partition by key order by row asc",
+}
+# Few customers have several rows: only those are ranked, so that memory does not grow with the file.
+_SEVERAL = """
+    with clean as (select row, key, "order" from prepared where fate is null),
+         several as (select key from clean group by key having count(*) > 1),
+         rivals as (select clean.* from clean semi join several using (key))
+"""
+_ALL_INVALID = """
+    select row, 'invalid' as fate, 'duplicates.several_rows' as code, null::bigint as stands_for
+    from rivals order by row
+"""
+_STANDS_FOR = """
+    select row, 'duplicate' as fate, 'duplicates.another_row' as code, first_value(row) over ({rank}) as stands_for
+    from rivals qualify row_number() over ({rank}) > 1 order by row
+"""
+
+
+def key_hashes(keys: pa.Array, salt: bytes) -> pa.Array:
+    """A keyed hash per key, null where there is none: what the ledger may know of a customer."""
+    hashed = [
+        None if key is None else blake2b(key.encode(), key=salt, digest_size=HASH_BYTES).digest()
+        for key in keys.to_pylist()
+    ]
+    return pa.array(hashed, pa.binary(HASH_BYTES))
+
+
+def duplicates(
+    prepared: duckdb.DuckDBPyRelation, keep: Literal["latest", "first", "last", "none"]
+) -> duckdb.DuckDBPyRelation:
+    """Rows another row stands for: `row, fate, code, stands_for`, ordered by row.
+
+    `prepared` has `row, key, order, fate`; only rows without a fate yet compete. Under `none` all rows of
+    such a customer are invalid, and nobody stands for them.
+    """
+    chosen = _ALL_INVALID if keep == "none" else _STANDS_FOR.format(rank=_RANK[keep])
+    found = prepared.query("prepared", _SEVERAL + chosen)
+    assert found is not None
+    return found

@@ -1,0 +1,147 @@
+"""What all kernels share: numpy's view of a text column, and judging the odd rows one by one.
+
+A kernel settles the common shapes of a column with Arrow and numpy and leaves the rest open. Open rows are
+judged one distinct value at a time by the kernel's `judge`, which is also the definition of what is right:
+the vectorized half may be faster, never different (`tests/transforms/test_kernels.py` holds it to that).
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.values import Cleaned
+
+Mask = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+Octets = npt.NDArray[np.uint8]
+
+
+class Verdict(NamedTuple):
+    """What becomes of one raw text. With a problem there is neither a value nor a change."""
+
+    value: Any = None
+    problem: str | None = None
+    changes: tuple[str, ...] = ()
+
+
+Judge = Callable[[str], Verdict]
+
+
+def wrong(problem: str) -> Verdict:
+    """The verdict on a text that cannot be made a value."""
+    return Verdict(problem=problem)
+
+
+def byte_set(characters: str) -> Mask:
+    """A table that tells of each byte whether it is one of these ASCII characters."""
+    table = np.zeros(256, dtype=bool)
+    table[list(characters.encode("ascii"))] = True
+    return table
+
+
+def byte_range(low: int, high: int) -> Mask:
+    """A table that tells of each byte whether it lies in `low..high`, both included."""
+    codes = np.arange(256)
+    return (codes >= low) & (codes <= high)
+
+
+DIGITS = byte_range(0x30, 0x39)
+NOT_ASCII = byte_range(0x80, 0xFF)
+
+
+class Bytes:
+    """The UTF-8 of a text column without nulls, uncopied, so that numpy can ask all rows at once."""
+
+    def __init__(self, column: pa.Array) -> None:
+        _, offsets, data = column.buffers()
+        bounds = np.frombuffer(offsets, np.int32, len(column) + 1, column.offset * 4)
+        whole = np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8)
+        self.data: Octets = whole[bounds[0] : bounds[-1]]
+        self.bounds: Ints = bounds.astype(np.int64) - int(bounds[0])
+        self.starts, self.ends = self.bounds[:-1], self.bounds[1:]
+        self.lengths: Ints = self.ends - self.starts
+
+    def holds(self, table: Mask) -> bool:
+        """Whether any row has a byte of the table."""
+        return bool(table.take(self.data).any())
+
+    def count(self, table: Mask) -> Ints:
+        """How many bytes of the table each row has."""
+        hits = table.take(self.data)
+        if not hits.any():
+            return np.zeros(len(self.lengths), np.int64)
+        total = running_total(hits)
+        return total[self.ends] - total[self.starts]
+
+    def has(self, table: Mask) -> Mask:
+        """Which rows have a byte of the table."""
+        return self.count(table) > 0
+
+    def at(self, place: int) -> Octets:
+        """The byte at a place, counted from the end when negative; 0 where the row is too short."""
+        if not len(self.data):
+            return np.zeros(len(self.lengths), np.uint8)
+        inside = self.lengths > place if place >= 0 else self.lengths >= -place
+        found = (self.starts if place >= 0 else self.ends) + place
+        return np.where(inside, self.data.take(found, mode="clip"), 0).astype(np.uint8)
+
+    def head(self, rows: Ints, width: int) -> Octets:
+        """The first bytes of some rows as a table; past a row's end stands anything."""
+        if not len(self.data):
+            return np.zeros((len(rows), width), np.uint8)
+        return self.data.take(self.starts[rows, None] + np.arange(width), mode="clip")
+
+
+def running_total(hits: Mask) -> Ints:
+    """How many of the bytes before each place are hits; one longer than `hits`."""
+    total = np.zeros(len(hits) + 1, np.int64)
+    np.cumsum(hits, out=total[1:])
+    return total
+
+
+def texts_of(octets: Octets, bounds: Ints) -> pa.Array:
+    """A text column over bytes and row bounds."""
+    offsets = pa.py_buffer(bounds.astype(np.int32))
+    return pa.StringArray.from_buffers(len(bounds) - 1, offsets, pa.py_buffer(np.ascontiguousarray(octets)))
+
+
+def fixed_texts(table: Octets, rows: Mask) -> pa.Array:
+    """Texts of one width, one per true row, in a column as long as `rows`; null elsewhere."""
+    bounds = running_total(rows) * table.shape[1]
+    dense = texts_of(table.ravel(), bounds)
+    return kept(dense, rows)
+
+
+def kept(column: pa.Array, rows: Mask) -> pa.Array:
+    """The column with null wherever `rows` is false."""
+    return pc.if_else(pa.array(rows), column, pa.scalar(None, column.type))
+
+
+def finish(text: pa.Array, values: pa.Array, still_open: Mask, judge: Judge, changes: Counter[str]) -> Cleaned:
+    """Judge the open rows and put them among the settled ones.
+
+    `values` is null in open rows; `changes` counts the settled rows and is added to.
+    """
+    problems = pa.nulls(len(text), pa.string())
+    if still_open.any():
+        rows = pa.array(still_open)
+        odd = text.filter(rows).dictionary_encode()
+        verdicts = [judge(one) for one in odd.dictionary.to_pylist()]
+        for verdict, times in zip(verdicts, np.bincount(odd.indices.to_numpy()), strict=True):
+            changes.update(dict.fromkeys(verdict.changes, int(times)))
+        judged = pa.array([v.value for v in verdicts], values.type)
+        told = pa.array([v.problem for v in verdicts], pa.string())
+        values = pc.replace_with_mask(values, rows, judged.take(odd.indices))
+        problems = pc.replace_with_mask(problems, rows, told.take(odd.indices))
+    assert len(values) == len(problems) == len(text)
+    return Cleaned(values, problems, {kind: times for kind, times in changes.items() if times})
+
+
+def tally(**rows: Mask) -> Counter[str]:
+    """Rows per kind of change."""
+    return Counter({kind: int(np.count_nonzero(mask)) for kind, mask in rows.items()})

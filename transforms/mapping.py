@@ -1,0 +1,238 @@
+"""A job's mapping becomes the template of its payloads (contract: request payload tree)."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import pyarrow as pa
+
+from schemas.errors import JobError, raise_all
+from schemas.job import Job
+from schemas.mapping import Card, Channel, Enrollment, Mapping, Meta, Subscription, Value
+from schemas.profiles import RULES, Array, Column, Constant, Credit, Leaf, Node, Object, Rule, Template, walk
+from schemas.values import Kind, Locale
+from transforms.values import clean
+
+
+def template_of(job: Job) -> Template:
+    """The payload tree that the job's mapping asks for.
+
+    Raises:
+        JobError: a constant that its target does not accept, a card without its series, `nulls` for an
+            unknown target.
+    """
+    build = _Builder(job)
+    tree = build.tree(job.map)
+    raise_all(JobError, [*build.problems, *_unknown_nulls(job, tree)])
+    identifiers = tuple(leaf for leaf in walk(tree) if leaf.target in {f"identifiers.{t}" for t in job.map.identifiers})
+    by = job.rules.duplicates.by
+    return Template(
+        tree=tree,
+        identifiers=identifiers,
+        credits=build.credits,
+        key=next(
+            (leaf.column for leaf in identifiers if leaf.column.source == job.key_column),
+            Column(job.key_column, Kind.TEXT),
+        ),
+        order=Column(by, Kind.DATETIME) if by else None,
+    )
+
+
+def locale_of(job: Job) -> Locale:
+    """The job's locale as the value kernels take it."""
+    return Locale(job.locale.country, job.locale.timezone, job.locale.dates)
+
+
+class _Builder:
+    """Builds one job's tree; gathers what is wrong with its constants on the way."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.problems: list[str] = []
+        self.credits: tuple[Credit, ...] = ()
+
+    def tree(self, mapping: Mapping) -> Object:
+        return _object(
+            ("profiles", Array((self.profile(mapping),))),
+            ("loyaltyInfo", _object(("loyaltyType", self.node("loyaltyType", mapping.loyalty_type)))),
+            ("associatedWith", self.node("associatedWith", mapping.associated_with)),
+            ("createDate", self.node("createDate", mapping.create_date)),
+            ("referralCode", self.node("referralCode", mapping.referral_code)),
+            ("statusLabel", self.node("statusLabel", mapping.status_label)),
+            ("extendedFields", self.words("extendedFields", mapping.extended_fields)),
+            ("subscriptionInfo", self.subscriptions(mapping)),
+            ("loyaltyProgramEnrollments", self.enrollments(mapping.enrollments)),
+        )
+
+    def profile(self, mapping: Mapping) -> Object:
+        account = self.job.destination.account_id
+        return _object(
+            ("source", Constant(self.job.destination.source)),
+            ("accountId", Constant(account) if account else None),
+            ("firstName", self.node("firstName", mapping.first_name)),
+            ("lastName", self.node("lastName", mapping.last_name)),
+            ("identifiers", Array(tuple(self.identifier(name, value) for name, value in mapping.identifiers.items()))),
+            ("commChannels", _array(self.channel(name, value) for name, value in mapping.comm_channels.items())),
+            ("fields", self.words("fields", mapping.fields)),
+        )
+
+    def identifier(self, name: str, card: Card) -> Object:
+        target = f"identifiers.{name}"
+        if name == "cardnumber" and card.series_id is None and card.series_code is None:
+            self.problems.append(f"map.{target}: a card needs its series: give seriesCode or seriesId")
+        return _object(
+            ("type", Constant(name)),
+            ("value", self.node(target, card, anchor=True, rejects=card.column == self.job.key_column)),
+            ("seriesId", self.node(f"{target}.seriesId", card.series_id)),
+            ("seriesCode", self.node(f"{target}.seriesCode", card.series_code)),
+            ("statusLabel", self.node(f"{target}.statusLabel", card.status_label)),
+            ("cardExternalId", self.node(f"{target}.cardExternalId", card.card_external_id)),
+        )
+
+    def channel(self, name: str, channel: Channel) -> Object:
+        target = f"commChannels.{name}"
+        return _object(
+            ("type", Constant(name)),
+            ("value", self.node(target, channel, anchor=True)),
+            ("primary", self.node(f"{target}.primary", channel.primary)),
+            ("verified", self.node(f"{target}.verified", channel.verified)),
+            ("subscribed", self.node(f"{target}.subscribed", channel.subscribed)),
+            ("meta", self.meta(f"{target}.meta", channel.meta)),
+        )
+
+    def meta(self, target: str, meta: Meta | None) -> Node | None:
+        if meta is None:
+            return None
+        return _object(
+            ("residence", self.node(f"{target}.residence", meta.residence)),
+            ("office", self.node(f"{target}.office", meta.office)),
+            ("lastViewedDate", self.node(f"{target}.lastViewedDate", meta.last_viewed_date)),
+        )
+
+    def words(self, target: str, values: dict[str, Value]) -> Node | None:
+        """`fields` and `extendedFields`: the organisation's own words, all written as text."""
+        return (
+            _object(*((word, self.node(f"{target}.{word}", value)) for word, value in values.items()))
+            if values
+            else None
+        )
+
+    def enrollments(self, enrollments: list[Enrollment]) -> Node | None:
+        return _array(self.enrollment(place, enrollment) for place, enrollment in enumerate(enrollments))
+
+    def enrollment(self, place: int, enrollment: Enrollment) -> Object:
+        """A bad value in here always rejects the row: points without their expiry are other points."""
+        target = f"loyaltyProgramEnrollments.{place}"
+
+        def node(word: str, value: Value | None, anchor: bool = False) -> Node | None:
+            return self.node(f"{target}.{word}", value, anchor=anchor, rejects=True)
+
+        programme = node("programId", enrollment.program_id, anchor=True)
+        points = node("loyaltyPoints", enrollment.loyalty_points)
+        if isinstance(programme, (Leaf, Constant)) and isinstance(points, (Leaf, Constant)):
+            self.credits = (*self.credits, Credit(programme, points))
+        return _object(
+            ("programId", programme),
+            ("tierNumber", node("tierNumber", enrollment.tier_number)),
+            ("loyaltyPoints", points),
+            ("tierExpiryDate", node("tierExpiryDate", enrollment.tier_expiry_date)),
+            ("pointsExpiryDate", node("pointsExpiryDate", enrollment.points_expiry_date)),
+        )
+
+    def subscriptions(self, mapping: Mapping) -> Node | None:
+        if mapping.subscription_info is None:
+            return None
+        subscriptions = mapping.subscription_info.subscriptions
+        return _object(("subscriptions", _array(self.subscription(p, s) for p, s in enumerate(subscriptions))))
+
+    def subscription(self, place: int, subscription: Subscription) -> Object:
+        target = f"subscriptionInfo.subscriptions.{place}"
+        return _object(
+            ("channel", self.node(f"{target}.channel", subscription.channel, anchor=True)),
+            ("accountId", self.node(f"{target}.accountId", subscription.account_id)),
+            ("priority", self.node(f"{target}.priority", subscription.priority)),
+            ("type", self.node(f"{target}.type", subscription.type, anchor=True)),
+            ("sourceName", self.node(f"{target}.sourceName", subscription.source_name)),
+        )
+
+    def node(self, target: str, value: Value | None, anchor: bool = False, rejects: bool = False) -> Node | None:
+        if value is None:
+            return None
+        rule = rule_of(target)
+        if value.kind is not None:
+            rule = replace(rule, kind=value.kind)
+        constant = value.value if value.column is None else value.default
+        if constant is not None:
+            constant = self.constant(target, rule, constant)
+        if value.column is None:
+            return Constant(constant if constant is not None else "")
+        column = Column(value.column, rule.kind, tuple((value.values or {}).items()), value.other)
+        return Leaf(
+            target, _subject(target), column, rule, constant, value.required, anchor,
+            rejects or value.required, self.clears(target, rule),
+        )  # fmt: skip
+
+    def constant(self, target: str, rule: Rule, constant: str | bool | int | float) -> str | bool | int | float:
+        """The constant as JSON takes it."""
+        written = str(constant).lower() if isinstance(constant, bool) else str(constant)
+        cleaned = clean(pa.array([written]), rule.kind, locale_of(self.job))
+        value, problem = cleaned.values[0].as_py(), cleaned.problems[0].as_py()
+        if value is None or problem is not None:
+            self.problems.append(f"map.{target}: the constant is no {rule.kind} ({problem or 'blank'})")
+        elif rule.one_of and value not in rule.one_of:
+            self.problems.append(f"map.{target}: the constant must be one of {', '.join(rule.one_of)}")
+        elif rule.minimum is not None and value < rule.minimum:
+            self.problems.append(f"map.{target}: the constant must be {rule.minimum} or more")
+        return value if value is not None else written
+
+    def clears(self, target: str, rule: Rule) -> bool:
+        nulls = self.job.rules.nulls
+        asked = nulls if isinstance(nulls, str) else nulls.get(target, "omit")
+        clearable = target.startswith(("firstName", "lastName", "fields.", "extendedFields."))
+        return asked == "clear" and clearable and rule.form == "text"
+
+
+def rule_of(target: str) -> Rule:
+    """The contract's rule for a target; numbers and channel names count as `*`."""
+    parts = target.split(".")
+    starred = [
+        ".".join("*" if place == at or part.isdigit() else part for place, part in enumerate(parts))
+        for at in range(len(parts))
+    ]
+    return next((RULES[name] for name in (target, *starred) if name in RULES), Rule())
+
+
+def _unknown_nulls(job: Job, tree: Object) -> Iterable[str]:
+    if isinstance(job.rules.nulls, str):
+        return ()
+    clearable = [
+        leaf.target for leaf in walk(tree) if leaf.target.startswith(("first", "last", "fields.", "extendedFields."))
+    ]
+    return [
+        f"rules.nulls: {target} is no mapped text that can be cleared; these are: {', '.join(clearable) or 'none'}"
+        for target in job.rules.nulls
+        if target not in clearable
+    ]
+
+
+def _subject(target: str) -> str:
+    """`identifiers.mobile` and `commChannels.mobile` speak of the mobile, `extendedFields.city` of the city."""
+    return target.rsplit(".", 1)[-1]
+
+
+def _object(*members: tuple[str, Node | None]) -> Object:
+    return Object(tuple((name, node) for name, node in members if node is not None))
+
+
+def _array(elements: Iterable[Node]) -> Array | None:
+    kept = tuple(elements)
+    return Array(kept) if kept else None
+
+
+def askers(job: Job) -> Iterator[tuple[str, str]]:
+    """Every source column the job names outside its filter, with the words that name it."""
+    template = template_of(job)
+    for leaf in template.leaves():
+        yield leaf.column.source, f"map.{leaf.target}"
+    yield template.key.source, "key"
+    if template.order is not None:
+        yield template.order.source, "rules.duplicates.by"

@@ -1,0 +1,136 @@
+"""One part of the source, from raw text to payloads and first fates: normalize, filter, validate, map."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.outcomes import Fate
+from schemas.profiles import Constant, Credit, Template
+from schemas.values import Locale
+from transforms.customers import Changes, array_of, normalize
+from transforms.filters import Filter, Filtered, decide
+from transforms.identity import key_hashes
+from transforms.profiles import encode
+from transforms.validation import Validated, validate
+
+# The encoder's text joins are fastest when a slice's fragments stay in the processor's cache.
+ENCODED_ROWS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that preparing a part needs besides its rows; holds no secret but the salt, and no customer."""
+
+    template: Template
+    locale: Locale
+    today: str  # yyyy-mm-dd in the job's zone
+    bad_optional: Literal["drop", "reject"]
+    filter: Filter | None
+    max_bytes: int
+    salt: bytes
+
+
+def prepare(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[pa.Table, Changes]:
+    """Prepare some rows; `raw` has the wanted columns as Arrow-backed text under their wanted names.
+
+    `several` (bool) marks rows that a joined table has more than one row for. The table has, in the order
+    of `raw`: `fate` (null: to be sent), `codes`, `key` (keyed hash), `order` (UTC), `points_N` and
+    `programme_N` per credit, `points` (bool: credits any), `size`, `payload` (null where not to be sent).
+    """
+    normalized = normalize(raw, recipe.template, recipe.locale)
+    checked = validate(normalized.customers, recipe.template, recipe.today, recipe.bad_optional)
+    kept = _filtered(raw, recipe)
+    fate, codes = _fates(kept, checked, normalized.key, several)
+    payload = _payloads(recipe.template, checked, fate)
+    too_large = pc.fill_null(pc.greater(pc.binary_length(payload), recipe.max_bytes - 2), False)
+    fate = pc.if_else(too_large, Fate.INVALID.value, fate)
+    columns = {
+        "fate": fate,
+        "codes": _also(codes, too_large, "payload.too_large"),
+        "key": key_hashes(normalized.key, recipe.salt),
+        "order": _instant(normalized.order, len(raw)),
+        **_credits(recipe.template, checked),
+        "size": pc.binary_length(payload),
+        "payload": pc.if_else(too_large, pa.scalar(None, pa.string()), payload).cast(pa.binary()),
+    }
+    return pa.table(columns), normalized.changes + checked.changes
+
+
+def _filtered(raw: pd.DataFrame, recipe: Recipe) -> Filtered:
+    if recipe.filter is None:
+        return Filtered(pa.repeat(True, len(raw)), pa.repeat(False, len(raw)))
+    return decide(recipe.filter, {name: array_of(raw[name]) for name in recipe.filter.columns}, recipe.locale)
+
+
+def _fates(kept: Filtered, checked: Validated, key: pa.Array, several: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """The first fate a row meets, and its reasons. A filtered row's values are nobody's business."""
+    codes = _also(checked.codes, several, "join.several_rows")
+    # Where an identifier is the key, its own rule has said so already.
+    keyless = pc.and_(key.is_null(), pc.invert(checked.invalid))
+    codes = _also(codes, keyless, "key.missing")
+    codes = _also(codes, kept.undecided, "filter.undecided")
+    invalid = pc.or_(pc.or_(checked.invalid, several), pc.or_(keyless, kept.undecided))
+    filtered = pc.and_(pc.invert(kept.kept), pc.invert(kept.undecided))
+    fate = pc.if_else(
+        filtered, Fate.FILTERED.value, pc.if_else(invalid, Fate.INVALID.value, pa.scalar(None, pa.string()))
+    )
+    return fate, pc.if_else(filtered, pa.scalar(None, pa.string()), codes)
+
+
+def _also(codes: pa.Array, where: pa.Array, code: str) -> pa.Array:
+    if not pc.any(where).as_py():
+        return codes
+    joined = pc.binary_join_element_wise(codes, code, ";")
+    return pc.if_else(where, pc.coalesce(joined, pa.scalar(code)), codes)
+
+
+def _payloads(template: Template, checked: Validated, fate: pa.Array) -> pa.Array:
+    """Payloads of the rows without a fate, null for the others."""
+    wanted = fate.is_null()
+    clean = pa.table({target: values.filter(wanted) for target, values in checked.values.items()})
+    pieces = []
+    for start in range(0, clean.num_rows, ENCODED_ROWS):
+        piece = clean.slice(start, ENCODED_ROWS).combine_chunks()
+        values = {target: _one_chunk(piece.column(target)) for target in piece.column_names}
+        pieces.append(encode(template, values, piece.num_rows))
+    encoded = pa.concat_arrays([_plain(piece) for piece in pieces]) if pieces else pa.array([], pa.string())
+    return pc.replace_with_mask(pa.nulls(len(fate), pa.string()), wanted, encoded)
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _plain(piece: pa.Array) -> pa.Array:
+    return piece.combine_chunks() if isinstance(piece, pa.ChunkedArray) else piece
+
+
+def _instant(order: pa.Array | None, rows: int) -> pa.Array:
+    return pa.nulls(rows, pa.timestamp("s", "UTC")) if order is None else order.cast(pa.timestamp("s", "UTC"))
+
+
+def _credits(template: Template, checked: Validated) -> dict[str, pa.Array]:
+    """Points are counted wherever they can be read, also in rows that are not sent."""
+    rows = len(checked.invalid)
+    columns: dict[str, pa.Array] = {}
+    credits_any = pa.repeat(False, rows)
+    for place, credit in enumerate(template.credits):
+        points, programme = _credit(credit, checked, rows)
+        columns[f"points_{place}"], columns[f"programme_{place}"] = points, programme
+        credits_any = pc.or_(credits_any, pc.not_equal(points, 0))
+    return columns | {"points": credits_any}
+
+
+def _credit(credit: Credit, checked: Validated, rows: int) -> tuple[pa.Array, pa.Array]:
+    def values(side: object) -> pa.Array:
+        if isinstance(side, Constant):
+            return pa.repeat(pa.scalar(side.value), rows)
+        return checked.values[getattr(side, "target", "")]
+
+    programme = values(credit.programme).cast(pa.string())
+    points = pc.fill_null(values(credit.points).cast(pa.int64()), 0)
+    # Without its programme an enrolment is not sent, so its points are nobody's.
+    return pc.if_else(programme.is_valid(), points, 0), pc.fill_null(programme, "")
