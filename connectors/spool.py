@@ -73,8 +73,14 @@ class Spool:
             for batch in found.to_arrow_reader(100_000):
                 writer.write_batch(batch.cast(DROPPED))
 
+    def names(self, kind: str, part: Part) -> list[str]:
+        """A part's columns."""
+        return list(pq.read_schema(self.path(kind, part)).names)
+
     def dropped(self, part: Part) -> pa.Table:
-        """What settling took out of one part, sorted by row."""
+        """What settling took out of one part, sorted by row; before settling, nothing."""
+        if not (self.folder / "dropped.parquet").exists():
+            return DROPPED.empty_table()
         within = [("row", ">=", part.first_row), ("row", "<", part.end_row)]
         return pq.read_table(self.folder / "dropped.parquet", filters=within)
 

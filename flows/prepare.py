@@ -69,23 +69,19 @@ def open_source(job: Job, folder: Path) -> Source:
     """
     tables = {name: open_table(table, folder, f"source.{name}") for name, table in job.source.items()}
     columns = {name: tuple(c for c in reading.columns if c not in OURS) for name, reading in tables.items()}
-    wanted = [
-        *askers(job),
-        *((c, "rules.filter") for c in (read_filter(job.rules.filter).columns if job.rules.filter else ())),
-    ]
-    return Source(tables, resolve(wanted, columns) | _join_keys(job, columns))
+    filtered = read_filter(job.rules.filter).columns if job.rules.filter else ()
+    wanted = [*askers(job), *((name, "rules.filter") for name in filtered), *_join_keys(job)]
+    on = {name: table.join.on for name, table in job.source.items() if table.join is not None}
+    return Source(tables, resolve(wanted, columns, on))
 
 
-def _join_keys(job: Job, columns: Mapping[str, tuple[str, ...]]) -> dict[str, Place]:
+def _join_keys(job: Job) -> Iterator[tuple[str, str]]:
     """The key of each join, in the leading and in the joined table, as `table.column`."""
     lead = next(iter(job.source))
-    asked = [
-        (f"{side}.{table.join.on}", f"source.{name}.join.on")
-        for name, table in job.source.items()
-        if table.join is not None
-        for side in (lead, name)
-    ]
-    return resolve(asked, columns)
+    for name, table in job.source.items():
+        if table.join is not None:
+            yield f"{lead}.{table.join.on}", f"source.{name}.join.on"
+            yield f"{name}.{table.join.on}", f"source.{name}.join.on"
 
 
 def prepare_run(

@@ -1,7 +1,7 @@
 """What a cleaned customer must be: one pandera schema per job, from its mapping and the contract.
 
-Columns of the table it checks, all Arrow-backed: each leaf's `target` with its value, and `problem_of(target)`
-with what cleaning found wrong (null: nothing). A check's name is the second half of a reason's code.
+Columns of the table it checks, all Arrow-backed: each leaf's `target` with its value, and `PROBLEMS` with what
+cleaning found wrong in any of them. A check's name is the second half of a reason's code.
 """
 
 from collections.abc import Callable
@@ -16,9 +16,9 @@ Test = Callable[[pd.Series], pd.Series]
 MAX_YEARS_AHEAD = 100
 
 
-def problem_of(target: str) -> str:
-    """The column that holds what cleaning found wrong with a target."""
-    return f"{target}!"
+# What cleaning found wrong in a row: "target|why", ';'-joined, null where all is well. One column for all
+# targets, because a failing column costs pandera as much as 50,000 rows that pass.
+PROBLEMS = "problems"
 
 
 def told_of(target: str) -> str:
@@ -28,10 +28,9 @@ def told_of(target: str) -> str:
 
 def customers_schema(template: Template, today: str) -> pa.DataFrameSchema:
     """`today` (yyyy-mm-dd, in the job's zone) parts past from future."""
-    columns: dict[str, pa.Column] = {}
+    columns = {PROBLEMS: _column([_check("problem", lambda s: s.isna())])}
     for leaf in template.leaves():
         columns[leaf.target] = _column(_value_checks(leaf, today))
-        columns[problem_of(leaf.target)] = _column([_check("problem", lambda s: s.isna())])
         if template.must_be_told(leaf):
             columns[told_of(leaf.target)] = _column([_check("missing", lambda s: s)])
     return pa.DataFrameSchema(columns, strict=True)

@@ -91,19 +91,36 @@ LINES: dict[str, Meaning] = {
     ),
 }
 
-DELIVERY: dict[str, Meaning] = {
-    "no_answer": Meaning(
-        "The request left and no whole answer came back.",
-        "Ask Capillary's support with the time and request id before sending again.",
+_LOOK = "Look the customer up before sending it again; it may have been applied."
+_ASK = "Ask Capillary's support, naming the time and the request id, before sending it again."
+
+# What an answer was like, where it was none of the API's own words (transforms/replies.py).
+ANSWERS: dict[str, Meaning] = {
+    "no_answer": Meaning("The request left, and no whole answer came back.", _ASK),
+    "empty": Meaning("The answer was empty.", _ASK),
+    "html": Meaning("The answer was a page of HTML, as gateways write it, and not the API's.", _ASK),
+    "not_json": Meaning("The answer was no JSON.", _ASK),
+    "unknown_shape": Meaning("The answer has a shape that nobody has documented.", _ASK),
+    "row_count": Meaning("The answer tells of more or fewer customers than were sent.", _ASK),
+    "sums": Meaning("The answer's own sums do not add up.", _ASK),
+    "shuffled": Meaning("The answer speaks of other customers than were sent in its places.", _ASK),
+    "empty_error": Meaning("The API answered with an error that says nothing.", _LOOK),
+    "unmatched": Meaning("The answer does not say which customer it means.", _LOOK),
+    "unreadable": Meaning("The answer for this customer has no known shape.", _LOOK),
+    "child_count": Meaning("The answer's count of children does not add up.", _LOOK),
+    "batch_error": Meaning(
+        "The API refused the whole request for the sake of one of its customers.", "Send the customer again alone."
     ),
 }
 
 
 def explain_ours(code: str) -> Meaning:
     """Cause and fix of one of our codes; one that has no words yet is told by its name."""
-    known = WHOLE | LINES | DELIVERY
+    known = WHOLE | LINES | ANSWERS
     if code in known:
         return known[code]
+    if code.startswith("http_"):
+        return Meaning(f"The API answered HTTP {code.removeprefix('http_')} and did not say why.", _ASK)
     subject, _, why = code.rpartition(".")
     meaning = WHY.get(why, Meaning("{subject}: " + why.replace("_", " ") + ".", _CORRECT))
     return Meaning(meaning.cause.format(subject=subject or "the row"), meaning.fix)

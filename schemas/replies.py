@@ -88,15 +88,10 @@ class Element(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     @property
     def parts(self) -> tuple["Element", ...]:
         """The element itself and what it wraps."""
-        entity, result, entity_id = self.entity, self.result, self.entity_id
-        parts: tuple[Element, ...] = (self,)
-        if isinstance(entity, Element):
-            parts += (entity,)
-        if isinstance(result, Element):
-            parts += (result,)
-        if isinstance(entity_id, Element):
-            parts += (entity_id,)
-        return parts
+        if self.entity is None and self.result is None and self.entity_id is None:
+            return (self,)
+        wrapped = (self.entity, self.result, self.entity_id)
+        return (self, *[part for part in wrapped if isinstance(part, Element)])
 
     @property
     def is_plain(self) -> bool:

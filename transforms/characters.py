@@ -5,7 +5,10 @@ import unicodedata
 from typing import NamedTuple
 
 # White space of Unicode, and the ASCII separators that Python calls space too.
-SPACES = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+SPACES = (
+    "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
+    "\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
 # Controls, soft hyphen, zero width space, byte order mark, direction marks: they print nothing and make two
 # equal values differ. The joiners U+200C and U+200D are not among them: Persian, Malayalam and emoji need them.
 INVISIBLE = "".join(
@@ -48,7 +51,7 @@ def _spaced(raw: str) -> Tidy:
     trimmed = _trimmed(raw)
     shown = _invisible.sub("", trimmed)
     spaced = _inner_space.sub(" ", _break_run.sub(" ", shown))
-    composed = unicodedata.normalize("NFC", spaced)
+    composed = _composed(spaced)
     steps = {
         "trimmed": (raw, trimmed),
         "invisible_removed": (trimmed, shown),
@@ -63,9 +66,13 @@ def _trimmed(raw: str) -> str:
     left = raw.lstrip(EDGES)
     inner = left.rstrip(EDGES)
     tail = left[len(inner) : len(inner) + 1]
-    if inner and tail and tail in JOINERS and unicodedata.category(inner[-1])[0] == "M":
+    if inner and tail and tail in JOINERS and unicodedata.category(_composed(inner)[-1])[0] == "M":
         return inner + tail
     return inner
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 class _Folding(dict[int, str]):

@@ -11,8 +11,12 @@ Place = tuple[str, int]  # table, place of the column in it
 OURS = ("_fate", "_code", "_reason", "_file", "_line")
 
 
-def resolve(wanted: Iterable[tuple[str, str]], tables: Mapping[str, tuple[str, ...]]) -> dict[str, Place]:
+def resolve(
+    wanted: Iterable[tuple[str, str]], tables: Mapping[str, tuple[str, ...]], keys: Mapping[str, str]
+) -> dict[str, Place]:
     """Find each wanted column; `wanted` pairs a name with who asks for it ("map.firstName").
+
+    `keys` names the column by which a table joins: its plain name means the leading table's.
 
     Raises:
         SourceError: all that are missing or stand in several tables, with the nearest names.
@@ -20,13 +24,15 @@ def resolve(wanted: Iterable[tuple[str, str]], tables: Mapping[str, tuple[str, .
     asked = dict[str, list[str]]()
     for name, asker in wanted:
         asked.setdefault(name, []).append(asker)
-    places = {name: _places(name, tables) for name in asked}
+    places = {name: _places(name, tables, keys) for name in asked}
     raise_all(SourceError, _problems(asked, places, tables))
     return {name: found[0] for name, found in places.items()}
 
 
-def _places(name: str, tables: Mapping[str, tuple[str, ...]]) -> list[Place]:
-    plain = [(table, columns.index(name)) for table, columns in tables.items() if name in columns]
+def _places(name: str, tables: Mapping[str, tuple[str, ...]], keys: Mapping[str, str]) -> list[Place]:
+    plain = [
+        (table, columns.index(name)) for table, columns in tables.items() if name in columns and keys.get(table) != name
+    ]
     if plain:
         return plain
     table, _, column = name.partition(".")

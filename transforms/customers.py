@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.customers import problem_of, told_of
+from schemas.customers import PROBLEMS, told_of
 from schemas.profiles import Column, Leaf, Template
 from schemas.values import Cleaned, Locale
 from transforms.values import clean, translate
@@ -62,13 +62,22 @@ def series_of(array: pa.Array, index: pd.Index | None = None) -> pd.Series:
 
 def _table(template: Template, cleaned: Mapping[Column, Cleaned], index: pd.Index) -> pd.DataFrame:
     columns: dict[str, pd.Series] = {}
+    found = pa.nulls(len(index), pa.string())
     for leaf in template.leaves():
         value, problem = cleaned[leaf.column].values, cleaned[leaf.column].problems
         columns[leaf.target] = series_of(_with_default(leaf, value, problem), index)
-        columns[problem_of(leaf.target)] = series_of(problem, index)
+        found = _found(found, leaf, problem)
         if template.must_be_told(leaf):
             columns[told_of(leaf.target)] = series_of(pc.or_(value.is_valid(), problem.is_valid()), index)
-    return pd.DataFrame(columns, index=index)
+    return pd.DataFrame(columns | {PROBLEMS: series_of(found, index)}, index=index)
+
+
+def _found(found: pa.Array, leaf: Leaf, problem: pa.Array) -> pa.Array:
+    """One more leaf's problems behind those already found."""
+    if problem.null_count == len(problem):
+        return found
+    told = pc.binary_join_element_wise(f"{leaf.target}|", problem, "")
+    return pc.coalesce(pc.binary_join_element_wise(found, told, ";"), told, found)
 
 
 def _with_default(leaf: Leaf, value: pa.Array, problem: pa.Array) -> pa.Array:

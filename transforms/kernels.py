@@ -37,6 +37,11 @@ def wrong(problem: str) -> Verdict:
     return Verdict(problem=problem)
 
 
+def words(line: str) -> frozenset[str]:
+    """A set of words, written as a line of text."""
+    return frozenset(line.split())
+
+
 def byte_set(characters: str) -> Mask:
     """A table that tells of each byte whether it is one of these ASCII characters."""
     table = np.zeros(256, dtype=bool)

@@ -32,7 +32,8 @@ def close(prepared: pa.Table, unreadable: pa.Table, dropped: pa.Table, answered:
     fate = pc.replace_with_mask(fate, settled, dropped.column("fate").combine_chunks())
     codes = pc.replace_with_mask(codes, settled, dropped.column("code").combine_chunks())
     fate = pc.replace_with_mask(fate, sent, answered.column("fate").combine_chunks())
-    codes = _both(codes, _spread(answered.column("codes"), sent, pa.string()))
+    theirs = _spread(answered.column("codes"), sent, pa.string())
+    codes = _both(codes, pc.if_else(pc.equal(theirs, ""), pa.scalar(None, pa.string()), theirs))
     closed = pa.table(
         {
             **{name: prepared.column(name) for name in ("row", "file", "line", "key")},

@@ -18,6 +18,7 @@ from transforms.validation import Validated, validate
 
 # The encoder's text joins are fastest when a slice's fragments stay in the processor's cache.
 ENCODED_ROWS = 10_000
+BRACKETS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,7 @@ def prepare(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[pa.Ta
     checked = validate(normalized.customers, recipe.template, recipe.today, recipe.bad_optional)
     kept = _filtered(raw, recipe)
     fate, codes = _fates(kept, checked, normalized.key, several)
-    payload = _payloads(recipe.template, checked, fate)
-    too_large = pc.fill_null(pc.greater(pc.binary_length(payload), recipe.max_bytes - 2), False)
+    payload, size, too_large = _payloads(recipe, checked, fate)
     fate = pc.if_else(too_large, Fate.INVALID.value, fate)
     columns = {
         "fate": fate,
@@ -53,8 +53,8 @@ def prepare(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[pa.Ta
         "key": key_hashes(normalized.key, recipe.salt),
         "order": _instant(normalized.order, len(raw)),
         **_credits(recipe.template, checked),
-        "size": pc.binary_length(payload),
-        "payload": pc.if_else(too_large, pa.scalar(None, pa.string()), payload).cast(pa.binary()),
+        "size": size,
+        "payload": payload,
     }
     return pa.table(columns), normalized.changes + checked.changes
 
@@ -87,25 +87,21 @@ def _also(codes: pa.Array, where: pa.Array, code: str) -> pa.Array:
     return pc.if_else(where, pc.coalesce(joined, pa.scalar(code)), codes)
 
 
-def _payloads(template: Template, checked: Validated, fate: pa.Array) -> pa.Array:
-    """Payloads of the rows without a fate, null for the others."""
-    wanted = fate.is_null()
-    clean = pa.table({target: values.filter(wanted) for target, values in checked.values.items()})
-    pieces = []
-    for start in range(0, clean.num_rows, ENCODED_ROWS):
-        piece = clean.slice(start, ENCODED_ROWS).combine_chunks()
-        values = {target: _one_chunk(piece.column(target)) for target in piece.column_names}
-        pieces.append(encode(template, values, piece.num_rows))
-    encoded = pa.concat_arrays([_plain(piece) for piece in pieces]) if pieces else pa.array([], pa.string())
-    return pc.replace_with_mask(pa.nulls(len(fate), pa.string()), wanted, encoded)
-
-
-def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
-def _plain(piece: pa.Array) -> pa.Array:
-    return piece.combine_chunks() if isinstance(piece, pa.ChunkedArray) else piece
+def _payloads(recipe: Recipe, checked: Validated, fate: pa.Array) -> tuple[pa.ChunkedArray, pa.Array, pa.Array]:
+    """Payloads with their sizes, null where a row has a fate already, and which are larger than a request."""
+    pieces, sizes = [], []
+    for start in range(0, len(fate), ENCODED_ROWS):
+        values = {target: values.slice(start, ENCODED_ROWS) for target, values in checked.values.items()}
+        wanted = fate.slice(start, ENCODED_ROWS).is_null()
+        # Encoding the few that are not wanted costs less than filtering every column.
+        payload = encode(recipe.template, values, len(wanted))
+        size = pc.binary_length(payload)
+        fits = pc.less_equal(size, recipe.max_bytes - BRACKETS)
+        pieces.append(pc.if_else(pc.and_(wanted, fits), payload, pa.scalar(None, pa.string())).cast(pa.binary()))
+        sizes.append(pc.if_else(wanted, size, pa.scalar(None, pa.int32())))
+    size = pa.chunked_array(sizes, pa.int32()).combine_chunks()
+    too_large = pc.fill_null(pc.greater(size, recipe.max_bytes - BRACKETS), False)
+    return pa.chunked_array(pieces, pa.binary()), size, too_large
 
 
 def _instant(order: pa.Array | None, rows: int) -> pa.Array:

@@ -6,12 +6,14 @@ whether the API clears on null: contract, contradictions and unknowns).
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.profiles import Array, Constant, Leaf, Node, Object, Template
 
+Piece: TypeAlias = "str | pa.Array"  # a constant, or one text per row
 NULL = pa.scalar(None, pa.string())
 # JSON's short escapes, backslash first; the other control characters go by number.
 _ESCAPES = (
@@ -19,7 +21,6 @@ _ESCAPES = (
     *((chr(code), f"\\u{code:04x}") for code in range(0x20) if chr(code) not in "\n\r\t"),
 )  # fmt: skip
 
-Part = str | pa.Array
 
 
 def encode(template: Template, values: Mapping[str, pa.Array], rows: int) -> pa.Array:
@@ -34,7 +35,7 @@ def encode(template: Template, values: Mapping[str, pa.Array], rows: int) -> pa.
     return payloads
 
 
-def _pieces(node: Node, values: Mapping[str, pa.Array], rows: int) -> tuple[list[Part], pa.Array | None]:
+def _pieces(node: Node, values: Mapping[str, pa.Array], rows: int) -> tuple[list[Piece], pa.Array | None]:
     """What to join for a node, and the rows in which it is there (None: in all)."""
     match node:
         case Constant(value):
@@ -51,7 +52,7 @@ def _pieces(node: Node, values: Mapping[str, pa.Array], rows: int) -> tuple[list
             return _around("[", pieces, "]", _any([present for _, _, present in pieces]), rows)
 
 
-def _leaf(leaf: Leaf, column: pa.Array) -> tuple[list[Part], pa.Array | None]:
+def _leaf(leaf: Leaf, column: pa.Array) -> tuple[list[Piece], pa.Array | None]:
     present = None if column.null_count == 0 else column.is_valid()
     if leaf.rule.form == "boolean":
         return [pc.if_else(column, "true", "false")], present
@@ -121,17 +122,17 @@ def _any(presence: Sequence[pa.Array | None]) -> pa.Array | None:
 
 def _around(
     opening: str,
-    pieces: Sequence[tuple[str, list[Part], pa.Array | None]],
+    pieces: Sequence[tuple[str, list[Piece], pa.Array | None]],
     closing: str,
     present: pa.Array | None,
     rows: int,
-) -> tuple[list[Part], pa.Array | None]:
+) -> tuple[list[Piece], pa.Array | None]:
     """The pieces with commas between those that are there, in brackets.
 
     After the first piece that is always there the commas are fixed; before it they depend on the row.
     """
     sure = next((place for place, (_, _, there) in enumerate(pieces) if there is None), len(pieces))
-    parts: list[Part] = [opening]
+    parts: list[Piece] = [opening]
     floating = [_maybe([name, *inner], there, rows) for name, inner, there in pieces[:sure] if there is not None]
     if floating:
         parts.append(_comma_join(floating, trailing="," if sure < len(pieces) else ""))
@@ -155,15 +156,15 @@ def _comma_join(floating: Sequence[pa.Array], trailing: str) -> pa.Array:
     )
 
 
-def _maybe(parts: Sequence[Part], present: pa.Array | None, rows: int) -> pa.Array:
+def _maybe(parts: Sequence[Piece], present: pa.Array | None, rows: int) -> pa.Array:
     """The parts as one text where present, else null."""
     joined = _join(parts, rows)
     return joined if present is None else pc.if_else(present, joined, NULL)
 
 
-def _join(parts: Sequence[Part], rows: int) -> pa.Array:
+def _join(parts: Sequence[Piece], rows: int) -> pa.Array:
     """Join element by element; null counts as empty. Neighbouring constants are melted first."""
-    melted: list[Part] = []
+    melted: list[Piece] = []
     for part in parts:
         if isinstance(part, str) and melted and isinstance(melted[-1], str):
             melted[-1] += part

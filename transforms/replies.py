@@ -118,18 +118,18 @@ def _read_whole(status: int, answer: Answer, refusal: list[Judged]) -> BatchRepl
     if status in _BY_STATUS:
         return BatchReply(_BY_STATUS[status], code)
     if 400 <= status < 500 and status != 403:
-        return _read_bad_request(status, answer, refusal)
+        return _read_bad_request(status, answer, refusal, code)
     return BatchReply(_by_text(status, answer, refusal), code)
 
 
-def _read_bad_request(status: int, answer: Answer, refusal: list[Judged]) -> BatchReply:
+def _read_bad_request(status: int, answer: Answer, refusal: list[Judged], code: str) -> BatchReply:
     """4xx: not applied, unless a code of the body says that it may have been."""
     if status == 461:
-        return BatchReply(Verdict.LATER, "461")
+        return BatchReply(Verdict.LATER, code)
     if answer.whole.names_a_customer:
         return BatchReply(Verdict.IN_DOUBT, "unknown_shape")
     known = [judged for judged in refusal if judged[1] is not CodeClass.UNKNOWN]
-    return _by_worst_code(known) if known else BatchReply(Verdict.REFUSED, f"http_{status}")
+    return _by_worst_code(known) if known else BatchReply(Verdict.REFUSED, code)
 
 
 def _by_text(status: int, answer: Answer, refusal: list[Judged]) -> Verdict:
@@ -176,11 +176,13 @@ def _read_rows(
 def _adds_up(whole: Envelope, elements: Sequence[Element | None]) -> bool:
     """`totalCount` and `failureCount` are what is listed; an error that says nothing may count as either."""
     total, failures = count(whole.total_count), count(whole.failure_count)
-    if failures is None:
+    if total not in (None, len(elements)) or failures is None:
         return total in (None, len(elements))
     failed = sum(has_failed(element) for element in elements)
+    if failed == failures:
+        return True
     vague = sum(element is None or bool(element.all_errors) for element in elements if not has_failed(element))
-    return total in (None, len(elements)) and failed <= failures <= failed + vague
+    return failed <= failures <= failed + vague
 
 
 def _place_silent(rows: list[RowReply], told: list[bool | None]) -> list[RowReply]:

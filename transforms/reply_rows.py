@@ -47,7 +47,9 @@ def echoes(element: Element | None, row: Sent) -> bool | None:
 
 def has_failed(element: Element | None) -> bool:
     """An error that says something, or a plain no: what the API counts as a failure."""
-    return element is not None and (element.says_no or any(not error.is_empty for error in element.all_errors))
+    if element is None or not (element.says_no or any(part.errors for part in element.parts)):
+        return False
+    return element.says_no or any(not error.is_empty for error in element.all_errors)
 
 
 def doubted(row: RowReply, reason: str) -> RowReply:

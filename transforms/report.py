@@ -49,22 +49,27 @@ TARGETS = {
     "lastName": ("last name", "last names"),
     "dob": ("date of birth", "dates of birth"),
 }
-# Said of several; `_of_one` makes it one.
+# Kinds of change whose name says too little; the others read as "had their capitals lowered". Said of several.
 KINDS = {
-    "case_changed": "had their upper and lower case put right",
+    "blank_spelled_out": "were empty in words, such as n/a",
     "country_code_added": "got their country code",
+    "currency_removed": "lost their currency sign",
     "date_rewritten": "were rewritten as year-month-day",
-    "default_used": "were empty and got the job's default",
-    "digits_converted": "had their digits turned into 0 to 9",
-    "domain_corrected": "had a misspelt domain corrected",
-    "dropped": "were dropped because they were wrong",
+    "decimal_comma": "had their decimal comma turned into a point",
+    "digits_folded": "had their digits turned into 0 to 9",
+    "grouping_removed": "lost the signs between their thousands",
+    "invisible_removed": "lost characters that cannot be seen",
     "lowercased": "became lower case",
-    "mapped": "were replaced as the job's list of values says",
-    "placeholder_dropped": "were dropped because they only fill the field",
-    "punctuation_removed": "lost their spaces and punctuation",
-    "timezone_applied": "got the job's time zone",
+    "national_form_rewritten": "were rewritten in international form",
+    "punctuation_removed": "lost their punctuation",
+    "quoting_unwrapped": "lost the quoting of a spreadsheet",
+    "scientific_expanded": "were written out in full (9.1E+09)",
+    "space_replaced": "had their unusual spaces replaced",
+    "time_dropped": "lost their time of day",
     "trimmed": "lost the spaces around them",
-    "unicode_normalized": "had their accents and letters written in one way",
+    "unwrapped": "were taken out of a name or link around them",
+    "value_dropped": "were dropped: the job's values do not have them",
+    "value_translated": "were replaced as the job's values say",
 }
 
 
@@ -121,16 +126,18 @@ def change_sentence(change: Change) -> str:
     leaf = re.split(r"[./]", change.target)[-1]
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", leaf).replace("_", " ").lower() or "other"
     one, many = TARGETS.get(leaf, (f"{words} value", f"{words} values"))
-    if change.kind not in KINDS:
-        return f"{_of(change.rows, one, many)}: {change.kind.replace('_', ' ')}"
-    said = KINDS[change.kind]
-    return f"{_of(change.rows, one, many)} {said if change.rows != 1 else _of_one(said)}"
+    said = KINDS.get(change.kind) or _said(change.kind)
+    if change.rows == 1:
+        for several, single in (("their", "its"), ("them", "it"), ("were", "was")):
+            said = re.sub(rf"\b{several}\b", single, said)
+    return f"{_of(change.rows, one, many)} {said}"
 
 
-def _of_one(said: str) -> str:
-    for many, one in (("their", "its"), ("them", "it"), ("they", "it"), ("were", "was"), ("fill", "fills")):
-        said = re.sub(rf"\b{many}\b", one, said)
-    return said
+def _said(kind: str) -> str:
+    if kind.startswith("dropped_"):
+        return f"were dropped: {kind.removeprefix('dropped_').replace('_', ' ')}"
+    what, _, done = kind.rpartition("_")
+    return f"had their {what.replace('_', ' ')} {done}" if what else f"were {done}"
 
 
 def _of(number: int, one: str, many: str) -> str:
@@ -267,6 +274,8 @@ def _render(template: str, report: RunReport) -> str:
         .render(
             report=report,
             verdict=verdict(report),
+            loaded=_sum(report, Fate.ACCEPTED, Fate.ACCEPTED_WITH_LOSS),
+            for_a_person=_sum(report, *FOR_A_PERSON),
             steps=steps(report),
             names=NAMES,
             additions=additions(report.totals),

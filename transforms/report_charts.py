@@ -20,7 +20,10 @@ THINNEST = 0.6  # percent: three rows of ten million must not vanish
 LETTER_PX = 7.6  # a wide guess at 13 px; a label that may not fit is left to the table below
 PHONE_PX, DESK_PX = 320, 900
 BAR_PX, PLOT_PX = 40, 120
+LOWEST_PX = 4  # one throttled request of a thousand must not vanish either
 COLUMNS = 78  # of a terminal
+# Between the times below a chart: round ones, so that at most six stand there.
+STEPS_S = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400, 172800, 432000)
 
 Value = Callable[[Tick], float | None]
 
@@ -196,7 +199,7 @@ def _plot(panel: Panel, ticks: Sequence[Tick], end_s: float) -> Markup:
 def _bar(kind: str, tick: Tick, value: float, top: float, end_s: float) -> Markup:
     if not value:
         return Markup("")
-    y = _y(value, top)
+    y = min(_y(value, top), 12 + PLOT_PX - LOWEST_PX)
     return Markup('<rect class="{}" x="{:.3f}%" y="{:.1f}" width="{:.3f}%" height="{:.1f}"/>').format(
         kind, 100 * tick.start_s / end_s, y, 82 * tick.length_s / end_s, 12 + PLOT_PX - y
     )
@@ -208,12 +211,19 @@ def _grid(top: float, end_s: float) -> Markup:
         y = _y(top * part, top)
         drawn += Markup('<line class="grid" x1="0" x2="100%" y1="{0:.1f}" y2="{0:.1f}"/>').format(y)
         drawn += Markup('<text class="end" x="-8" y="{:.1f}">{}</text>').format(y + 4, _short(top * part))
-    unit_s, unit = next(((s, u) for s, u in ((86400, "d"), (3600, "h"), (60, "min")) if end_s >= 2 * s), (1, "s"))
-    for quarter, side in enumerate(("start", "middle", "middle", "middle", "end")):
-        drawn += Markup('<text class="{}" x="{}%" y="{}">{:.3g} {}</text>').format(
-            side, 25 * quarter, PLOT_PX + 32, end_s * quarter / 4 / unit_s, unit
+    step_s = next((step for step in STEPS_S if end_s <= 5 * step), end_s / 4)
+    for place in range(int(end_s / step_s) + 1):
+        across = 100 * place * step_s / end_s
+        side = "start" if not place else "end" if across > 94 else "middle"
+        drawn += Markup('<text class="{}" x="{:.3f}%" y="{}">{}</text>').format(
+            side, across, PLOT_PX + 32, _clock(place * step_s)
         )
     return drawn
+
+
+def _clock(seconds: float) -> str:
+    unit_s, unit = next(((s, u) for s, u in ((86400, "d"), (3600, "h"), (60, "min")) if seconds >= s), (1, "s"))
+    return f"{seconds / unit_s:.3g} {unit}"
 
 
 def _y(value: float, top: float) -> float:
@@ -221,11 +231,13 @@ def _y(value: float, top: float) -> float:
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 4, 6, 8, 10 times a power of ten: its half is a short number too."""
+    """The next round number whose half is a short number too."""
     if value <= 0:
         return 1.0
     power = 10.0 ** int(log10(value) // 1)
-    return float(next((step * power for step in (1, 2, 4, 6, 8, 10) if step * power >= value), 10 * power))
+    return float(
+        next((step * power for step in (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10) if step * power >= value), 10 * power)
+    )
 
 
 def _short(value: float) -> str:

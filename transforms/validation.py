@@ -61,18 +61,24 @@ def _failures(customers: pd.DataFrame, template: Template, today: str) -> pd.Dat
         cases = error.failure_cases
     else:
         cases = pd.DataFrame({"index": [], "column": [], "check": [], "failure_case": []})
-    target = cases["column"].astype(str).str.rstrip("!?")
-    # A problem column's value is the reason itself; for the others the check's name is.
-    why = cases["failure_case"].where(cases["check"] == "problem", cases["check"])
-    found = pd.DataFrame(
-        {
-            "row": cases["index"].astype("int64"),
-            "target": target,
-            "subject": target.map(subjects),
-            "why": why.astype(str),
-        }
+    broken = cases["check"] != "problem"
+    target = cases.loc[broken, "column"].astype(str).str.removesuffix("?")
+    checked = pd.DataFrame(
+        {"row": cases.loc[broken, "index"].astype("int64"), "target": target, "why": cases.loc[broken, "check"]}
     )
+    found = pd.concat([checked, _problems(cases[~broken])], ignore_index=True)
+    found["subject"] = found["target"].map(subjects)
     return found.sort_values(["row", "target"], kind="stable").reset_index(drop=True)
+
+
+def _problems(cases: pd.DataFrame) -> pd.DataFrame:
+    """What cleaning found wrong, taken apart again: one line per row and target."""
+    told = [
+        (row, *problem.split("|"))
+        for row, problems in zip(cases["index"], cases["failure_case"], strict=True)
+        for problem in problems.split(";")
+    ]
+    return pd.DataFrame(told, columns=["row", "target", "why"]).astype({"row": "int64"})
 
 
 def _without(values: pa.Array, dropped: pd.DataFrame, target: str) -> pa.Array:

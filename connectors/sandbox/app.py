@@ -1,13 +1,14 @@
 """The HTTP face: routes, the gate that every request passes, the request id on every reply (contract §1, §2, §4.2)."""
 
 import json
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -81,6 +82,10 @@ def _gated(sandbox: Sandbox, scope: str, handle: Handler) -> Callable[[Request],
             met = sandbox.faults.pick(scope, request.headers.get("x-sandbox-fault"))
         except FaultError as error:
             return Response(str(error), 400)
+        try:
+            await request.body()  # all of it: a client that is still sending sees a reset as a failed send
+        except ClientDisconnect:
+            return Silence(sandbox.connections.close)
         if silent := _silence(sandbox, met, reset="reset-before", stall="stall-before"):
             return silent
         answer = refused(met) or _refusal(sandbox, request, scope)
@@ -112,7 +117,7 @@ def _refusal(sandbox: Sandbox, request: Request, scope: str) -> Answer | None:
             return Answer(403, {"errors": [{"status": False, "code": 403, "message": "Access denied"}]})
         wait_s = sandbox.rate_limit.wait_s(f"{client} {scope}")
         if wait_s is not None:
-            retry = {"Retry-After": str(max(1, -int(-wait_s // 1)))} if sandbox.settings.retry_after else {}
+            retry = {"Retry-After": str(max(1, math.ceil(wait_s)))} if sandbox.settings.retry_after else {}
             return Answer(429, failure(429).payload, retry)
     if request.method != "GET" and not headers.get("content-type", "").startswith("application/json"):
         return failure(415)
@@ -131,7 +136,7 @@ async def _token(sandbox: Sandbox, request: Request, met: Met) -> Answer:
     if token is None:
         error = {"status": False, "code": 401, "message": "Failed to generate OAuth token"}
         return Answer(401, {"data": None, "errors": [error]})
-    return Answer(200, {"data": {"accessToken": token, "ttlSeconds": int(ttl_s)}, "errors": None})
+    return Answer(200, {"data": {"accessToken": token, "ttlSeconds": math.ceil(ttl_s)}, "errors": None})
 
 
 async def _refuse_route(_: Request, error: Exception) -> Response:
@@ -155,7 +160,16 @@ class RequestLog:
             return
         request_id = self.sandbox.new_request_id()
         scope.setdefault("state", {})["request_id"] = request_id
-        at_s, status, body_bytes = time.time(), 0, 0
+        at_s, status, body_bytes, entered = time.time(), 0, 0, False
+
+        def enter() -> None:
+            """Once, and before the client has the whole answer: whoever has it finds it in the books."""
+            nonlocal entered
+            if not entered and not scope["path"].startswith("/sandbox/"):
+                took_s = time.time() - at_s
+                seen = RequestSeen(at_s, took_s, scope["method"], scope["path"], status, request_id, body_bytes)
+                self.sandbox.requests.append(seen)
+            entered = True
 
         async def counted() -> Message:
             nonlocal body_bytes
@@ -168,12 +182,11 @@ class RequestLog:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)["X-CAP-REQUEST-ID"] = request_id
+            elif not message.get("more_body"):
+                enter()
             await send(message)
 
         try:
             await self.app(scope, counted, told)
         finally:
-            if not scope["path"].startswith("/sandbox/"):
-                took_s = time.time() - at_s
-                seen = RequestSeen(at_s, took_s, scope["method"], scope["path"], status, request_id, body_bytes)
-                self.sandbox.requests.append(seen)
+            enter()

@@ -1,6 +1,8 @@
 """One checked element applied to the customers: the order in which the API does it, and what it may refuse."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+
+import msgspec
 
 from connectors.sandbox import wire
 from connectors.sandbox.families import check_mapping, map_customer, tie
@@ -13,15 +15,14 @@ from connectors.sandbox.validation import Checked
 UNTOUCHABLE = {"Deleted": 8026, "Pending deletion": 8026, "Fraud confirmed": 618}
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct):
     """What became of one customer; `record` is None when nothing of it was applied."""
 
     checked: Checked
     record: Record | None = None
     profile: StoredProfile | None = None
     newly_mapped: bool = False
-    children: "list[Outcome]" = field(default_factory=list)
+    children: "list[Outcome]" = []
     parent: "Outcome | None" = None
 
     @property

@@ -1,5 +1,6 @@
 """What each fault does to an answer: before anything is applied, or to the reply of what was applied."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,7 +55,13 @@ def gateway(name: str) -> Answer:
 
 def refused(met: Mapping[str, Fault]) -> Answer | None:
     """The answer of a fault that keeps the request from being applied, if one was met."""
-    return next((gateway(name) for name in REFUSALS if name in met), None)
+    name = next((name for name in REFUSALS if name in met), None)
+    if name is None:
+        return None
+    answer = gateway(name)
+    if met[name].seconds:
+        answer.headers["Retry-After"] = str(math.ceil(met[name].seconds))
+    return answer
 
 
 def broken(answer: Answer, met: Mapping[str, Fault]) -> Answer:

@@ -29,7 +29,6 @@ MESSAGES = {
     1060: "Batch limit size exceeded",
     1061: "Attribution lookup headers must come together",
     1213: "Invalid program id",
-    1214: "Expiry date is before the start date",
     1215: "Date is in the past",
     1216: "Invalid date format",
     1217: "Date is more than 100 years ahead",

@@ -74,7 +74,7 @@ class Contacts:
             if kind not in IDENTIFIER_TYPES:
                 notes.error(8093, kind)
                 continue
-            value = "" if sent.value is None else str(sent.value).strip()
+            value = _text(sent.value)
             stored = self.canonical(kind, value)
             if kind == "cardnumber":
                 self._card(sent, value, notes)
@@ -82,7 +82,8 @@ class Contacts:
                 bad.append(kind)
             else:
                 good[kind, stored] = None
-        self._tell(bad, notes, refused=refuses and not good)
+        if bad:
+            self._tell(bad, notes, refused=refuses and not good)
         if refuses and not good and not notes.errors:
             notes.error(8002)
         return list(good)
@@ -114,7 +115,7 @@ class Contacts:
             if sent.type not in CHANNEL_TYPES:
                 notes.error(8010, sent.type or "")
                 continue
-            stored = self.canonical(sent.type, str(sent.value or "").strip())
+            stored = self.canonical(sent.type, _text(sent.value))
             if stored is None:
                 notes.warn(8057 if sent.type == "email" else 8058)
                 continue
@@ -132,5 +133,11 @@ class Contacts:
         return kept
 
 
+def _text(value: wire.Loose) -> str:
+    if type(value) is str:
+        return value.strip()
+    return "" if value is None else str(value)
+
+
 def _true(flag: wire.Flag) -> bool:
-    return flag is True or str(flag).lower() == "true"
+    return flag is True or (flag is not False and str(flag).lower() == "true")

@@ -1,7 +1,8 @@
-"""Programme enrolments: what is refused before any point is credited (contract §3, §5: 1213-1217)."""
+"""Programme enrolments: what is refused before any point is credited (contract §3, §5: 1213, 1215-1217; what 1214 "date order" compares is not told)."""
 
 from collections.abc import Container, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
 
 from connectors.sandbox import wire
 from connectors.sandbox.codes import Notes
@@ -40,6 +41,7 @@ def _check_expiry(value: str | None, name: str, now: datetime, notes: Notes) -> 
         notes.error(1217, name)
 
 
+@lru_cache(maxsize=4096)  # a load's customers share a few expiry dates
 def parse_moment(value: str) -> datetime | None:
     """`YYYY-MM-DDTHH:MM:SS` with an offset or Z; None for any other form, also without a zone (contract §8)."""
     if len(value) < 20 or value[10] != "T":
@@ -48,4 +50,4 @@ def parse_moment(value: str) -> datetime | None:
         moment = datetime.fromisoformat(value)
     except ValueError:
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else None
+    return moment if moment.tzinfo else None

@@ -14,10 +14,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 FAULTS = {
-    "429": "refused for its rate, nothing applied",
+    "429": "refused for its rate, nothing applied; =seconds becomes Retry-After",
     "500": "JSON error, nothing applied",
     "502": "a gateway's HTML, nothing applied",
-    "503": "a gateway's HTML, nothing applied",
+    "503": "a gateway's HTML, nothing applied; =seconds becomes Retry-After",
     "504": "a gateway's HTML, nothing applied",
     "503-auth": "JSON: authorization status unavailable, nothing applied",
     "500-after": "JSON error without elements, all applied",
@@ -40,7 +40,7 @@ FAULTS = {
     "points-failed": "customers applied, points not: warning 19223",
     "expiry": "tokens live =seconds (default 1)",
 }
-TIMED = frozenset({"slow", "expiry"})
+DEFAULT_SECONDS = {"slow": 1.0, "expiry": 1.0, "429": 0.0, "503": 0.0}  # who may have =seconds at all
 SCOPES = ("writes", "reads", "token", "all")
 SYNTAX = re.compile(r"(?P<name>[a-z0-9-]+)(=(?P<seconds>\d+(\.\d+)?))?(@(?P<scope>[a-z]+))?(:(?P<amount>\d+(\.\d+)?))?")
 
@@ -54,7 +54,7 @@ class Fault:
     """One thing that goes wrong, for a share of the requests or for the first so many."""
 
     name: str
-    seconds: float = 1.0
+    seconds: float = 0.0
     scope: str = "writes"
     rate: float = 1.0
     first: int | None = None
@@ -74,8 +74,8 @@ def parse_fault(text: str) -> Fault:
         raise FaultError(f"fault {name!r} is not known; allowed are {', '.join(FAULTS)}")
     if scope not in SCOPES:
         raise FaultError(f"fault {name}: scope {scope!r} is not known; allowed are {', '.join(SCOPES)}")
-    if match["seconds"] and name not in TIMED:
-        raise FaultError(f"fault {name}: only {' and '.join(sorted(TIMED))} take =seconds")
+    if match["seconds"] and name not in DEFAULT_SECONDS:
+        raise FaultError(f"fault {name}: only {', '.join(DEFAULT_SECONDS)} take =seconds")
     rate, first = 1.0, None
     if amount and "." in amount:
         rate = float(amount)
@@ -83,7 +83,8 @@ def parse_fault(text: str) -> Fault:
         first = int(amount)
     if not 0 < rate <= 1 or first == 0:
         raise FaultError(f"fault {name}: {amount} is neither a rate such as 0.05 (up to 1.0) nor a count from 1")
-    return Fault(name, float(match["seconds"] or 1.0), scope, rate, first)
+    seconds = float(match["seconds"] or DEFAULT_SECONDS.get(name, 0.0))
+    return Fault(name, seconds, scope, rate, first)
 
 
 def parse_faults(texts: Iterable[str]) -> tuple[Fault, ...]:

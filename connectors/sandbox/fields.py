@@ -8,6 +8,7 @@ from connectors.sandbox.codes import Notes
 
 NAME_MAX = 100  # the excess is dropped without a word (contract §3)
 TEXT_MAX = 2000
+BLANKS = (None, "", "NULL", "null", "Null")
 GENDERS = frozenset({"male", "female", "other"})
 
 
@@ -31,7 +32,7 @@ def extended_fields(given: Mapping[str, Any] | None, types: Mapping[str, str], n
         name = sent if sent in types else sent.lower()
         if name not in types:
             notes.warn(91016, sent)
-        elif value is None or value == "" or (isinstance(value, str) and value.upper() == "NULL"):
+        elif value in BLANKS:
             continue
         elif fits(value, types[name]) and (name != "gender" or str(value).lower() in GENDERS):
             stored[name] = value

@@ -107,9 +107,8 @@ def attach(unit: Unit, record: Record, profile: StoredProfile, checked: Checked,
     An identifier of a kind that they have with another value takes its place when `replace`; else it is not
     stored, and 91006 says so.
     """
-    for kind, value in checked.identifiers:
+    for (kind, value), key in zip(checked.identifiers, checked.keys, strict=True):
         held = profile.identifiers.get(kind)
-        key = f"{kind}:{value}"
         if held == value or (held is not None and key in record.keys):
             continue
         if kind != "cardnumber":

@@ -74,4 +74,6 @@ def whole(value: Any) -> Any:
     """A record for JSON with every field in it; storage leaves out what is empty."""
     if isinstance(value, msgspec.Struct):
         return {name: whole(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, dict):
+        return {name: whole(one) for name, one in value.items()}
     return [whole(one) for one in value] if isinstance(value, list) else value

@@ -1,0 +1,189 @@
+"""Tables in local files: which files, what they were when they were opened, and their rows one after another.
+
+A path may be a glob; its files are read sorted by name, have the same columns and are refused otherwise
+before any row is given out.
+"""
+
+import difflib
+import glob
+import hashlib
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from connectors.delimited import open_delimited
+from connectors.jsonlines import open_json_lines
+from connectors.kinds import format_of, suffixes
+from connectors.lines import Limits
+from connectors.parquet import open_parquet
+from connectors.unpack import PackedFile, member_suffix, unreadable
+from schemas.errors import SourceError, raise_all
+from schemas.job import Table
+from schemas.rows import RawRows, SourceFile
+
+HASH_BYTES = 1 << 20
+LIMITS = Limits()
+
+
+class OpenedFile(Protocol):
+    """What each format gives: the columns before the first row, then the rows."""
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+
+    def batches(self, place: int) -> Iterator[RawRows]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamped:
+    """A file, how it reads, and its state on disk when it was opened."""
+
+    source: SourceFile
+    state: tuple[int, ...]
+    label: str
+    opened: OpenedFile
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A table ready to be read, any number of times; every batch has the first file's columns in its order."""
+
+    columns: tuple[str, ...]
+    _stamped: tuple[_Stamped, ...]
+
+    @property
+    def files(self) -> tuple[SourceFile, ...]:
+        """In reading order; `RawRows.file` is a place in here."""
+        return tuple(each.source for each in self._stamped)
+
+    def batches(self) -> Iterator[RawRows]:
+        """All rows, file after file, in file order.
+
+        Raises:
+            SourceError: a file that cannot be read to its end, or that changed since it was opened.
+        """
+        for place, stamped in enumerate(self._stamped):
+            _check_unchanged(stamped)
+            aligned = stamped.opened.columns == self.columns
+            for batch in stamped.opened.batches(place):
+                yield batch if aligned else replace(batch, rows=batch.rows.select(list(self.columns)))
+            _check_unchanged(stamped)
+
+
+def open_table(table: Table, folder: Path, name: str, limits: Limits = LIMITS) -> Reading:
+    """Find and look at the table's files; relative paths start at `folder`, `name` is for messages.
+
+    Reads each file once for its digest (JSON Lines a second time for its columns).
+
+    Raises:
+        SourceError: nothing found, not readable, not of the format, or files with different columns.
+    """
+    stamped = tuple(_open(path, table, name, limits) for path in _find(table, folder, name))
+    columns = stamped[0].opened.columns
+    raise_all(SourceError, [problem for each in stamped[1:] for problem in _differences(each, stamped[0])])
+    return Reading(columns, stamped)
+
+
+def _find(table: Table, folder: Path, name: str) -> list[Path]:
+    pattern = folder / (table.files or "")
+    if pattern.exists() or not glob.has_magic(str(pattern)):
+        _check_is_file(pattern, name)
+        return [pattern]
+    found = sorted(Path(path) for path in glob.glob(str(pattern), recursive=True))  # noqa: PTH207 - Path.glob takes no absolute patterns
+    files = [path for path in found if path.is_file()]
+    if not files:
+        raise SourceError(f"{name}: no file matches {pattern}; look at the folder and the spelling of files:")
+    return files
+
+
+def _check_is_file(path: Path, name: str) -> None:
+    trouble = None
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise SourceError(f"{name}: {path} does not exist; {_near(path)}") from None
+    except OSError as error:
+        trouble = error
+    if trouble is not None:
+        raise unreadable(f"{name}: {path}", trouble)
+    if stat.S_ISDIR(mode):
+        raise SourceError(f"{name}: {path} is a folder; name its files, for example {path / '*.csv'}")
+    if not stat.S_ISREG(mode):
+        raise SourceError(f"{name}: {path} is no regular file; copy its content into one first")
+
+
+def _near(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent} either"
+    names = sorted(each.name for each in path.parent.iterdir() if each.is_file())
+    near = difflib.get_close_matches(path.name, names, n=3)
+    return f"did you mean {' or '.join(near)}?" if near else f"the folder {path.parent} holds {len(names)} other files"
+
+
+def _open(path: Path, table: Table, name: str, limits: Limits) -> _Stamped:
+    label = f"{name}: {path}"
+    state, digest = _state(path, label), _sha256(path, label)
+    suffix, packing = suffixes(path)
+    file = PackedFile(path, label, packing)
+    if packing == "zip" and not suffix and table.format is None:
+        suffix = member_suffix(file)
+    kind = table.format or format_of(suffix, label)
+    return _Stamped(SourceFile(path, state[0], digest), state, label, _opened(file, kind, table, limits))
+
+
+def _opened(file: PackedFile, kind: str, table: Table, limits: Limits) -> OpenedFile:
+    if kind in ("csv", "tsv"):
+        delimiter = table.csv.delimiter or ("\t" if kind == "tsv" else None)
+        return open_delimited(file, table.csv, delimiter, limits)
+    if kind == "jsonl":
+        return open_json_lines(file, limits)
+    if kind == "parquet":
+        return open_parquet(file, limits)
+    raise SourceError(f"{file.label}: {kind} is not supported yet; save it as CSV")
+
+
+def _state(path: Path, label: str) -> tuple[int, ...]:
+    """Size first; then what the file system changes when somebody writes, replaces or restores the file."""
+    trouble = None
+    try:
+        now = path.stat()
+        return now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino
+    except OSError as error:
+        trouble = error
+    raise unreadable(label, trouble)
+
+
+def _sha256(path: Path, label: str) -> str:
+    trouble = None
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(HASH_BYTES):
+                digest.update(block)
+        return digest.hexdigest()
+    except OSError as error:
+        trouble = error
+    raise unreadable(label, trouble)
+
+
+def _check_unchanged(stamped: _Stamped) -> None:
+    """A file that was only touched or moved back is the same by its bytes."""
+    path = stamped.source.path
+    if _state(path, stamped.label) == stamped.state or _sha256(path, stamped.label) == stamped.source.sha256:
+        return
+    raise SourceError(f"{stamped.label}: changed while it was read; wait until it is written, then run again")
+
+
+def _differences(other: _Stamped, first: _Stamped) -> list[str]:
+    theirs, ours = set(other.opened.columns), set(first.opened.columns)
+    missing = [column for column in first.opened.columns if column not in theirs]
+    additional = [column for column in other.opened.columns if column not in ours]
+    told = [f"{words} {', '.join(names)}" for words, names in (("lacks", missing), ("adds", additional)) if names]
+    if not told:
+        return []
+    return [
+        f"{other.label}: {' and '.join(told)}, compared with {first.source.path.name}; "
+        "load files of different columns as tables of their own"
+    ]

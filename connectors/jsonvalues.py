@@ -1,0 +1,128 @@
+"""JSON values as text: strings as they are, numbers with every digit as written, the rest as compact JSON.
+
+msgspec does the work; what it would change or drop without a word (-0, the first of two equal keys) is looked
+for and mended from the line itself.
+"""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+NO_OBJECT = "Expected `object`"  # how msgspec's message begins when a line holds something else
+
+_NEGATIVE_ZERO = re.compile(rb"-0\s*[,}]")
+_SPACED_COLONS = (b" :", b"\t:", b"\r:")
+_WORDS: dict[type, Callable[[Any], str | None]] = {
+    str: str,
+    int: str,
+    bool: lambda value: "true" if value else "false",
+    type(None): lambda _: None,
+    msgspec.UnsetType: lambda _: None,
+}
+
+
+class Keys:
+    """Decodes lines whose keys are among `names`."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        self.fields = [f"f{place}" for place in range(len(names))]
+        # Fractions and exponents keep their text; integers of any length are exact by themselves.
+        self.decode = msgspec.json.Decoder(self._line(Any), float_hook=str).decode
+        self.decode_raw = msgspec.json.Decoder(self._line(msgspec.Raw)).decode
+
+    def with_keys_of(self, line: bytes) -> "Keys":
+        """These and the keys of `line`, if it is an object."""
+        try:
+            met = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+        except (ValueError, RecursionError):
+            return self
+        return Keys(tuple(dict.fromkeys((*self.names, *met))))
+
+    def _line(self, kind: Any) -> Any:
+        """A struct with one field per key: far faster than a dict, and it tells of keys it does not know."""
+        fields = [(field, kind, msgspec.UNSET) for field in self.fields]
+        rename = dict(zip(self.fields, self.names, strict=True))
+        return msgspec.defstruct("Line", fields, rename=rename, forbid_unknown_fields=True, gc=False)
+
+
+class Objects:
+    """Decoded `lines`, turned into columns; `found` are their structs."""
+
+    def __init__(self, keys: Keys, lines: list[bytes], found: list[Any]) -> None:
+        self._keys, self._lines, self._found = keys, lines, found
+        self._inner_colons = [0] * len(lines)  # of keys inside nested values
+        self._absent = 0
+
+    def arrays(self) -> list[pa.Array]:
+        """One string array per key."""
+        self._restore_negative_zeros()
+        return [self._array(field) for field in self._keys.fields]
+
+    def with_duplicate_keys(self) -> list[int]:
+        """The places of lines that hold a key twice; to be asked after `arrays`.
+
+        A key costs one `":`; a line that has more of them than keys is read again with care.
+        """
+        fields = len(self._keys.fields)
+        block = b"".join(self._lines)
+        known = len(self._found) * fields - self._absent + sum(self._inner_colons)
+        if block.count(b'":') == known and not _has_spaced_colons(block):
+            return []
+        return [place for place in range(len(self._lines)) if self._is_suspect(place) and _repeats(self._lines[place])]
+
+    def _is_suspect(self, place: int) -> bool:
+        line = self._lines[place]
+        values = msgspec.structs.astuple(self._found[place])
+        known = sum(value is not msgspec.UNSET for value in values) + self._inner_colons[place]
+        return line.count(b'":') != known or _has_spaced_colons(line)
+
+    def _restore_negative_zeros(self) -> None:
+        """`-0` is an integer to msgspec, and an integer has no negative zero."""
+        for place, line in enumerate(self._lines):
+            if b"-0" not in line or not _NEGATIVE_ZERO.search(line):
+                continue
+            raw = self._keys.decode_raw(line)
+            for field in self._keys.fields:
+                if bytes(getattr(raw, field) or b"") == b"-0":
+                    setattr(self._found[place], field, "-0")
+
+    def _array(self, field: str) -> pa.Array:
+        values = list(map(attrgetter(field), self._found))
+        try:
+            return pa.array(values, pa.string())  # strings and nulls, as most columns are
+        except (pa.ArrowInvalid, TypeError):
+            pass
+        kinds = set(map(type, values))
+        if msgspec.UnsetType in kinds:
+            self._absent += sum(value is msgspec.UNSET for value in values)
+        if kinds & {dict, list}:
+            values = [self._nested(field, place, value) for place, value in enumerate(values)]
+        return pa.array([_WORDS[type(value)](value) for value in values], pa.string())
+
+    def _nested(self, field: str, place: int, value: Any) -> Any:
+        """An object or array as the line has it, without the blanks between its parts."""
+        if not isinstance(value, dict | list):
+            return value
+        raw = bytes(getattr(self._keys.decode_raw(self._lines[place]), field))
+        self._inner_colons[place] += raw.count(b'":')
+        return msgspec.json.format(raw, indent=-1).decode()
+
+
+def _has_spaced_colons(data: bytes) -> bool:
+    return any(colon in data for colon in _SPACED_COLONS)
+
+
+def _repeats(line: bytes) -> bool:
+    """Whether a JSON object has a key twice at its top level."""
+    pairs = json.loads(line, object_pairs_hook=_Pairs)
+    return len({key for key, _ in pairs}) < len(pairs)
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """The pairs of one object, repeated keys and all."""

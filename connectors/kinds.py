@@ -1,0 +1,76 @@
+"""Which format a file is said to have, and what it looks like instead."""
+
+from pathlib import PurePath
+
+from connectors.encodings import UNITS
+from connectors.unpack import PACKINGS
+from schemas.errors import SourceError
+
+FORMATS = {
+    ".csv": "csv",
+    ".txt": "csv",
+    ".dat": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".xlsx": "xlsx",
+}
+HEAD_BYTES = 64 << 10
+
+BINARY = (
+    (b"PAR1", "a Parquet file; set format: parquet"),
+    (b"\x1f\x8b", "gzip; give the file the suffix .gz"),
+    (b"\x28\xb5\x2f\xfd", "zstd; give the file the suffix .zst"),
+    (b"%PDF", "a PDF document; have the table sent as CSV"),
+    (b"\x89PNG", "a PNG picture; have the table sent as CSV"),
+    (b"\xff\xd8\xff", "a JPEG picture; have the table sent as CSV"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook; save it as CSV"),
+    (b"SQLite format 3\0", "an SQLite database; use database: instead of files:"),
+    (b"BZh91AY&SY", "bzip2; unpack it, or pack it with gzip"),
+    (b"\xfd7zXZ\0", "xz; unpack it, or pack it with gzip"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it, or pack it with gzip"),
+    (b"-----BEGIN PGP MESSAGE", "PGP-encrypted; decrypt it first"),
+)
+
+
+def suffixes(path: PurePath) -> tuple[str, str | None]:
+    """The suffix that tells the format, and the packing: `a.csv.gz` gives `.csv` and gzip."""
+    packing = PACKINGS.get(path.suffix.lower())
+    return (PurePath(path.stem).suffix if packing else path.suffix).lower(), packing
+
+
+def format_of(suffix: str, label: str) -> str:
+    """The format a suffix stands for.
+
+    Raises:
+        SourceError: it stands for none that is read here.
+    """
+    if suffix in FORMATS:
+        return FORMATS[suffix]
+    known = " ".join(FORMATS)
+    raise SourceError(f"{label}: the suffix {suffix or '(none)'} says no format; set format:, or use {known}")
+
+
+def check_is_text(head: bytes, codec: str, label: str) -> None:
+    """Refuse what begins like no text in `codec`, and say what it looks like.
+
+    Raises:
+        SourceError: a binary file, or text in another encoding.
+    """
+    looks = next((name for magic, name in BINARY if head.startswith(magic)), None)
+    if head.startswith(b"PK\x03\x04"):
+        excel = b"[Content_Types].xml" in head or b"xl/" in head
+        looks = "an Excel workbook; save it as CSV" if excel else "a zip archive; give the file the suffix .zip"
+    if looks is None and codec not in UNITS and b"\0" in head:
+        looks = _with_nul_bytes(head)
+    if looks is not None:
+        raise SourceError(f"{label}: no text; it looks like {looks}")
+
+
+def _with_nul_bytes(head: bytes) -> str:
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    if max(even, odd) > len(head) // 5 and min(even, odd) < max(even, odd) // 10:
+        return f"utf-16 without a mark; set csv.encoding: utf-16-{'be' if even > odd else 'le'}"
+    return "a binary file (it holds NUL bytes); have the table sent as CSV"

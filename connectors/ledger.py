@@ -1,0 +1,378 @@
+"""What was sent, and what became of it: durable before the first byte leaves and before the next decision.
+
+One file per home, one writer at a time; `Scribe` lets an asyncio loop write without waiting for the disk.
+"""
+
+import asyncio
+import json
+import os
+import queue
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+
+from connectors.ledger_tables import (
+    BatchState,
+    IllegalMove,
+    Op,
+    RunState,
+    apply,
+    batches,
+    ledger_schema,
+    metadata,
+    microseconds,
+    moment,
+    row_results,
+    runs,
+    unpacked,
+    write_results,
+)
+from schemas.errors import Stopped, WrongInput
+from schemas.outcomes import Fate, RowReply
+
+SCHEMA_VERSION = 1
+BUSY_S = 30.0  # another process of this machine is writing; its transactions take milliseconds
+RESULTS = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("batch", pa.int64()),
+        ("attempt", pa.int32()),
+        ("fate", pa.string()),
+        ("codes", pa.string()),
+        ("entity_id", pa.string()),
+        ("request_id", pa.string()),
+        ("answered_at_utc", pa.timestamp("us", tz="UTC")),
+    ]
+)
+
+
+class LedgerStopped(Stopped):
+    """The ledger cannot be written (disk full, locked, gone): nothing may be sent any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run as the ledger knows it."""
+
+    run: str
+    job: str
+    mode: str
+    folder: Path
+    state: RunState
+    started_at_utc: datetime
+    finished_at_utc: datetime | None
+    exit_code: int | None
+    digest: str | None
+    summary: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A batch that a dead process left in `sending`; it is in doubt now."""
+
+    batch: int
+    attempt: int
+    rows: tuple[int, ...]
+    points: bool
+
+
+class Ledger:
+    """The ledger at a path, made if there is none. Close it.
+
+    Raises:
+        WrongInput: the file is no ledger, one of a newer bulkload, or does not know the run.
+        LedgerStopped: it cannot be read or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._engine = open_engine(path)
+        self._numbers: dict[str, int] = {}
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start_run(self, run: str, *, job: str, mode: str, folder: Path, started_at_utc: datetime) -> None:
+        """Begin a run in `preparing`.
+
+        Raises:
+            IllegalMove: there is a run of this name.
+        """
+        values = {"run": run, "job": job, "mode": mode, "folder": str(folder), "state": RunState.PREPARING.value}
+        try:
+            with self._writing() as connection:
+                connection.execute(sa.insert(runs), {**values, "started_at_us": microseconds(started_at_utc)})
+        except exc.IntegrityError:
+            raise IllegalMove(f"run {run}: there is one of this name already") from None
+
+    def set_run_state(self, run: str, state: RunState, *, digest: str | None = None) -> None:
+        """Move a run on; `digest` is the plan's, kept from then on."""
+        values = {"state": state.value} | ({} if digest is None else {"digest": digest})
+        self._update_run(run, values)
+
+    def finish_run(
+        self, run: str, state: RunState, *, exit_code: int, finished_at_utc: datetime, summary: Mapping[str, Any]
+    ) -> None:
+        """End a run; a resumed one is ended again."""
+        self._update_run(
+            run,
+            {
+                "state": state.value,
+                "exit_code": exit_code,
+                "finished_at_us": microseconds(finished_at_utc),
+                "summary_json": json.dumps(summary),
+            },
+        )
+
+    def run(self, run: str | None = None) -> RunRecord:
+        """A run by name, or the one started last."""
+        wanted = sa.true() if run is None else runs.c.run == run
+        with self._reading() as connection:
+            found = connection.execute(sa.select(runs).where(wanted).order_by(runs.c.run_no.desc()).limit(1)).first()
+        if found is None:
+            raise WrongInput(f"run {run}: is not in {self._path}" if run else f"{self._path}: has no run yet")
+        return _record_of(found)
+
+    def runs(self, limit: int = 20) -> list[RunRecord]:
+        """The latest first."""
+        with self._reading() as connection:
+            found = connection.execute(sa.select(runs).order_by(runs.c.run_no.desc()).limit(limit)).all()
+        return [_record_of(one) for one in found]
+
+    def write(self, run: str, ops: Sequence[Op]) -> None:
+        """All steps in one transaction; durable when this returns.
+
+        Raises:
+            IllegalMove: a step does not fit; nothing was written.
+            LedgerStopped: nothing was written.
+        """
+        number = self._number(run)
+        with self._writing() as connection:
+            for op in ops:
+                apply(connection, number, op)
+
+    def doubt_leftovers(self, run: str, found_at_utc: datetime) -> list[Leftover]:
+        """Put in doubt what a dead process left in `sending`; call it before sending, when nobody else is."""
+        number, at_us = self._number(run), microseconds(found_at_utc)
+        left = (batches.c.run_no == number) & (batches.c.state == BatchState.SENDING)
+        columns = (batches.c.batch, batches.c.attempt, batches.c.rows, batches.c.points)
+        with self._writing() as connection:
+            found = connection.execute(sa.select(*columns).where(left).order_by(batches.c.batch)).all()
+            leftovers = [Leftover(batch, attempt, unpacked(rows), points) for batch, attempt, rows, points in found]
+            doubt = RowReply(Fate.IN_DOUBT, ("process_died",))
+            for one in leftovers:
+                write_results(connection, number, one.batch, one.attempt, [(row, doubt) for row in one.rows], at_us)
+            connection.execute(
+                sa.update(batches).where(left),
+                {"state": BatchState.IN_DOUBT.value, "code": "process_died", "answered_at_us": at_us},
+            )
+        return leftovers
+
+    def results(self, run: str, first_row: int, last_row: int) -> pa.Table:
+        """What is known of rows `first_row` to `last_row` (both included), by row; unsent rows are absent."""
+        number, r = self._number(run), row_results.c
+        wanted = (
+            sa.select(r.row, r.batch, r.attempt, r.fate, r.codes, r.entity_id, batches.c.request_id, r.answered_at_us)
+            .join(batches, (batches.c.run_no == r.run_no) & (batches.c.batch == r.batch))
+            .where(r.run_no == number, r.row.between(first_row, last_row))
+            .order_by(r.row)
+        )
+        with self._reading() as connection:
+            found = connection.execute(wanted).all()
+        columns = zip(*found, strict=True) if found else [()] * len(RESULTS)
+        return pa.table([pa.array(c, f.type) for c, f in zip(columns, RESULTS, strict=True)], schema=RESULTS)
+
+    def next_batch(self, run: str) -> int:
+        """A number that no batch of the run has had."""
+        with self._reading() as connection:
+            last = connection.scalar(
+                sa.select(sa.func.max(batches.c.batch)).where(batches.c.run_no == self._number(run))
+            )
+        return 1 if last is None else last + 1
+
+    def _number(self, run: str) -> int:
+        if run not in self._numbers:
+            with self._reading() as connection:
+                number = connection.scalar(sa.select(runs.c.run_no).where(runs.c.run == run))
+            if number is None:
+                raise WrongInput(f"run {run}: is not in {self._path}")
+            self._numbers[run] = number
+        return self._numbers[run]
+
+    def _update_run(self, run: str, values: Mapping[str, Any]) -> None:
+        number = self._number(run)
+        with self._writing() as connection:
+            connection.execute(sa.update(runs).where(runs.c.run_no == number), values)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        with told_plainly(self._path), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with told_plainly(self._path), self._engine.connect() as connection:
+            yield connection.execution_options(reading=True)
+
+
+def _record_of(row: Any) -> RunRecord:
+    finished, summary = row.finished_at_us, row.summary_json
+    return RunRecord(
+        run=row.run,
+        job=row.job,
+        mode=row.mode,
+        folder=Path(row.folder),
+        state=RunState(row.state),
+        started_at_utc=moment(row.started_at_us),
+        finished_at_utc=None if finished is None else moment(finished),
+        exit_code=row.exit_code,
+        digest=row.digest,
+        summary=None if summary is None else json.loads(summary),
+    )
+
+
+class Scribe:
+    """Writes a run's steps from an asyncio loop: one thread commits all that wait in one transaction.
+
+    Use as `async with`; leaving it writes what is still waiting. A cancelled `write` may have been written.
+    """
+
+    def __init__(self, ledger: Ledger, run: str) -> None:
+        self._ledger, self._run = ledger, run
+        self._waiting: queue.SimpleQueue[tuple[Op, asyncio.Future[None]] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._waiting.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    async def write(self, op: Op) -> None:
+        """Return when the step is durable.
+
+        Raises:
+            IllegalMove: this step does not fit; the others of its transaction were written.
+            LedgerStopped: nothing was written.
+        """
+        written = self._loop.create_future()
+        self._waiting.put((op, written))
+        await written
+
+    def _work(self) -> None:
+        going = True
+        while going:
+            group = [self._waiting.get()]
+            while not self._waiting.empty():
+                group.append(self._waiting.get())
+            going = None not in group
+            steps = [step for step in group if step is not None]
+            told = [
+                (written, error)
+                for (_, written), error in zip(steps, self._written([op for op, _ in steps]), strict=True)
+            ]
+            self._loop.call_soon_threadsafe(_tell, told)
+
+    def _written(self, ops: Sequence[Op]) -> list[Exception | None]:
+        try:
+            self._ledger.write(self._run, ops)
+        except IllegalMove as error:
+            # One step of the group does not fit; the others must not suffer for it.
+            return [error] if len(ops) == 1 else [problem for op in ops for problem in self._written([op])]
+        except Exception as error:
+            return [error] * len(ops)
+        return [None] * len(ops)
+
+
+def _tell(told: Sequence[tuple[asyncio.Future[None], Exception | None]]) -> None:
+    for written, error in told:
+        if written.done():
+            continue  # its waiter was cancelled
+        if error is None:
+            written.set_result(None)
+        else:
+            written.set_exception(error)
+
+
+def open_engine(path: Path) -> sa.Engine:
+    """The ledger at `path`, made if there is none: for its owner's eyes only, durable at every commit.
+
+    Raises:
+        WrongInput: the file is no ledger, or one of a newer bulkload.
+        LedgerStopped: it cannot be opened or written.
+    """
+    with told_plainly(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # SQLite gives its -wal and -shm files the mode of the database.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        path.chmod(0o600)
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_S})
+    event.listen(engine, "connect", _as_we_need_it)
+    event.listen(engine, "begin", _begin)
+    try:
+        with told_plainly(path), engine.begin() as connection:
+            metadata.create_all(connection)
+            version = connection.scalar(sa.select(ledger_schema.c.version))
+            if version is None:
+                connection.execute(sa.insert(ledger_schema), {"version": SCHEMA_VERSION})
+    except BaseException:
+        engine.dispose()
+        raise
+    if version is not None and version > SCHEMA_VERSION:
+        engine.dispose()
+        raise WrongInput(
+            f"{path}: written by a newer bulkload (ledger schema {version}, this one reads {SCHEMA_VERSION}); "
+            "install that version, or choose another --home"
+        )
+    return engine
+
+
+def _as_we_need_it(dbapi: Any, _record: object) -> None:
+    # The driver must not open transactions by itself: it begins them too late, and never immediately.
+    dbapi.isolation_level = None
+    cursor = dbapi.cursor()
+    for pragma in ("journal_mode = wal", "synchronous = full", "foreign_keys = on"):
+        cursor.execute(f"pragma {pragma}")
+    cursor.close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    # A reader that turns writer can fail half-way; writers say so at once.
+    reading = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("begin" if reading else "begin immediate")
+
+
+@contextmanager
+def told_plainly(path: Path) -> Iterator[None]:
+    """Turn what the database says about its file into words about what to do."""
+    try:
+        yield
+    except exc.OperationalError as error:
+        raise LedgerStopped(f"{path}: {error.orig}; nothing is sent without it; then: bulkload resume") from None
+    except exc.DatabaseError as error:
+        if isinstance(error, exc.IntegrityError):
+            raise
+        raise WrongInput(f"{path}: {error.orig}; move it away to start a new ledger") from None
+    except OSError as error:
+        raise LedgerStopped(f"{path}: {error.strerror}; nothing is sent without a ledger") from None

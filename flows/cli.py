@@ -1,0 +1,194 @@
+"""The command line: `bulkload COMMAND`. Each command reads its words, calls one function, tells its result."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.settings import Home, home_of
+from schemas.errors import BulkloadError
+
+app = typer.Typer(
+    name="bulkload",
+    help="Load customers and loyalty data into Capillary's bulk API, and account for every row and every point.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="A job file (YAML).")]
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="Where runs and the ledger live. [$BULKLOAD_HOME, else data/runs]")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, and nothing else there.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N rows of the source.")]
+UsePrefect = Annotated[
+    bool | None, typer.Option("--prefect/--no-prefect", help="Run inside Prefect. [when a Prefect API is configured]")
+]
+
+
+class Told:
+    """How a command speaks: an object for machines, or lines for people."""
+
+    def __init__(self, as_json: bool, quiet: bool) -> None:
+        self.as_json = as_json
+        self.quiet = quiet
+
+    def result(self, told: dict[str, Any], lines: Callable[[], Iterator[str]] | None = None) -> None:
+        """The result, in the form asked for."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+        elif lines is not None and not self.quiet:
+            for line in lines():
+                typer.echo(line)
+
+    def trouble(self, error: BulkloadError) -> None:
+        """What is wrong, all of it."""
+        if self.as_json:
+            sys.stdout.write(
+                json.dumps({"exit_code": error.exit_code, "problems": list(error.problems)}, indent=1) + "\n"
+            )
+        for problem in error.problems:
+            typer.echo(problem, err=True)
+
+
+@contextmanager
+def speaking(as_json: bool, quiet: bool) -> Iterator[Told]:
+    """Errors become messages and exit codes; a bug keeps its traceback."""
+    told = Told(as_json, quiet)
+    try:
+        yield told
+    except BulkloadError as error:
+        told.trouble(error)
+        raise typer.Exit(error.exit_code) from None
+
+
+def home_for(given: Path | None) -> Home:
+    """The home of this command."""
+    return home_of(given, os.environ)
+
+
+@app.command()
+def demo(home: HomeOption = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Load 2,000 messy sample customers into the bundled sandbox, and say where the report is."""
+    from flows import commands  # noqa: PLC0415  # pandas and its kin take a second; light commands do without
+
+    with speaking(as_json, quiet) as told:
+        raise typer.Exit(commands.demo(home_for(home), told))
+
+
+@app.command()
+def check(job: JobFile, home: HomeOption = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Check job file, source, columns and credentials; sends nothing."""
+    from flows import commands  # noqa: PLC0415
+
+    with speaking(as_json, quiet) as told:
+        commands.check(job, told)
+
+
+@app.command()
+def preview(
+    job: JobFile,
+    rows: Annotated[int, typer.Option("-n", min=1, help="How many rows.")] = 5,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show rows before and after, and the exact JSON that would be sent. Shows personal data."""
+    from flows import commands  # noqa: PLC0415
+
+    with speaking(as_json, quiet) as told:
+        commands.preview(job, rows, home_for(home), told)
+
+
+@app.command()
+def plan(
+    job: JobFile, limit: Limit = None, home: HomeOption = None, as_json: AsJson = False, quiet: Quiet = False
+) -> None:
+    """Prepare, and say what would be sent; sends nothing. `bulkload run JOB --plan RUN` applies it."""
+    from flows import commands  # noqa: PLC0415
+
+    with speaking(as_json, quiet) as told:
+        commands.plan(job, limit, home_for(home), told)
+
+
+@app.command()
+def run(
+    job: JobFile,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before crediting points.")] = False,
+    limit: Limit = None,
+    planned: Annotated[str | None, typer.Option("--plan", metavar="RUN", help="Apply this plan exactly.")] = None,
+    prefect: UsePrefect = None,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Plan, then send; ends with a report that accounts for every row."""
+    from flows import commands  # noqa: PLC0415
+
+    with speaking(as_json, quiet) as told:
+        raise typer.Exit(commands.run(job, commands.RunOptions(limit, planned, prefect), home_for(home), told))
+
+
+@app.command()
+def report(
+    name: Annotated[str | None, typer.Argument(metavar="RUN", help="A run; the last one by default.")] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say how a past run ended, and where its report is."""
+    from flows import past  # noqa: PLC0415
+
+    with speaking(as_json, quiet) as told:
+        past.report(name, open_it, home_for(home), told)
+
+
+@app.command()
+def runs(home: HomeOption = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """List past runs, the last one first."""
+    from flows import past  # noqa: PLC0415
+
+    with speaking(as_json, quiet) as told:
+        past.runs(home_for(home), told)
+
+
+@app.command()
+def schema() -> None:
+    """Print the job file's JSON Schema, for editors."""
+    from schemas.job import Job  # noqa: PLC0415
+
+    typer.echo(
+        json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **Job.model_json_schema()}, indent=1)
+    )
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
+    fault: Annotated[
+        list[str] | None, typer.Option("--fault", help="NAME, NAME:RATE or NAME:N; may stand several times.")
+    ] = None,
+    creates: Annotated[bool, typer.Option("--creates", help="Update makes customers it does not find.")] = False,
+    requests_per_minute: Annotated[int | None, typer.Option(min=1, help="Answer 429 above this rate.")] = None,
+    max_batch: Annotated[int, typer.Option(min=1, help="Answer 1060 above so many customers a request.")] = 100,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Serve the stand-in bulk API on this machine until stopped; its books are at /sandbox/books."""
+    from flows import commands  # noqa: PLC0415
+
+    with speaking(as_json, quiet) as told:
+        commands.sandbox(port, fault or [], creates, requests_per_minute, max_batch, told)
+
+
+def main() -> None:
+    """Entry point."""
+    app()

@@ -1,0 +1,226 @@
+"""What the commands do that load or look at data; the command line only reads their words."""
+
+import asyncio
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from connectors.sandbox.faults import FaultError, parse_faults
+from connectors.sandbox.server import RunningSandbox, serve
+from connectors.sandbox.settings import Settings
+from connectors.spool import Part, Spool
+from flows import load
+from flows.cli import Told
+from flows.demo import JOB, demo_sandbox, environment_of
+from flows.hands import Audience, Silent, pool
+from flows.organization import unknown_words
+from flows.prepare import Source, open_source, prepare_run, recipe_of
+from flows.settings import Home, load_job, now
+from flows.terminal import Terminal
+from schemas.errors import WrongInput
+from schemas.job import Job
+from schemas.runs import Plan, RunReport
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """The words of `bulkload run`."""
+
+    limit: int | None = None
+    planned: str | None = None
+    prefect: bool | None = None
+
+
+def demo(home: Home, told: Told) -> int:
+    """The sample against the sandbox; ends with the path of the report."""
+    with demo_sandbox() as sandbox:
+        return _run(JOB, RunOptions(prefect=False), home, told, environment_of(sandbox, os.environ))
+
+
+def run(job_file: Path, options: RunOptions, home: Home, told: Told) -> int:
+    """Plan, then send; returns the exit code."""
+    if options.planned and options.limit:
+        raise WrongInput("--plan applies a plan as it is; leave out --limit")
+    return _run(job_file, options, home, told, os.environ)
+
+
+def _run(job_file: Path, options: RunOptions, home: Home, told: Told, environment: Mapping[str, str]) -> int:
+    report = _prefectly(job_file, options, home, environment) if _inside_prefect(options.prefect) else None
+    if report is None:
+        report = _plainly(job_file, options, home, told, environment)
+    told.result(report, lambda: iter([f"report: {home.run(str(report['run'])) / 'report.html'}"]))
+    return int(str(report["exit_code"]))
+
+
+def _inside_prefect(asked: bool | None) -> bool:
+    """Inside when asked for, or when an API is configured; a temporary server is not worth its 15 seconds."""
+    if asked is not None:
+        return asked
+    if "PREFECT_API_URL" in os.environ:
+        return True
+    profiles = Path(os.environ.get("PREFECT_HOME", Path.home() / ".prefect")) / "profiles.toml"
+    if not profiles.exists():
+        return False
+    from flows.prefect_hands import api_is_configured  # noqa: PLC0415  # importing Prefect takes seconds
+
+    return api_is_configured()
+
+
+def _prefectly(job_file: Path, options: RunOptions, home: Home, environment: Mapping[str, str]) -> dict[str, object]:
+    from flows.prefect_hands import flow_for  # noqa: PLC0415  # importing Prefect takes seconds
+
+    flow = flow_for(load_job(job_file, environment).mode)
+    told: dict[str, object] = flow(
+        job=str(job_file.resolve()), home=str(home.folder), limit=options.limit, plan=options.planned
+    )
+    return told
+
+
+def _plainly(
+    job_file: Path, options: RunOptions, home: Home, told: Told, environment: Mapping[str, str]
+) -> dict[str, object]:
+    with _audience(told) as audience:
+        report = load_with_pool(job_file, options, home, audience, environment)
+        return report.as_json()
+
+
+def load_with_pool(
+    job_file: Path, options: RunOptions, home: Home, audience: Audience, environment: Mapping[str, str]
+) -> RunReport:
+    """A load on this machine's threads or processes, as the job says."""
+    if options.planned:
+        return load.run_planned(job_file, home, options.planned, audience, environment)
+    kind = load_job(job_file, environment).run.workers
+    assert kind != "dask", "refused with the job file"
+    with pool(kind) as workers:
+        return load.run(job_file, home, workers, audience, environment, options.limit)
+
+
+def _audience(told: Told) -> Terminal:
+    return Terminal(quiet=told.quiet or told.as_json)
+
+
+def plan(job_file: Path, limit: int | None, home: Home, told: Told) -> None:
+    """Prepare and print the plan."""
+    with _audience(told) as audience, pool("threads") as workers:
+        made = load.plan(job_file, home, workers, audience, os.environ, limit)
+    told.result(made.as_json(), lambda: _plan_lines(made))
+
+
+def _plan_lines(made: Plan) -> Iterator[str]:
+    rows = made.as_json()["rows"]
+    for fate, count in rows.items():
+        if count:
+            yield f"{'to be sent' if fate == 'not_sent' else fate:20} {count:>12,}"
+    for programme, points in made.totals.points_read.items():
+        yield f"{'points ' + programme:20} {points:>12,} read"
+    minutes = made.seconds_at_allowed_rate / 60
+    yield f"{made.requests:,} requests, {minutes:,.1f} minutes at {made.requests_per_minute} a minute"
+    yield f"apply it with: bulkload run JOB --plan {made.run}"
+
+
+def check(job_file: Path, told: Told) -> None:
+    """Everything that can be known before a row is read; all findings at once.
+
+    Raises:
+        WrongInput: anything that would stop a run.
+    """
+    job = load_job(job_file, os.environ)
+    source = open_source(job, job_file.parent)
+    asyncio.run(load.preflight(job))
+    findings = asyncio.run(unknown_words(job))
+    used = {table: {place for of, place in source.places.values() if of == table} for table in source.tables}
+    unused = {
+        table: [name for place, name in enumerate(source.columns(table)) if place not in used[table]]
+        for table in source.tables
+    }
+    told.result(
+        {
+            "job": job.name,
+            "ok": True,
+            "tables": {
+                name: {"files": [f.path.name for f in t.files], "columns": list(source.columns(name))}
+                for name, t in source.tables.items()
+            },
+            "unused_columns": unused,
+            "warnings": findings,
+        },
+        lambda: _check_lines(job, source, unused, findings),
+    )
+
+
+def _check_lines(job: Job, source: Source, unused: Mapping[str, list[str]], findings: list[str]) -> Iterator[str]:
+    yield f"job {job.name}: read, every key known"
+    for name, table in source.tables.items():
+        size = sum(file.size_bytes for file in table.files)
+        yield f"source.{name}: {len(table.files)} file(s), {size:,} bytes, {len(source.columns(name))} columns"
+        if unused[name]:
+            yield f"  not mapped: {', '.join(unused[name])}"
+    yield f"{job.destination.host or job.destination.url}: reached, and it knows us"
+    yield from (f"warning: {finding}" for finding in findings)
+    yield "nothing was sent"
+
+
+def preview(job_file: Path, rows: int, home: Home, told: Told) -> None:
+    """The first rows, cleaned and as JSON; prepared in a folder that is gone afterwards."""
+    job = load_job(job_file, os.environ)
+    source = open_source(job, job_file.parent)
+    with tempfile.TemporaryDirectory(prefix="bulkload-preview-") as folder, pool("threads") as workers:
+        spool = Spool(Path(folder) / "preview")
+        spool.create()
+        recipe = recipe_of(job, f"{now(job):%Y-%m-%d}", b"preview")
+        prepared = prepare_run(job, source, spool, recipe, workers, Silent(), rows)
+        shown = [row for part in prepared.parts for row in _previewed(source, spool, part)]
+    told.result({"rows": shown}, lambda: _preview_lines(shown))
+
+
+def _previewed(source: Source, spool: Spool, part: Part) -> Iterator[dict[str, object]]:
+    names = source.columns(source.lead)
+    raw = spool.read("rows", part).to_pylist()
+    for before, after in zip(raw, spool.read("prepared", part).to_pylist(), strict=True):
+        payload = after["payload"]
+        yield {
+            "line": after["line"],
+            "before": {name: before[str(place)] for place, name in enumerate(names)},
+            "fate": after["fate"] or "to be sent",
+            "codes": (after["codes"] or "").split(";") if after["codes"] else [],
+            "payload": json.loads(payload) if payload is not None else None,
+        }
+
+
+def _preview_lines(shown: list[dict[str, object]]) -> Iterator[str]:
+    for row in shown:
+        codes = row["codes"]
+        assert isinstance(codes, list)
+        yield f"line {row['line']}: {row['fate']}{' (' + ', '.join(codes) + ')' if codes else ''}"
+        before = row["before"]
+        assert isinstance(before, dict)
+        yield "  before  " + ", ".join(f"{name}={value!r}" for name, value in before.items() if value)
+        if row["payload"] is not None:
+            yield "  after   " + json.dumps(row["payload"], ensure_ascii=False)
+
+
+def sandbox(
+    port: int, faults: list[str], creates: bool, requests_per_minute: int | None, max_batch: int, told: Told
+) -> None:
+    """Serve until a signal."""
+    settings = Settings(creates=creates, requests_per_minute=requests_per_minute, max_batch=max_batch)
+    key, secret = next(iter(settings.org.clients.items()))
+
+    def ready(running: RunningSandbox) -> None:
+        lines = [
+            f"sandbox at {running.url}; its books at {running.url}/sandbox/books; stop it with Ctrl-C",
+            f"OAuth key {key}, secret {secret}; programmes {', '.join(map(str, settings.org.programmes))}",
+        ]
+        told.result({"url": running.url, "key": key, "secret": secret}, lambda: iter(lines))
+
+    try:
+        parse_faults(faults)
+        serve(port, faults, settings=settings, ready=ready)
+    except FaultError as error:
+        raise WrongInput(str(error)) from None
+    except OSError as error:
+        raise WrongInput(f"port {port}: {error.strerror}; --port 0 takes a free one") from None

@@ -1,0 +1,299 @@
+"""Deliver: each batch's intent is durable before it leaves, and its answer before anything else is decided.
+
+One asyncio loop: workers take batches in order, share one pacer and one scribe, and try nothing that a
+verdict forbids. What a failed send means is decided by `connectors.transport` and `transforms.replies`.
+"""
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import Coroutine, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from connectors.bulk_api import BulkApi
+from connectors.ledger import Ledger, LedgerStopped, Scribe
+from connectors.ledger_tables import Intent, Recorded, Withdrawn
+from connectors.throttle import Pacer
+from flows.hands import Audience
+from flows.timeline import Timeline
+from schemas.batches import Answer, Batch, Delivered, NeverSent, NoAnswer, Sending
+from schemas.errors import BulkloadError, CredentialsError, Stopped, Unreachable, WrongInput
+from schemas.job import Job
+from schemas.outcomes import BatchReply, Verdict
+from schemas.runs import Requests, Tick
+from transforms.batches import alone, halves, sent_of
+from transforms.replies import read_reply
+
+Result = TypeVar("Result")
+FINAL = (Verdict.ANSWERED, Verdict.REFUSED, Verdict.TOO_LARGE, Verdict.IN_DOUBT)
+# Batches read ahead of the workers; a batch is at most limits.bytes_per_request.
+AHEAD = 8
+LONGEST_WAIT_S = 60.0
+PUT_OFF_S = 1.0  # longer with each time that a row is put off
+# A batch that is only ever answered 429 shows that the rate is somebody else's; waiting longer cannot help.
+MOST_THROTTLED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What delivering came to; `trouble` is why it ended before its end."""
+
+    requests: Requests
+    ticks: tuple[Tick, ...]
+    trouble: BulkloadError | None = None
+
+
+@dataclass
+class _Counts:
+    sent: int = 0
+    answered: int = 0
+    retried: int = 0
+    throttled: int = 0
+    rows: int = 0
+    batches_answered: int = 0
+
+
+class _StopHere(Exception):
+    """Nothing more is sent; what is under way comes to its end."""
+
+    def __init__(self, trouble: BulkloadError) -> None:
+        super().__init__()
+        self.trouble = trouble
+
+
+@dataclass
+class _Run:
+    """What the workers of one delivery share."""
+
+    job: Job
+    api: BulkApi
+    pacer: Pacer
+    scribe: Scribe
+    audience: Audience
+    numbers: Iterator[int]
+    afterwards: list[Batch] = field(default_factory=list)
+    put_off: Counter[int] = field(default_factory=Counter)  # how often a row was answered "later"
+    timeline: Timeline = field(default_factory=Timeline)
+    counts: _Counts = field(default_factory=_Counts)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    trouble: BulkloadError | None = None
+
+    def stop(self, trouble: BulkloadError) -> None:
+        """The first reason counts."""
+        self.trouble = self.trouble or trouble
+        self.stopping.set()
+
+
+async def preflight(job: Job) -> None:
+    """Prove host and credentials before anything is prepared or sent.
+
+    Raises:
+        CredentialsError, Unreachable, JobError: each says what to check.
+    """
+    async with BulkApi(job.destination, job.limits) as api:
+        await api.preflight()
+
+
+def deliver(
+    job: Job, batches: Iterator[Batch], numbers: Iterator[int], ledger: Ledger, run: str, audience: Audience
+) -> Delivery:
+    """Send all batches, or stop in a known state; SIGINT and SIGTERM finish what is in flight.
+
+    `numbers` gives the batches' numbers, and goes on for those that are made of others.
+    """
+    return asyncio.run(_deliver(job, batches, numbers, ledger, run, audience))
+
+
+async def _deliver(
+    job: Job, batches: Iterator[Batch], numbers: Iterator[int], ledger: Ledger, run: str, audience: Audience
+) -> Delivery:
+    async with BulkApi(job.destination, job.limits) as api, Scribe(ledger, run) as scribe:
+        shared = _Run(job, api, Pacer(job.limits.requests_per_minute), scribe, audience, numbers)
+        _heed_signals(shared)
+        queue: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=AHEAD)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_feed(shared, batches, queue))
+            for _ in range(job.limits.in_flight):
+                group.create_task(_work(shared, queue))
+        # The API works on these customers already (521): one by one, when their neighbours are done.
+        for batch in shared.afterwards:
+            await _unless_stopped(shared, asyncio.sleep(shared.put_off[batch.rows[0]] * PUT_OFF_S))
+            await _guarded(shared, batch)
+    counts = shared.counts
+    requests = Requests(counts.sent, counts.answered, counts.retried, counts.throttled)
+    return Delivery(requests, shared.timeline.ticks(), _as_told(shared))
+
+
+def _as_told(shared: _Run) -> BulkloadError | None:
+    """Wrong input (exit 2) only where nothing at all was answered; later it is a stop that can be gone on from."""
+    trouble = shared.trouble
+    if isinstance(trouble, WrongInput) and shared.counts.batches_answered:
+        return Stopped(*trouble.problems)
+    return trouble
+
+
+def _heed_signals(shared: _Run) -> None:
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        # Only the main thread may; elsewhere (a worker of Prefect) whoever owns the process stops it.
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(
+                name, shared.stop, Stopped(f"stopped by {name.name}; what was in flight was finished")
+            )
+
+
+async def _feed(shared: _Run, batches: Iterator[Batch], queue: asyncio.Queue[Batch | None]) -> None:
+    """Read ahead in a thread; each worker gets an end of its own."""
+    while not shared.stopping.is_set():
+        ahead = await asyncio.to_thread(lambda: list(islice(batches, AHEAD)))
+        for batch in ahead:
+            await queue.put(batch)
+        if not ahead:
+            break
+    for _ in range(shared.job.limits.in_flight):
+        await queue.put(None)
+
+
+async def _work(shared: _Run, queue: asyncio.Queue[Batch | None]) -> None:
+    while (batch := await queue.get()) is not None:
+        await _guarded(shared, batch)
+
+
+async def _guarded(shared: _Run, batch: Batch) -> None:
+    """After a stop, batches are taken and left: the feeder is never kept waiting for room."""
+    if shared.stopping.is_set():
+        return
+    try:
+        await _bring(shared, batch)
+    except _StopHere as stop:
+        shared.stop(stop.trouble)
+    except LedgerStopped as error:
+        shared.stop(error)
+
+
+async def _bring(shared: _Run, batch: Batch) -> None:
+    """One batch to its verdict. Waiting for a 429 to pass is no attempt; anything else that is tried again is."""
+    attempt, throttled = 1, 0
+    while True:
+        sending = await _try(shared, batch, attempt)
+        if sending is None:
+            return
+        reply = _read(shared.job, batch, sending)
+        if reply.verdict in FINAL:
+            await _record(shared, batch, attempt, sending, reply)
+            return
+        await shared.scribe.write(Withdrawn(batch.number, attempt, reply.code or reply.verdict.value))
+        throttled += reply.verdict is Verdict.THROTTLED
+        _give_up(shared, sending, reply, attempt, throttled)
+        await _wait(shared, sending, reply, attempt + throttled)
+        attempt += reply.verdict is not Verdict.THROTTLED
+        shared.counts.retried += 1
+
+
+async def _try(shared: _Run, batch: Batch, attempt: int) -> Sending | None:
+    """Send once, in turn; None when the run stopped before the turn came."""
+    await shared.scribe.write(Intent(batch, attempt, datetime.now(UTC)))
+    turn = await _unless_stopped(shared, shared.pacer.turn())
+    if turn is None:
+        await shared.scribe.write(Withdrawn(batch.number, attempt, "stopped"))
+        return None
+    left = shared.timeline.start()
+    try:
+        sending = await shared.api.send(batch.body, turn.left)
+    except CredentialsError as error:
+        await shared.scribe.write(Withdrawn(batch.number, attempt, "unauthenticated"))
+        raise _StopHere(error) from None
+    shared.counts.sent += not isinstance(sending, NeverSent)
+    shared.counts.answered += isinstance(sending, Answer)
+    shared.timeline.end(left, sending, len(batch.rows))
+    return sending
+
+
+async def _unless_stopped(shared: _Run, waiting: Coroutine[Any, Any, Result]) -> Result | None:
+    """Wait for something, but not past the moment the run stops."""
+    wanted, stopped = asyncio.ensure_future(waiting), asyncio.ensure_future(shared.stopping.wait())
+    await asyncio.wait({wanted, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if wanted.done():
+        return wanted.result()
+    wanted.cancel()
+    return None
+
+
+def _read(job: Job, batch: Batch, sending: Sending) -> BatchReply:
+    match sending:
+        case NeverSent(why):
+            return BatchReply(Verdict.LATER, f"never sent: {why}")
+        case NoAnswer(why):
+            return BatchReply(Verdict.IN_DOUBT, f"no_answer: {why}")
+        case Answer(status=status, body=body):
+            return read_reply(status, body, sent_of(batch), job.destination.operation)
+
+
+def _give_up(shared: _Run, sending: Sending, reply: BatchReply, attempt: int, throttled: int) -> None:
+    """Some verdicts end the run: nothing was applied, and nothing else can be.
+
+    Raises:
+        _StopHere: with what to tell.
+    """
+    limits = shared.job.limits
+    where = shared.job.destination.host or shared.job.destination.url
+    if reply.verdict is Verdict.MISCONFIGURED:
+        raise _StopHere(
+            WrongInput(f"{where} refuses every request ({reply.code}); check destination.path, operation and rights")
+        )
+    if reply.verdict is Verdict.UNAUTHENTICATED and attempt >= 2:
+        raise _StopHere(
+            CredentialsError(f"{where} does not know us any more (401, also with a new token); check destination.auth")
+        )
+    if throttled >= MOST_THROTTLED:
+        raise _StopHere(
+            Stopped(f"{where} answered 429 {throttled} times to one request; lower limits.requests_per_minute")
+        )
+    if attempt >= limits.attempts:
+        if isinstance(sending, NeverSent):
+            raise _StopHere(Unreachable(f"{where}: {sending.why}; {attempt} attempts"))
+        raise _StopHere(Stopped(f"{where} asked to come back later {attempt} times ({reply.code})"))
+
+
+async def _wait(shared: _Run, sending: Sending, reply: BatchReply, tries: int) -> None:
+    if reply.verdict is Verdict.UNAUTHENTICATED:
+        return
+    wished_s = sending.retry_after_s if isinstance(sending, Answer) else None
+    wait_s = wished_s if wished_s is not None else min(LONGEST_WAIT_S, 2.0**tries)
+    if reply.verdict is Verdict.THROTTLED:
+        shared.counts.throttled += 1
+        shared.pacer.pause(wait_s)
+        return
+    await _unless_stopped(shared, asyncio.sleep(wait_s))
+
+
+async def _record(shared: _Run, batch: Batch, attempt: int, sending: Sending, reply: BatchReply) -> None:
+    """What is known is durable first; then rows that a definite no was meant for, or not, go their ways."""
+    request_id = sending.request_id if isinstance(sending, Answer) else None
+    delivered = Delivered(batch, attempt, _finally(shared, batch, reply), request_id)
+    await shared.scribe.write(Recorded(delivered, datetime.now(UTC)))
+    shared.counts.batches_answered += reply.verdict is not Verdict.IN_DOUBT
+    unsettled = len(batch.rows) > 1 and reply.verdict in (Verdict.REFUSED, Verdict.TOO_LARGE)
+    again = {row for row, said in zip(batch.rows, delivered.reply.rows, strict=False) if said.retry}
+    shared.counts.rows += 0 if unsettled else len(batch.rows) - len(again)
+    shared.audience.advance(shared.counts.rows, f"{shared.counts.sent:,} requests")
+    shared.afterwards += alone(batch, again, shared.numbers) if again else []
+    if unsettled:
+        # Only definite refusals are halved: nothing of them was applied.
+        for half in halves(batch, shared.numbers):
+            await _guarded(shared, half)
+
+
+def _finally(shared: _Run, batch: Batch, reply: BatchReply) -> BatchReply:
+    """A row that the API puts off is tried alone, some times; then its refusal stands."""
+    if len(batch.rows) > 1 or not any(row.retry for row in reply.rows):
+        return reply
+    shared.put_off[batch.rows[0]] += 1
+    if shared.put_off[batch.rows[0]] < shared.job.limits.attempts:
+        return reply
+    return replace(reply, rows=tuple(replace(row, retry=False) for row in reply.rows))

@@ -1,0 +1,160 @@
+"""Mobiles as the API wants them: digits, country code first, no plus and no leading zero (contract 10.1)."""
+
+from collections import Counter
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.values import Cleaned
+from transforms.characters import folded
+from transforms.kernels import (
+    DIGITS,
+    NOT_ASCII,
+    Bytes,
+    Ints,
+    Mask,
+    byte_set,
+    finish,
+    running_total,
+    tally,
+    texts_of,
+)
+from transforms.numbering import Form, Plan, country_of, forms_abroad, forms_at_home, plan_of, plan_of_code
+from transforms.phones import judge_mobile
+
+_plus, _dot, _slash = byte_set("+"), byte_set("."), byte_set("/")
+_usual = DIGITS | byte_set(" -()+./")
+_only_digits_differ = r"^[\x00-\x7F\p{Nd}]+$"
+
+
+def clean_mobiles(raw: pa.Array, country: str | None) -> Cleaned:
+    """Mobiles of any country; those without a country code are of `country`."""
+    text = pc.fill_null(raw, "")
+    foreign = Bytes(text).has(NOT_ASCII)
+    if not foreign.any():
+        return _clean(text, country_of(country))
+    rows = pa.array(foreign)
+    only_digits = pc.match_substring_regex(text.filter(rows), _only_digits_differ)
+    foreign[foreign] = only_digits.to_numpy(zero_copy_only=False)
+    return _clean_folded(text, foreign, country_of(country))
+
+
+def _clean_folded(text: pa.Array, foreign: Mask, country: str | None) -> Cleaned:
+    """The rows in another script's digits are cleaned as ASCII rows; the rest as it is."""
+    if not foreign.any():
+        return _clean(text, country)
+    rows = pa.array(foreign)
+    in_ascii = pa.array([folded(one) for one in text.filter(rows).to_pylist()], pa.string())
+    cleaned = _clean(pc.replace_with_mask(text, rows, in_ascii), country)
+    fine = pc.is_valid(cleaned.values).to_numpy(zero_copy_only=False)
+    changes = Counter(cleaned.changes) + tally(digits_folded=foreign & fine)
+    return Cleaned(cleaned.values, cleaned.problems, dict(changes))
+
+
+def _clean(text: pa.Array, country: str | None) -> Cleaned:
+    trimmed = pc.ascii_trim(text, characters=" ")
+    view = Bytes(trimmed)
+    usual, decimal = _usual_shape(view)
+    digits, lengths = _digits(view, decimal)
+    usual &= ~view.has(_slash) | (lengths <= 13)  # more digits around a slash may be two numbers
+    plus = view.has(_plus)
+    values, changes = pa.nulls(len(text), pa.string()), Counter[str]()
+    settled = np.zeros(len(text), dtype=bool)
+    for plan, forms, some in _attempts(digits, country, plus, usual):
+        open_rows = some & ~settled
+        found, of_form = _matched(digits, lengths, open_rows, plus, plan, forms)
+        values = pc.replace_with_mask(values, pa.array(found), _written(digits, found, of_form, plan, forms))
+        settled |= found
+        for index, form in enumerate(forms):
+            rows = found & (of_form == index)
+            changes += tally(country_code_added=rows & form.adds_code, leading_zero_removed=rows & form.drops_zero)
+    punctuation = settled & (view.lengths - lengths - 2 * decimal > 0)
+    changes += tally(
+        trimmed=settled & (Bytes(text).lengths > view.lengths),
+        punctuation_removed=punctuation,
+        decimal_point_removed=settled & decimal,
+    )
+    still_open = ~settled & (Bytes(text).lengths > 0)
+    return finish(text, values, still_open, partial(judge_mobile, country=country), changes)
+
+
+def _usual_shape(view: Bytes) -> tuple[Mask, Mask]:
+    """Rows of digits and the usual punctuation, and which of them end in a spreadsheet's ".0"."""
+    dots = view.count(_dot)
+    last = view.at(-1)
+    decimal = (dots == 1) & (view.at(-2) == ord(".")) & (last == ord("0"))
+    usual: Mask = view.count(_usual) == view.lengths
+    usual &= decimal | (dots != 1) | (last != ord("0"))  # "….00" is for the judge
+    plus = view.count(_plus)
+    usual &= (plus == 0) | ((plus == 1) & (view.at(0) == ord("+")))
+    return usual, decimal & usual
+
+
+def _digits(view: Bytes, decimal: Mask) -> tuple[pa.Array, Ints]:
+    """Each row's digits, without the 0 behind a decimal point, and how many they are."""
+    is_digit = DIGITS.take(view.data)
+    is_digit[view.ends[decimal] - 1] = False
+    bounds = running_total(is_digit)[view.bounds]
+    return texts_of(view.data[is_digit], bounds), np.diff(bounds)
+
+
+def _attempts(digits: pa.Array, country: str | None, plus: Mask, usual: Mask) -> list[tuple[Plan, list[Form], Mask]]:
+    """The plans to try: the country's own for all rows, then the plan of each country code after a plus."""
+    home = plan_of(country)
+    attempts = [(home, forms_at_home(home) + forms_abroad(home), usual)] if home else []
+    abroad = plus & usual
+    if home and abroad.any():
+        abroad &= ~pc.starts_with(digits, home.code).to_numpy(zero_copy_only=False)
+    if not abroad.any():
+        return attempts
+    leads = pc.utf8_slice_codeunits(digits, 0, 3)
+    common = pc.value_counts(leads.filter(pa.array(abroad))).to_pylist()
+    plans = {plan for lead in common if (plan := _plan_after_plus(lead["values"]))}
+    for plan in sorted(plans, key=lambda p: p.code):
+        rows = abroad & pc.starts_with(digits, plan.code).to_numpy(zero_copy_only=False)
+        attempts.append((plan, forms_abroad(plan), rows))
+    return attempts
+
+
+def _plan_after_plus(lead: str) -> Plan | None:
+    """The plan of the country code that three digits begin with; no code is the beginning of another."""
+    codes = (int(lead[:width]) for width in (1, 2, 3) if lead and lead[0] != "0")
+    return next((plan for code in codes if (plan := plan_of_code(code))), None)
+
+
+def _matched(
+    digits: pa.Array, lengths: Ints, some: Mask, plus: Mask, plan: Plan, forms: list[Form]
+) -> tuple[Mask, Ints]:
+    """Rows that are a mobile of the plan in exactly one form, and the form's index. Two readings settle nothing."""
+    readings = np.zeros(len(digits), np.int64)
+    of_form = np.full(len(digits), -1)
+    for index, form in enumerate(forms):
+        wanted = [length + len(form.before) for length in plan.mobile_lengths]
+        rows = some & (plus == form.plus) & np.isin(lengths, wanted)
+        if form.before and rows.any():
+            rows &= pc.starts_with(digits, form.before).to_numpy(zero_copy_only=False)
+        if not rows.any():
+            continue
+        mine = digits.filter(pa.array(rows))
+        fits = pc.match_substring_regex(mine, f"^{form.before}(?:{plan.mobile})$")
+        if form.is_canonical and not form.plus:  # 12 digits may be a national number that begins like the code
+            fits = pc.and_not(fits, pc.match_substring_regex(mine, f"^(?:{plan.anything})$"))
+        rows[rows] = fits.to_numpy(zero_copy_only=False)
+        readings += rows
+        of_form[rows] = index
+    return readings == 1, of_form
+
+
+def _written(digits: pa.Array, found: Mask, of_form: Ints, plan: Plan, forms: list[Form]) -> pa.Array:
+    """The found rows' values, in their order."""
+    values = digits.filter(pa.array(found))
+    kinds = of_form[found]
+    for index, form in enumerate(forms):
+        rows = kinds == index
+        if form.is_canonical or not rows.any():
+            continue
+        national = pc.utf8_slice_codeunits(values.filter(pa.array(rows)), len(form.before))
+        values = pc.replace_with_mask(values, pa.array(rows), pc.binary_join_element_wise(plan.code, national, ""))
+    return values
