@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import pyarrow as pa
@@ -42,17 +41,9 @@ from schemas.outcomes import Fate, RowReply
 SCHEMA_VERSION = 1
 BUSY_S = 30.0  # another process of this machine is writing; its transactions take milliseconds
 RESULTS = pa.schema(
-    [
-        ("row", pa.int64()),
-        ("batch", pa.int64()),
-        ("attempt", pa.int32()),
-        ("fate", pa.string()),
-        ("codes", pa.string()),
-        ("entity_id", pa.string()),
-        ("request_id", pa.string()),
-        ("answered_at_utc", pa.timestamp("us", tz="UTC")),
-    ]
-)
+    {"row": pa.int64(), "batch": pa.int64(), "attempt": pa.int32(), "fate": pa.string(), "codes": pa.string(),
+     "entity_id": pa.string(), "request_id": pa.string(), "answered_at_utc": pa.timestamp("us", tz="UTC")}
+)  # fmt: skip
 
 
 class LedgerStopped(Stopped):
@@ -75,16 +66,6 @@ class RunRecord:
     summary: Mapping[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Leftover:
-    """A batch that a dead process left in `sending`; it is in doubt now."""
-
-    batch: int
-    attempt: int
-    rows: tuple[int, ...]
-    points: bool
-
-
 class Ledger:
     """The ledger at a path, made if there is none. Close it.
 
@@ -101,12 +82,6 @@ class Ledger:
     def close(self) -> None:
         """Let go of the file."""
         self._engine.dispose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def start_run(self, run: str, *, job: str, mode: str, folder: Path, started_at_utc: datetime) -> None:
         """Begin a run in `preparing`.
@@ -130,15 +105,8 @@ class Ledger:
         self, run: str, state: RunState, *, exit_code: int, finished_at_utc: datetime, summary: Mapping[str, Any]
     ) -> None:
         """End a run; a resumed one is ended again."""
-        self._update_run(
-            run,
-            {
-                "state": state.value,
-                "exit_code": exit_code,
-                "finished_at_us": microseconds(finished_at_utc),
-                "summary_json": json.dumps(summary),
-            },
-        )
+        told = {"summary_json": json.dumps(summary), "finished_at_us": microseconds(finished_at_utc)}
+        self._update_run(run, {"state": state.value, "exit_code": exit_code, **told})
 
     def run(self, run: str | None = None) -> RunRecord:
         """A run by name, or the one started last."""
@@ -167,22 +135,19 @@ class Ledger:
             for op in ops:
                 apply(connection, number, op)
 
-    def doubt_leftovers(self, run: str, found_at_utc: datetime) -> list[Leftover]:
-        """Put in doubt what a dead process left in `sending`; call it before sending, when nobody else is."""
+    def doubt_leftovers(self, run: str, found_at_utc: datetime) -> list[int]:
+        """Put in doubt the batches that a dead process left in `sending`; call it while nobody else sends."""
         number, at_us = self._number(run), microseconds(found_at_utc)
         left = (batches.c.run_no == number) & (batches.c.state == BatchState.SENDING)
-        columns = (batches.c.batch, batches.c.attempt, batches.c.rows, batches.c.points)
+        found = sa.select(batches.c.batch, batches.c.attempt, batches.c.rows).where(left).order_by(batches.c.batch)
+        doubt = RowReply(Fate.IN_DOUBT, ("process_died",))
         with self._writing() as connection:
-            found = connection.execute(sa.select(*columns).where(left).order_by(batches.c.batch)).all()
-            leftovers = [Leftover(batch, attempt, unpacked(rows), points) for batch, attempt, rows, points in found]
-            doubt = RowReply(Fate.IN_DOUBT, ("process_died",))
-            for one in leftovers:
-                write_results(connection, number, one.batch, one.attempt, [(row, doubt) for row in one.rows], at_us)
-            connection.execute(
-                sa.update(batches).where(left),
-                {"state": BatchState.IN_DOUBT.value, "code": "process_died", "answered_at_us": at_us},
-            )
-        return leftovers
+            leftovers = connection.execute(found).all()
+            for batch, attempt, rows in leftovers:
+                write_results(connection, (number, batch, attempt), [(row, doubt) for row in unpacked(rows)], at_us)
+            values = {"state": BatchState.IN_DOUBT.value, "code": "process_died", "answered_at_us": at_us}
+            connection.execute(sa.update(batches).where(left), values)
+        return [batch for batch, *_ in leftovers]
 
     def results(self, run: str, first_row: int, last_row: int) -> pa.Table:
         """What is known of rows `first_row` to `last_row` (both included), by row; unsent rows are absent."""
@@ -232,19 +197,12 @@ class Ledger:
 
 
 def _record_of(row: Any) -> RunRecord:
-    finished, summary = row.finished_at_us, row.summary_json
-    return RunRecord(
-        run=row.run,
-        job=row.job,
-        mode=row.mode,
-        folder=Path(row.folder),
-        state=RunState(row.state),
-        started_at_utc=moment(row.started_at_us),
-        finished_at_utc=None if finished is None else moment(finished),
-        exit_code=row.exit_code,
-        digest=row.digest,
-        summary=None if summary is None else json.loads(summary),
-    )
+    known = dict(row._mapping)
+    started, finished, summary = (known.pop(name) for name in ("started_at_us", "finished_at_us", "summary_json"))
+    del known["run_no"]
+    known |= {"folder": Path(row.folder), "state": RunState(row.state), "started_at_utc": moment(started)}
+    known["finished_at_utc"] = None if finished is None else moment(finished)
+    return RunRecord(**known, summary=None if summary is None else json.loads(summary))
 
 
 class Scribe:
@@ -263,9 +221,7 @@ class Scribe:
         self._thread.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._waiting.put(None)
         await asyncio.to_thread(self._thread.join)
 

@@ -5,10 +5,11 @@ microseconds since 1970 in UTC.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -105,8 +106,6 @@ row_results = sa.Table(
     sa.Column("entity_id", sa.Text),
     sa.Column("answered_at_us", sa.BigInteger, nullable=False),
     sa.ForeignKeyConstraint(["run_no", "batch"], ["batches.run_no", "batches.batch"]),
-    # Few rows are in doubt, and they are looked for by batch.
-    sa.Index("rows_in_doubt", "run_no", "batch", sqlite_where=sa.text("fate = 'in_doubt'")),
     _one_of("fate", SENT_FATES),
     sqlite_with_rowid=False,
 )
@@ -155,15 +154,7 @@ class Recorded:
     answered_at_utc: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What was found out about rows in doubt; none: the row was not applied, and may be sent in a new batch."""
-
-    rows: Mapping[int, RowReply | None]
-    settled_at_utc: datetime
-
-
-Op = Intent | Withdrawn | Recorded | Settled
+Op = Intent | Withdrawn | Recorded
 
 STATE_AFTER = {
     Verdict.ANSWERED: BatchState.ANSWERED,
@@ -178,11 +169,7 @@ STATE_AFTER = {
 
 
 def apply(connection: sa.Connection, run_no: int, op: Op) -> None:
-    """One step of one batch, in the caller's transaction.
-
-    Raises:
-        IllegalMove: the step does not fit; the caller rolls back.
-    """
+    """One step of one batch, in the caller's transaction; an IllegalMove is for the caller to roll back."""
     match op:
         case Intent():
             _take(connection, run_no, op)
@@ -190,8 +177,6 @@ def apply(connection: sa.Connection, run_no: int, op: Op) -> None:
             _move(connection, run_no, op.batch, op.attempt, BatchState.PLANNED, code=op.code)
         case Recorded():
             _record(connection, run_no, op)
-        case Settled():
-            _settle(connection, run_no, op)
 
 
 _sent = sqlite.insert(batches)
@@ -235,23 +220,18 @@ def _take(connection: sa.Connection, run_no: int, intent: Intent) -> None:
         _refuse_move(connection, run_no, batch.number, intent.attempt, BatchState.SENDING)
 
 
-def _move(
-    connection: sa.Connection, run_no: int, batch: int, attempt: int, state: BatchState, **more: str | int | None
-) -> None:
+def _move(connection: sa.Connection, run_no: int, batch: int, attempt: int, state: BatchState, **more: Any) -> None:
     key = {"of_run": run_no, "of_batch": batch, "of_attempt": attempt}
     if connection.execute(_MOVE, {**key, "state": state.value, **more}).rowcount != 1:
         _refuse_move(connection, run_no, batch, attempt, state)
 
 
 def _record(connection: sa.Connection, run_no: int, op: Recorded) -> None:
-    delivered, answered_at_us = op.delivered, microseconds(op.answered_at_utc)
-    number, reply = delivered.batch.number, delivered.reply
-    _move(
-        connection, run_no, number, delivered.attempt, STATE_AFTER[reply.verdict],
-        code=reply.code, request_id=delivered.request_id, answered_at_us=answered_at_us,
-    )  # fmt: skip
-    replies = _row_replies(delivered)
-    write_results(connection, run_no, number, delivered.attempt, replies, answered_at_us)
+    delivered, at_us = op.delivered, microseconds(op.answered_at_utc)
+    number, attempt, reply = delivered.batch.number, delivered.attempt, delivered.reply
+    more = {"code": reply.code, "request_id": delivered.request_id, "answered_at_us": at_us}
+    _move(connection, run_no, number, attempt, STATE_AFTER[reply.verdict], **more)
+    write_results(connection, (run_no, number, attempt), _row_replies(delivered), at_us)
 
 
 def _row_replies(delivered: Delivered) -> list[tuple[int, RowReply]]:
@@ -273,54 +253,20 @@ _RESULT = str(sa.insert(row_results).compile(dialect=sqlite.dialect()))
 
 
 def write_results(
-    connection: sa.Connection,
-    run_no: int,
-    batch: int,
-    attempt: int,
-    replies: Sequence[tuple[int, RowReply]],
-    answered_at_us: int,
+    connection: sa.Connection, key: tuple[int, int, int], replies: Iterable[tuple[int, RowReply]], at_us: int
 ) -> None:
-    """One fate per row.
-
-    Raises:
-        IllegalMove: a row has one already.
-    """
-    if not replies:
-        return
+    """One fate per row; `key` is run, batch and attempt. A second one for a row is an IllegalMove."""
+    run_no, batch, attempt = key
     values = [
-        (run_no, row, batch, attempt, reply.fate.value, ";".join(reply.codes), reply.entity_id, answered_at_us)
+        (run_no, row, batch, attempt, reply.fate.value, ";".join(reply.codes), reply.entity_id, at_us)
         for row, reply in replies
     ]
     try:
-        connection.exec_driver_sql(_RESULT, values)
+        if values:
+            connection.exec_driver_sql(_RESULT, values)
     except sa.exc.IntegrityError:
-        _refuse_second_result(connection, run_no, batch, [row for row, _ in replies])
+        _refuse_second_result(connection, run_no, batch, [value[1] for value in values])
         raise IllegalMove(f"batch {batch}: a row stands twice in it") from None
-
-
-_IN_DOUBT = (row_results.c.run_no == sa.bindparam("of_run")) & (row_results.c.fate == Fate.IN_DOUBT)
-_SETTLE = sa.update(row_results).where(_IN_DOUBT, row_results.c.row == sa.bindparam("of_row"))
-_RELEASE = sa.delete(row_results).where(_IN_DOUBT, row_results.c.row == sa.bindparam("of_row"))
-_CLOSE = (
-    sa.update(batches)
-    .where(batches.c.run_no == sa.bindparam("of_run"), batches.c.state == BatchState.IN_DOUBT)
-    .where(~sa.exists().where(_IN_DOUBT, row_results.c.batch == batches.c.batch))
-    .values(state=BatchState.ANSWERED)
-)
-
-
-def _settle(connection: sa.Connection, run_no: int, op: Settled) -> None:
-    at_us = microseconds(op.settled_at_utc)
-    for row, reply in op.rows.items():
-        key = {"of_run": run_no, "of_row": row}
-        if reply is None:
-            done = connection.execute(_RELEASE, key)
-        else:
-            found = {"fate": reply.fate.value, "codes": ";".join(reply.codes), "entity_id": reply.entity_id}
-            done = connection.execute(_SETTLE, {**key, **found, "answered_at_us": at_us})
-        if done.rowcount != 1:
-            raise IllegalMove(f"row {row}: is not in doubt; only such rows are settled")
-    connection.execute(_CLOSE, {"of_run": run_no})
 
 
 def _refuse_move(connection: sa.Connection, run_no: int, batch: int, attempt: int, state: BatchState) -> None:

@@ -19,7 +19,7 @@ RESULTS = pa.schema(
         ("batch", pa.int64()),
         ("attempt", pa.int64()),
         ("request_id", pa.string()),
-        ("answered_at_utc", pa.timestamp("ms", "UTC")),
+        ("answered_at_utc", pa.timestamp("us", "UTC")),
     ]
 )
 UNREADABLE_FOLDER = "unreadable-lines"

@@ -17,7 +17,7 @@ _ANSWER_COLUMNS = {
     "batch": pa.int64(),
     "attempt": pa.int64(),
     "request_id": pa.string(),
-    "answered_at_utc": pa.timestamp("ms", "UTC"),
+    "answered_at_utc": pa.timestamp("us", "UTC"),
 }
 
 

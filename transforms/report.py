@@ -35,7 +35,7 @@ LEFT_OUT = (Fate.UNREADABLE, Fate.INVALID, Fate.CONFLICT)
 FOR_A_PERSON = (Fate.IN_DOUBT, Fate.REFUSED)
 # What ended the run decides what a person does about it; the numbers are the command line's exit codes.
 AFTER_STOP = {
-    1: ("This is a bug: keep the run's folder and report it with run.json. Going on from here is safe.", "resume"),
+    1: ("This is a bug: keep the run's folder and report it with run.json; then go on from where it stands.", "resume"),
     2: ("Mend what the sentence above names, then run the job again.", ""),
     3: ("Look at the reasons below. If the data is right, raise the guard in the job file and run again.", ""),
     4: ("Go on from where it stands; nothing is sent twice.", "resume"),
@@ -176,13 +176,14 @@ def _outcome(report: RunReport) -> str:
 def _need(report: RunReport) -> str:
     wrong, person = _sum(report, *LEFT_OUT), _sum(report, *FOR_A_PERSON)
     needs = f"{count(person)} {'needs' if person == 1 else 'need'} a person" if person else ""
+    ended = "the stop" if report.state == "stopped" else "the failure"
     if wrong:
         were = "was" if wrong == 1 else "were"
-        rest = needs or ("nothing else needs a person" if report.state == "done" else "a person has to go on")
+        rest = needs or ("nothing else needs a person" if report.state == "done" else f"and {ended} needs a person")
         return f"{_rows(wrong)} {were} left out because something in {'it' if wrong == 1 else 'them'} is wrong, {rest}."
     if needs:
         return f"{_rows(person)} {needs.split(' ', 1)[1]}."
-    return "Nothing needs a person." if report.state == "done" else "A person has to look at it."
+    return "Nothing needs a person." if report.state == "done" else f"{ended.capitalize()} needs a person."
 
 
 def _imbalances(report: RunReport) -> Iterator[Step]:
@@ -206,7 +207,7 @@ def _in_doubt(report: RunReport) -> Iterator[Step]:
             f"{_rows(rows)} in doubt",
             "Sent, but no readable answer says what became of them. They are not sent again by themselves"
             + (f": points would be credited twice ({', '.join(carried)})." if carried else "."),
-            "Look them up once more. If you know what became of them, say so with --as accepted or --as not-sent.",
+            "Look them up once more. Who knows what became of them adds --as accepted or --as not-sent.",
             f"bulkload settle {report.run}",
         )
 

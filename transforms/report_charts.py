@@ -75,8 +75,8 @@ def size(size_bytes: float) -> str:
 
 
 def line(name: str, text: str) -> str:
-    """One line of a terminal, cut when it is too long."""
-    told, room = " ".join(text.split()), COLUMNS - 10
+    """One line of a terminal, cut when it is too long; what could move the cursor becomes a space."""
+    told, room = " ".join("".join(char if char.isprintable() else " " for char in text).split()), COLUMNS - 10
     return f"{name:<9} {told if len(told) <= room else told[: room - 1] + '…'}"
 
 
@@ -143,7 +143,7 @@ def timeline(ticks: Sequence[Tick], requests_per_minute: int) -> list[tuple[str,
             level_name=f"allowed: {count(requests_per_minute)}",
         ),
         Panel("Rows answered per minute", "rows a minute", lambda tick: _per_minute(tick, tick.rows)),
-        Panel("Time to an answer, milliseconds", "ms", lambda tick: tick.latency_ms),
+        Panel("Time to an answer, median in milliseconds", "ms", lambda tick: tick.latency_ms),
     )
     slices = merge_ticks(ticks)
     end_s = ticks[-1].start_s + ticks[-1].length_s or 1.0
@@ -155,7 +155,7 @@ def merge_ticks(ticks: Sequence[Tick]) -> list[Tick]:
     per_bar = ceil(len(ticks) / BARS)
     groups = [list(ticks[start : start + per_bar]) for start in range(0, len(ticks), per_bar)]
     if len(groups) > 1 and _length_s(groups[-1]) < _length_s(groups[-2]) / 2:
-        groups[-2] += groups.pop()
+        groups[-2:] = [groups[-2] + groups[-1]]
     return [_merged(group) for group in groups]
 
 

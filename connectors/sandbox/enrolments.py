@@ -1,4 +1,7 @@
-"""Programme enrolments: what is refused before any point is credited (contract §3, §5: 1213, 1215-1217; what 1214 "date order" compares is not told)."""
+"""Programme enrolments: what is refused before any point is credited (contract §3, §5: 1213, 1215-1217).
+
+1214, "date order", is never answered: nothing tells which dates it compares.
+"""
 
 from collections.abc import Container, Sequence
 from datetime import datetime, timedelta

@@ -119,6 +119,7 @@ def ticks(number, length_s):
 
 
 HUGE = 9_999_999
+FATES = [Fate.ACCEPTED, *(fate for fate in Fate if fate not in (Fate.ACCEPTED, Fate.NOT_SENT))]
 REPORTS = {
     "typical": report(),
     "clean": report(
@@ -165,9 +166,8 @@ REPORTS = {
     ),
     "huge": report(
         totals=Totals(
-            HUGE + sum(range(10, 20)),
-            {fate: HUGE if fate is Fate.ACCEPTED else 9 + place for place, fate in enumerate(Fate, 1) if place < 11}
-            | {Fate.ACCEPTED: HUGE, Fate.NOT_SENT: 16 - 16},
+            HUGE + sum(range(10)),
+            {fate: HUGE if fate is Fate.ACCEPTED else place for place, fate in enumerate(FATES)},
             {str(1000 + place): 10**9 + place for place in range(30)},
             {str(1000 + place): {Fate.ACCEPTED: 10**9, Fate.INVALID: place} for place in range(30)},
         ),
@@ -341,5 +341,5 @@ def test_every_picture_says_what_it_shows(show):
         "Rows by fate",
         "Requests per minute",
         "Rows answered per minute",
-        "Time to an answer, milliseconds",
+        "Time to an answer, median in milliseconds",
     ]

@@ -1,0 +1,292 @@
+"""What a report says in words, in a terminal, in Markdown and in HTML."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.outcomes import Fate
+from schemas.runs import Change, Example, Origin, Reason, Requests, RunReport, Tick, Totals
+from transforms.report import change_sentence, html, markdown, steps, summary, verdict
+from transforms.report_charts import duration, fate_bar, merge_ticks, share, size, timeline
+
+SOME = Requests(sent=12, answered=12)
+HOSTILE = "<script>alert(1)</script> | `x` *b* [l](http://x) \"q\" 'q'"
+
+
+def report(rows=None, points=None, **different):
+    rows, points = rows or {}, points or {}
+    totals = Totals(sum(rows.values()), rows, {name: sum(of.values()) for name, of in points.items()}, points)
+    usual = {
+        "run": "20260301-003000-nightly",
+        "job": "nightly",
+        "mode": "sync",
+        "state": "done",
+        "exit_code": 0,
+        "started": "2026-03-01T00:30:00+05:30",
+        "finished": "2026-03-01T00:41:12+05:30",
+        "destination": "eu.api.capillarytech.com",
+        "operation": "update",
+        "totals": totals,
+        "requests": SOME,
+        "requests_per_minute": 90,
+        "seconds": {"prepare": 1.9, "deliver": 9.4},
+        "reasons": (),
+        "changes": (),
+        "origins": (),
+        "ticks": (),
+        "files": {"report": "report.html", "rejected": "rejected.csv"},
+    }
+    return RunReport(**(usual | different))
+
+
+def reason(fate, code, rows=1, text="because"):
+    return Reason(fate, code, rows, text, text, (Example("a.csv", 7, "C-1••••7"),))
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (report({Fate.ACCEPTED: 1000}), "1,000 of 1,000 rows are loaded. Nothing needs a person."),
+        (report({Fate.ACCEPTED: 1}), "1 of 1 row is loaded. Nothing needs a person."),
+        (report(), "The source held no rows, so there was nothing to load. Nothing needs a person."),
+        (
+            report({Fate.INVALID: 61, Fate.ACCEPTED: 1900, Fate.ACCEPTED_WITH_LOSS: 12, Fate.IN_DOUBT: 4}),
+            "1,912 of 1,977 rows are loaded (12 with a part dropped). "
+            "61 rows were left out because something in them is wrong, 4 need a person.",
+        ),
+        (
+            report({Fate.FILTERED: 5, Fate.DUPLICATE: 4, Fate.INVALID: 1, Fate.UNCHANGED: 500, Fate.ACCEPTED: 490}),
+            "490 of 1,000 rows are loaded, 500 are unchanged and 9 are set aside as the job asks. "
+            "1 row was left out because something in it is wrong, nothing else needs a person.",
+        ),
+        (
+            report({Fate.ACCEPTED: 412, Fate.NOT_SENT: 1588}, state="stopped", exit_code=4),
+            "The run stopped before its end: 412 of 2,000 rows are loaded and 1,588 are still to be sent. "
+            "The stop needs a person.",
+        ),
+        (
+            report({Fate.INVALID: 90, Fate.NOT_SENT: 10}, state="failed", exit_code=3, requests=Requests()),
+            "The run failed before anything was sent. "
+            "90 rows were left out because something in them is wrong, and the failure needs a person.",
+        ),
+        (report({Fate.REFUSED: 1}), "0 of 1 row are loaded. 1 row needs a person."),
+    ],
+)
+def test_a_verdict_is_two_plain_sentences(told, words):
+    assert verdict(told) == words
+
+
+def test_what_is_riskiest_comes_first():
+    rows = {Fate.INVALID: 1, Fate.ACCEPTED_WITH_LOSS: 1, Fate.REFUSED: 3, Fate.IN_DOUBT: 4, Fate.NOT_SENT: 5}
+    told = steps(report(rows, state="stopped", exit_code=4, stopped_because="The window closed."))
+    assert [(step.title, step.command.split(" 2026")[0], step.urgent) for step in told] == [
+        ("4 rows in doubt", "bulkload settle", True),
+        ("3 rows refused by the API", "bulkload retry", True),
+        ("5 rows not sent", "bulkload resume", True),
+        ("1 row left out before sending", "bulkload retry", False),
+        ("1 row accepted with a loss", "", False),
+    ]
+
+
+def test_points_in_doubt_are_named_per_programme():
+    told = steps(report({Fate.IN_DOUBT: 2}, {"1016": {Fate.IN_DOUBT: 500}, "1017": {Fate.ACCEPTED: 3}}))
+    assert "(500 of programme 1016)" in told[0].why
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "do", "command"),
+    [
+        (1, "This is a bug", "bulkload resume 20260301-003000-nightly"),
+        (2, "Mend what the sentence above names", ""),
+        (3, "Look at the reasons below", ""),
+        (4, "Go on from where it stands", "bulkload resume 20260301-003000-nightly"),
+    ],
+)
+def test_how_a_run_ended_decides_what_to_do(exit_code, do, command):
+    step = steps(report(state="stopped", exit_code=exit_code, stopped_because="Something happened."))[0]
+    assert (step.why, step.do.startswith(do), step.command) == ("Something happened.", True, command)
+
+
+def test_totals_that_differ_are_the_first_thing_told():
+    told = report(totals=Totals(10, {Fate.ACCEPTED: 7}, {}, {}))
+    assert steps(told)[0].title == "The rows do not balance"
+    assert "Does not balance" in html(told)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (Change("mobile", "country_code_added", 1204), "1,204 mobiles got their country code"),
+        (Change("identifiers.mobile", "country_code_added", 1), "1 mobile got its country code"),
+        (Change("firstName", "trimmed", 1), "1 first name lost the spaces around it"),
+        (Change("lastName", "capitals_lowered", 30), "30 last names had their capitals lowered"),
+        (Change("dob", "dropped_in_the_future", 12), "12 dates of birth were dropped: in the future"),
+        (Change("tierExpiryDate", "shortened", 2), "2 tier expiry date values were shortened"),
+        (Change("", "odd", 1), "1 other value was odd"),
+    ],
+)
+def test_a_change_is_told_as_a_sentence(change, sentence):
+    assert change_sentence(change) == sentence
+
+
+def test_a_summary_fits_a_terminal():
+    rows = {Fate.INVALID: 21, Fate.DUPLICATE: 9, Fate.UNCHANGED: 500, Fate.ACCEPTED: 467, Fate.REFUSED: 3}
+    ticks = (Tick(0, 10, 15, 0, 0, 467, 300.0),)
+    assert summary(report(rows, {"1016": {Fate.INVALID: 400, Fate.ACCEPTED: 80_800}}, ticks=ticks)) == [
+        "467 of 1,000 rows are loaded, 500 are unchanged and 9 are set aside as the",
+        "job asks. 21 rows were left out because something in them is wrong, 3 need a",
+        "person.",
+        "Invalid                     21    2.1%  Accepted                   467   46.7%",
+        "Duplicate                    9    0.9%  Refused                      3    0.3%",
+        "Unchanged                  500   50.0%",
+        "Points    80,800 of 81,200 credited in programme 1016",
+        "Requests  12 sent, 0 throttled, 90 a minute (90 a minute allowed)",
+        "Files     report.html, rejected.csv",
+        "Next      bulkload retry 20260301-003000-nightly",
+    ]
+
+
+@given(
+    rows=st.dictionaries(st.sampled_from(list(Fate)), st.integers(0, 10**8)),
+    programmes=st.lists(st.text(max_size=90), max_size=30, unique=True),
+    state=st.sampled_from(["done", "stopped", "failed"]),
+    text=st.text(max_size=200),
+)
+def test_a_summary_never_exceeds_its_page(rows, programmes, state, text):
+    points = {name: {Fate.ACCEPTED: 10**9} for name in programmes}
+    told = summary(report(rows, points, state=state, stopped_because=text, run=text or "r", files={"a": text}))
+    assert len(told) <= 15
+    assert max(len(line) for line in told) <= 78
+    assert all(line.isprintable() for line in told)
+
+
+def test_programmes_without_room_are_counted():
+    told = summary(report({Fate.ACCEPTED: 1}, {str(place): {Fate.ACCEPTED: 1} for place in range(30)}))
+    assert len(told) == 15
+    assert "Points    21 more programmes are in the report" in told
+
+
+@pytest.mark.parametrize("place", ["job", "run", "destination", "started", "stopped_because", "operation", "mode"])
+def test_what_others_wrote_cannot_become_markup(place):
+    told = report({Fate.ACCEPTED: 1}, **{place: HOSTILE, "state": "failed"})
+    assert "<script" not in html(told)
+    assert "<script" not in re.sub(r"`[^`]*`", "", markdown(told))
+
+
+def test_rows_and_files_cannot_become_markup():
+    told = report(
+        {Fate.INVALID: 1},
+        {HOSTILE: {Fate.INVALID: 1}},
+        reasons=(Reason(Fate.INVALID, HOSTILE, 1, HOSTILE, HOSTILE, (Example(HOSTILE, 1, HOSTILE),)),),
+        changes=(Change(HOSTILE, HOSTILE, 1),),
+        origins=(Origin(HOSTILE, HOSTILE, 1, HOSTILE, 1),),
+        unmatched={HOSTILE: 1},
+        files={HOSTILE: HOSTILE},
+        seconds={HOSTILE: 1.0},
+    )
+    assert "<script" not in html(told)
+    assert "<script" not in re.sub(r"`[^`]*`", "", markdown(told))
+
+
+def test_a_pipe_does_not_end_a_markdown_cell():
+    told = markdown(report({Fate.INVALID: 1}, reasons=(reason(Fate.INVALID, "a|b", text="one | two\nthree"),)))
+    assert r"| 1 | Invalid | `a\|b` | one \| two three | one \| two three | a.csv:7 C-1••••7 |" in told
+
+
+def test_a_report_says_first_what_needs_a_person():
+    told = html(report({Fate.INVALID: 9, Fate.IN_DOUBT: 1}))
+    assert re.findall(r"<h2[^>]*>(.*?)</h2>", told) == [
+        "What needs a person",
+        "Where every row ended",
+        "Control totals",
+        "Reasons",
+        "What cleaning changed",
+        "Requests",
+        "Sources",
+        "The run",
+    ]
+    assert told.index("1 row in doubt") < told.index("9 rows left out before sending") < told.index("Where every row")
+
+
+def test_with_nothing_to_do_it_says_so():
+    for told in (html(report({Fate.ACCEPTED: 5})), markdown(report({Fate.ACCEPTED: 5}))):
+        assert "Nothing. Every row that was sent has an answer, and none was refused." in told
+    assert summary(report({Fate.ACCEPTED: 5}))[-1] == "Next      nothing to do"
+
+
+def test_reasons_for_a_person_stand_before_twenty_others():
+    told = html(
+        report(reasons=(*(reason(Fate.INVALID, f"i{place}") for place in range(30)), reason(Fate.REFUSED, "8007")))
+    )
+    assert told.index("8007") < told.index("<code>i0</code>") < told.index("11 more reasons") < told.index("i29")
+
+
+def test_neither_form_asks_the_network_or_runs_code():
+    told = html(report({Fate.ACCEPTED: 5}))
+    assert re.findall(r"<script|(?:src|href)=\"(?!data:,\")|@import|url\((?!#)", told) == []
+
+
+def test_times_are_shown_as_they_were_given():
+    for told in (html(report()), markdown(report())):
+        assert "2026-03-01T00:30:00+05:30" in told
+        assert "2026-03-01T00:41:12+05:30" in told
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "said"),
+    [
+        (0, 0, "0%"),
+        (0, 9, "0%"),
+        (9, 9, "100%"),
+        (1, 10_000_000, "< 0.1%"),
+        (9_999_999, 10_000_000, "> 99.9%"),
+        (1, 3, "33.3%"),
+    ],
+)
+def test_a_share_never_rounds_to_nothing_or_all(part, whole, said):
+    assert share(part, whole) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0.0 s"),
+        (9.44, "9.4 s"),
+        (59.96, "1 min 0 s"),
+        (672, "11 min 12 s"),
+        (3600, "1 h 0 min"),
+        (99_999, "27 h 46 min"),
+    ],
+)
+def test_a_duration_has_two_units_at_most(seconds, said):
+    assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(("size_bytes", "said"), [(0, "0 bytes"), (1_234_567, "1.2 MB"), (10**16, "10,000.0 TB")])
+def test_a_size_reads_as_in_a_file_manager(size_bytes, said):
+    assert size(size_bytes) == said
+
+
+def test_a_bar_names_what_has_room_and_tells_all():
+    bar = fate_bar({Fate.ACCEPTED: 9_999_998, Fate.IN_DOUBT: 2}, {Fate.ACCEPTED: "Accepted", Fate.IN_DOUBT: "In doubt"})
+    assert "<desc>Accepted 9,999,998 (&gt; 99.9%), In doubt 2 (&lt; 0.1%)</desc>" in bar
+    assert re.findall(r"<text[^>]*>(.*?)</text>", bar) == ["Accepted &gt; 99.9%", "Accepted &gt; 99.9%"]
+
+
+def test_many_slices_become_few_and_lose_nothing():
+    ticks = [Tick(place * 10.0, 10.0, 15, 1, 0, 750, 300.0) for place in range(4999)]
+    few = merge_ticks([*ticks, Tick(49_990.0, 0.2, 1, 0, 0, 50, None)])
+    assert len(few) <= 60
+    assert (sum(t.sent for t in few), sum(t.throttled for t in few)) == (4999 * 15 + 1, 4999)
+
+
+def test_a_last_moment_does_not_look_like_a_peak():
+    few = merge_ticks([Tick(0, 10, 15, 0, 0, 750, 300.0), Tick(10, 0.1, 1, 0, 0, 50, 200.0)])
+    assert few == [Tick(0, 10.1, 16, 0, 0, 800, 250.0)]
+
+
+def test_nothing_sent_draws_no_chart():
+    assert timeline((), 90) == []
+    assert "No request was sent." in html(report())
