@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import queue
+import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from connectors.ledger_tables import (
     BatchState,
     IllegalMove,
     Op,
+    Recorded,
     RunState,
     apply,
     batches,
@@ -33,10 +35,10 @@ from connectors.ledger_tables import (
     row_results,
     runs,
     unpacked,
-    write_results,
 )
+from schemas.batches import Batch, Delivered
 from schemas.errors import Stopped, WrongInput
-from schemas.outcomes import Fate, RowReply
+from schemas.outcomes import BatchReply, Verdict
 
 SCHEMA_VERSION = 1
 BUSY_S = 30.0  # another process of this machine is writing; its transactions take milliseconds
@@ -84,11 +86,7 @@ class Ledger:
         self._engine.dispose()
 
     def start_run(self, run: str, *, job: str, mode: str, folder: Path, started_at_utc: datetime) -> None:
-        """Begin a run in `preparing`.
-
-        Raises:
-            IllegalMove: there is a run of this name.
-        """
+        """Begin a run in `preparing`; a second one of its name is an IllegalMove."""
         values = {"run": run, "job": job, "mode": mode, "folder": str(folder), "state": RunState.PREPARING.value}
         try:
             with self._writing() as connection:
@@ -98,8 +96,7 @@ class Ledger:
 
     def set_run_state(self, run: str, state: RunState, *, digest: str | None = None) -> None:
         """Move a run on; `digest` is the plan's, kept from then on."""
-        values = {"state": state.value} | ({} if digest is None else {"digest": digest})
-        self._update_run(run, values)
+        self._update_run(run, {"state": state.value} | ({} if digest is None else {"digest": digest}))
 
     def finish_run(
         self, run: str, state: RunState, *, exit_code: int, finished_at_utc: datetime, summary: Mapping[str, Any]
@@ -110,18 +107,14 @@ class Ledger:
 
     def run(self, run: str | None = None) -> RunRecord:
         """A run by name, or the one started last."""
-        wanted = sa.true() if run is None else runs.c.run == run
-        with self._reading() as connection:
-            found = connection.execute(sa.select(runs).where(wanted).order_by(runs.c.run_no.desc()).limit(1)).first()
-        if found is None:
+        found = self._found(sa.true() if run is None else runs.c.run == run, limit=1)
+        if not found:
             raise WrongInput(f"run {run}: is not in {self._path}" if run else f"{self._path}: has no run yet")
-        return _record_of(found)
+        return found[0]
 
     def runs(self, limit: int = 20) -> list[RunRecord]:
         """The latest first."""
-        with self._reading() as connection:
-            found = connection.execute(sa.select(runs).order_by(runs.c.run_no.desc()).limit(limit)).all()
-        return [_record_of(one) for one in found]
+        return self._found(sa.true(), limit)
 
     def write(self, run: str, ops: Sequence[Op]) -> None:
         """All steps in one transaction; durable when this returns.
@@ -137,16 +130,14 @@ class Ledger:
 
     def doubt_leftovers(self, run: str, found_at_utc: datetime) -> list[int]:
         """Put in doubt the batches that a dead process left in `sending`; call it while nobody else sends."""
-        number, at_us = self._number(run), microseconds(found_at_utc)
+        number, died = self._number(run), BatchReply(Verdict.IN_DOUBT, "process_died")
         left = (batches.c.run_no == number) & (batches.c.state == BatchState.SENDING)
         found = sa.select(batches.c.batch, batches.c.attempt, batches.c.rows).where(left).order_by(batches.c.batch)
-        doubt = RowReply(Fate.IN_DOUBT, ("process_died",))
         with self._writing() as connection:
             leftovers = connection.execute(found).all()
             for batch, attempt, rows in leftovers:
-                write_results(connection, (number, batch, attempt), [(row, doubt) for row in unpacked(rows)], at_us)
-            values = {"state": BatchState.IN_DOUBT.value, "code": "process_died", "answered_at_us": at_us}
-            connection.execute(sa.update(batches).where(left), values)
+                delivered = Delivered(Batch(batch, unpacked(rows), b""), attempt, died)
+                apply(connection, number, Recorded(delivered, found_at_utc))
         return [batch for batch, *_ in leftovers]
 
     def results(self, run: str, first_row: int, last_row: int) -> pa.Table:
@@ -164,12 +155,15 @@ class Ledger:
         return pa.table([pa.array(c, f.type) for c, f in zip(columns, RESULTS, strict=True)], schema=RESULTS)
 
     def next_batch(self, run: str) -> int:
-        """A number that no batch of the run has had."""
+        """A number that no batch of the run has had, from 1."""
+        last = sa.select(sa.func.max(batches.c.batch)).where(batches.c.run_no == self._number(run))
         with self._reading() as connection:
-            last = connection.scalar(
-                sa.select(sa.func.max(batches.c.batch)).where(batches.c.run_no == self._number(run))
-            )
-        return 1 if last is None else last + 1
+            return int(connection.scalar(last) or 0) + 1
+
+    def _found(self, wanted: sa.ColumnElement[bool], limit: int) -> list[RunRecord]:
+        query = sa.select(runs).where(wanted).order_by(runs.c.run_no.desc()).limit(limit)
+        with self._reading() as connection:
+            return [_record_of(row) for row in connection.execute(query)]
 
     def _number(self, run: str) -> int:
         if run not in self._numbers:
@@ -197,11 +191,11 @@ class Ledger:
 
 
 def _record_of(row: Any) -> RunRecord:
-    known = dict(row._mapping)
-    started, finished, summary = (known.pop(name) for name in ("started_at_us", "finished_at_us", "summary_json"))
-    del known["run_no"]
-    known |= {"folder": Path(row.folder), "state": RunState(row.state), "started_at_utc": moment(started)}
-    known["finished_at_utc"] = None if finished is None else moment(finished)
+    known, summary = dict(row._mapping), row.summary_json
+    for name in ("run_no", "started_at_us", "finished_at_us", "summary_json"):
+        del known[name]
+    known |= {"folder": Path(row.folder), "state": RunState(row.state), "started_at_utc": moment(row.started_at_us)}
+    known["finished_at_utc"] = None if row.finished_at_us is None else moment(row.finished_at_us)
     return RunRecord(**known, summary=None if summary is None else json.loads(summary))
 
 
@@ -226,12 +220,7 @@ class Scribe:
         await asyncio.to_thread(self._thread.join)
 
     async def write(self, op: Op) -> None:
-        """Return when the step is durable.
-
-        Raises:
-            IllegalMove: this step does not fit; the others of its transaction were written.
-            LedgerStopped: nothing was written.
-        """
+        """Return when the step is durable; when it does not fit (IllegalMove), those beside it are written."""
         written = self._loop.create_future()
         self._waiting.put((op, written))
         await written
@@ -244,11 +233,8 @@ class Scribe:
                 group.append(self._waiting.get())
             going = None not in group
             steps = [step for step in group if step is not None]
-            told = [
-                (written, error)
-                for (_, written), error in zip(steps, self._written([op for op, _ in steps]), strict=True)
-            ]
-            self._loop.call_soon_threadsafe(_tell, told)
+            problems = self._written([op for op, _ in steps])
+            self._loop.call_soon_threadsafe(_tell, [written for _, written in steps], problems)
 
     def _written(self, ops: Sequence[Op]) -> list[Exception | None]:
         try:
@@ -261,23 +247,18 @@ class Scribe:
         return [None] * len(ops)
 
 
-def _tell(told: Sequence[tuple[asyncio.Future[None], Exception | None]]) -> None:
-    for written, error in told:
+def _tell(told: Sequence[asyncio.Future[None]], problems: Sequence[Exception | None]) -> None:
+    for written, problem in zip(told, problems, strict=True):
         if written.done():
             continue  # its waiter was cancelled
-        if error is None:
+        if problem is None:
             written.set_result(None)
         else:
-            written.set_exception(error)
+            written.set_exception(problem)
 
 
 def open_engine(path: Path) -> sa.Engine:
-    """The ledger at `path`, made if there is none: for its owner's eyes only, durable at every commit.
-
-    Raises:
-        WrongInput: the file is no ledger, or one of a newer bulkload.
-        LedgerStopped: it cannot be opened or written.
-    """
+    """The file made if there is none: for its owner's eyes only, and durable at every commit."""
     with told_plainly(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # SQLite gives its -wal and -shm files the mode of the database.
@@ -288,29 +269,25 @@ def open_engine(path: Path) -> sa.Engine:
     event.listen(engine, "begin", _begin)
     try:
         with told_plainly(path), engine.begin() as connection:
+            ledger_schema.create(connection, checkfirst=True)
+            version = connection.scalar(sa.select(ledger_schema.c.version)) or 0
+            if version > SCHEMA_VERSION:
+                newer = f"(ledger schema {version}, this one reads {SCHEMA_VERSION})"
+                raise WrongInput(f"{path}: is of a newer bulkload {newer}; install that, or choose another --home")
             metadata.create_all(connection)
-            version = connection.scalar(sa.select(ledger_schema.c.version))
-            if version is None:
+            if version == 0:
                 connection.execute(sa.insert(ledger_schema), {"version": SCHEMA_VERSION})
     except BaseException:
         engine.dispose()
         raise
-    if version is not None and version > SCHEMA_VERSION:
-        engine.dispose()
-        raise WrongInput(
-            f"{path}: written by a newer bulkload (ledger schema {version}, this one reads {SCHEMA_VERSION}); "
-            "install that version, or choose another --home"
-        )
     return engine
 
 
 def _as_we_need_it(dbapi: Any, _record: object) -> None:
     # The driver must not open transactions by itself: it begins them too late, and never immediately.
     dbapi.isolation_level = None
-    cursor = dbapi.cursor()
     for pragma in ("journal_mode = wal", "synchronous = full", "foreign_keys = on"):
-        cursor.execute(f"pragma {pragma}")
-    cursor.close()
+        dbapi.execute(f"pragma {pragma}").close()
 
 
 def _begin(connection: sa.Connection) -> None:
@@ -324,11 +301,11 @@ def told_plainly(path: Path) -> Iterator[None]:
     """Turn what the database says about its file into words about what to do."""
     try:
         yield
-    except exc.OperationalError as error:
-        raise LedgerStopped(f"{path}: {error.orig}; nothing is sent without it; then: bulkload resume") from None
-    except exc.DatabaseError as error:
-        if isinstance(error, exc.IntegrityError):
-            raise
-        raise WrongInput(f"{path}: {error.orig}; move it away to start a new ledger") from None
-    except OSError as error:
-        raise LedgerStopped(f"{path}: {error.strerror}; nothing is sent without a ledger") from None
+    except exc.IntegrityError:
+        raise
+    except (exc.OperationalError, sqlite3.OperationalError, OSError) as error:
+        why = getattr(error, "orig", error)
+        raise LedgerStopped(f"{path}: {why}; nothing is sent without it; then: bulkload resume") from None
+    except (exc.DatabaseError, sqlite3.DatabaseError) as error:
+        why = getattr(error, "orig", error)
+        raise WrongInput(f"{path}: {why}; move it away to start a new ledger") from None

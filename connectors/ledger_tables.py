@@ -231,7 +231,12 @@ def _record(connection: sa.Connection, run_no: int, op: Recorded) -> None:
     number, attempt, reply = delivered.batch.number, delivered.attempt, delivered.reply
     more = {"code": reply.code, "request_id": delivered.request_id, "answered_at_us": at_us}
     _move(connection, run_no, number, attempt, STATE_AFTER[reply.verdict], **more)
-    write_results(connection, (run_no, number, attempt), _row_replies(delivered), at_us)
+    results = [
+        (run_no, row, number, attempt, one.fate.value, ";".join(one.codes), one.entity_id, at_us)
+        for row, one in _row_replies(delivered)
+    ]
+    if results:
+        _insert_results(connection, run_no, number, results)
 
 
 def _row_replies(delivered: Delivered) -> list[tuple[int, RowReply]]:
@@ -252,20 +257,11 @@ def _row_replies(delivered: Delivered) -> list[tuple[int, RowReply]]:
 _RESULT = str(sa.insert(row_results).compile(dialect=sqlite.dialect()))
 
 
-def write_results(
-    connection: sa.Connection, key: tuple[int, int, int], replies: Iterable[tuple[int, RowReply]], at_us: int
-) -> None:
-    """One fate per row; `key` is run, batch and attempt. A second one for a row is an IllegalMove."""
-    run_no, batch, attempt = key
-    values = [
-        (run_no, row, batch, attempt, reply.fate.value, ";".join(reply.codes), reply.entity_id, at_us)
-        for row, reply in replies
-    ]
+def _insert_results(connection: sa.Connection, run_no: int, batch: int, results: list[tuple[Any, ...]]) -> None:
     try:
-        if values:
-            connection.exec_driver_sql(_RESULT, values)
+        connection.exec_driver_sql(_RESULT, results)
     except sa.exc.IntegrityError:
-        _refuse_second_result(connection, run_no, batch, [value[1] for value in values])
+        _refuse_second_result(connection, run_no, batch, [result[1] for result in results])
         raise IllegalMove(f"batch {batch}: a row stands twice in it") from None
 
 

@@ -80,11 +80,11 @@ WHY: dict[str, Meaning] = {
 LINES: dict[str, Meaning] = {
     "line.too_few_columns": Meaning(
         "The line has fewer columns than the header.",
-        "Look at the line in the folder `unreadable` and correct it there.",
+        "Look at the line in the folder `unreadable-lines` and correct it there.",
     ),
     "line.too_many_columns": Meaning(
         "The line has more columns than the header.",
-        "Quote the value that holds the delimiter, in the folder `unreadable`.",
+        "Quote the value that holds the delimiter, in the folder `unreadable-lines`.",
     ),
     "line.wrong_encoding": Meaning(
         "The line holds bytes that are no text in the file's encoding.", "Say csv.encoding, or correct the line."

@@ -41,6 +41,8 @@ def tidy(raw: str) -> Tidy:
     Unwrapping goes on until nothing is wrapped, so that a tidy text is tidy again.
     """
     text, changes = _spaced(raw)
+    if text[:1] not in ("=", "'"):
+        return Tidy(text, changes)
     while inner := _excel_quoting.fullmatch(text) or _excel_apostrophe.fullmatch(text):
         text, more = _spaced(inner[1])
         changes = tuple(dict.fromkeys((*changes, "quoting_unwrapped", *more)))
@@ -48,6 +50,9 @@ def tidy(raw: str) -> Tidy:
 
 
 def _spaced(raw: str) -> Tidy:
+    if raw.isascii() and raw.isprintable():  # nearly all that is not clean yet has but spaces at its edges
+        text = raw.strip(" ")
+        return Tidy(text, () if text == raw else ("trimmed",))
     trimmed = _trimmed(raw)
     shown = _invisible.sub("", trimmed)
     spaced = _inner_space.sub(" ", _break_run.sub(" ", shown))

@@ -14,6 +14,8 @@ from transforms.kernels import DIGITS, Bytes, Ints, Mask, Octets
 FIRST_YEAR, LAST_YEAR = 1900, 2100
 _month_days = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 _slashes = list(b"/-.")
+_month_letters = np.frombuffer(b"janfebmaraprmayjunjulaugsepoctnovdec", np.uint8).reshape(12, 3)
+SERIALS = range(20_000, 60_001)  # days since 1899-12-30: 1954 to 2064; smaller ones are numbers of something else
 
 
 class Shape(NamedTuple):
@@ -43,7 +45,7 @@ NARROWER = (
 class Days:
     """Years, months and days of all rows; meaningless where `known` is false.
 
-    `rewritten`: the date was not written yyyy-MM-dd.
+    `rewritten`: the date was not written yyyy-MM-dd. `serial`: it was a spreadsheet's number of a day.
     """
 
     year: Ints
@@ -51,13 +53,15 @@ class Days:
     day: Ints
     known: Mask
     rewritten: Mask
+    serial: Mask
 
 
 def read_days(view: Bytes, order: str, date_only: Mask, date_and_time: Mask) -> Days:
     """The dates of the rows that are nothing but a date, and of those that begin with one ten characters wide."""
     size = len(view.lengths)
     year, month, day = (np.zeros(size, np.int64) for _ in range(3))
-    days = Days(year, month, day, known=np.zeros(size, dtype=bool), rewritten=np.zeros(size, dtype=bool))
+    known, rewritten, serial = (np.zeros(size, dtype=bool) for _ in range(3))
+    days = Days(year, month, day, known, rewritten, serial)
     for shape in (*TEN_WIDE, *NARROWER):
         candidates = date_only & (view.lengths == shape.width)
         if shape.width == 10:
@@ -65,6 +69,8 @@ def read_days(view: Bytes, order: str, date_only: Mask, date_and_time: Mask) -> 
         rows = np.flatnonzero(candidates & ~days.known)
         if len(rows):
             _read_shape(view.head(rows, shape.width), rows, shape, order, days)
+    _read_serials(view, np.flatnonzero(date_only & (view.lengths == 5)), days)
+    _read_named_months(view, np.flatnonzero(date_only & (view.lengths == 11)), days)
     days.known &= exists(days.year, days.month, days.day)
     return days
 
@@ -84,6 +90,34 @@ def _read_shape(table: Octets, rows: Ints, shape: Shape, order: str, days: Days)
     days.known[rows] = True
     is_iso = shape.separators == (4, 7)
     days.rewritten[rows] = table[:, 4] != ord("-") if is_iso else True
+
+
+def _read_serials(view: Bytes, rows: Ints, days: Days) -> None:
+    """A spreadsheet's days since 1899-12-30, of five digits."""
+    table = view.head(rows, 5)
+    number = number_at(table, 0, 5)
+    fits = DIGITS[table].all(axis=1) & (number >= SERIALS.start) & (number < SERIALS.stop)
+    rows, number = rows[fits], number[fits]
+    found = np.datetime64("1899-12-30") + number
+    months = found.astype("datetime64[M]")
+    days.year[rows] = found.astype("datetime64[Y]").astype(np.int64) + 1970
+    days.month[rows] = months.astype(np.int64) % 12 + 1
+    days.day[rows] = (found - months).astype(np.int64) + 1
+    days.known[rows] = days.serial[rows] = True
+
+
+def _read_named_months(view: Bytes, rows: Ints, days: Days) -> None:
+    """Dates like 12-Jan-2024, eleven wide, as Oracle and Excel write them."""
+    table = view.head(rows, 11)
+    fits = (table[:, 2] == table[:, 6]) & np.isin(table[:, 2], list(b"/- "))
+    fits &= DIGITS[table[:, [0, 1, 7, 8, 9, 10]]].all(axis=1)
+    letters = table[:, 3:6] | 0x20
+    names = (letters[:, None, :] == _month_letters).all(axis=2)
+    fits &= names.any(axis=1)
+    rows, table = rows[fits], table[fits]
+    days.year[rows], days.day[rows] = number_at(table, 7, 11), number_at(table, 0, 2)
+    days.month[rows] = names[fits].argmax(axis=1) + 1
+    days.known[rows] = days.rewritten[rows] = True
 
 
 def _ordered(first: Ints, second: Ints, year: Ints, order: str) -> tuple[Ints, Ints, Ints]:

@@ -4,14 +4,13 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from schemas.values import Cleaned
 from transforms.blanks import absent, says_no_value
 from transforms.characters import tidy_ascii
 from transforms.civil import read_days, write_days
 from transforms.clock import read_times
-from transforms.kernels import Bytes, Verdict, finish, fixed_texts, kept, tally, wrong
+from transforms.kernels import Column, Verdict, fixed_texts, kept, wrong
 from transforms.spelled_dates import ZERO_DATE, Unreadable, read_moment
 
 
@@ -22,21 +21,27 @@ def clean_dates(raw: pa.Array, order: str) -> Cleaned:
     25/04/2024 has one reading and is taken, 03/04/2024 is `ambiguous`; under day_first 04/25/2024 is
     `not_a_date`, never swapped.
     """
-    text = pc.fill_null(raw, "")
-    view = Bytes(text)
+    column = Column(raw)
+    view = column.view
     timed = view.lengths >= 16
     days = read_days(view, order, date_only=~timed, date_and_time=timed)
     known = days.known
     if timed.any():
         known &= ~timed | read_times(view, timed).known
-    changes = tally(date_rewritten=known & days.rewritten, time_dropped=known & timed)
-    if changes.total():
+    if (known & (days.rewritten | days.serial | timed)).any():
         table = np.empty((int(known.sum()), 10), np.uint8)
         write_days(table, days, np.flatnonzero(known))
         values = fixed_texts(table, known)
     else:
-        values = kept(text, known)
-    return finish(text, values, ~known & (view.lengths > 0), partial(judge_date, order=order), changes)
+        values = kept(column.text, known)
+    return column.settle(
+        values,
+        known,
+        partial(judge_date, order=order),
+        date_rewritten=known & days.rewritten,
+        spreadsheet_serial=known & days.serial,
+        time_dropped=known & timed,
+    )
 
 
 def judge_date(raw: str, order: str) -> Verdict:

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from schemas.values import Cleaned
 from transforms.blanks import absent, says_no_value
 from transforms.characters import tidy
-from transforms.kernels import Bytes, Verdict, byte_range, finish, kept, tally, wrong
+from transforms.kernels import Column, Verdict, byte_range, flags_of, kept, wrong
 
 MAX_CHARACTERS = 255  # the API drops what exceeds it and says nothing
 _address = r"^[a-z0-9_+-]+(\.[a-z0-9_+-]+)*@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+([a-z]{2,}|xn--[a-z0-9-]*[a-z0-9])$"
@@ -22,14 +22,11 @@ _capital = byte_range(0x41, 0x5A)
 
 def clean_emails(raw: pa.Array) -> Cleaned:
     """Lower case, unwrapped; an address with a character outside the contract's is refused, not mended."""
-    text = pc.fill_null(raw, "")
-    view = Bytes(text)
-    capital = view.has(_capital)
-    lowered = pc.ascii_lower(text) if capital.any() else text
-    fine = pc.match_substring_regex(lowered, _address).to_numpy(zero_copy_only=False)
-    fine &= view.lengths <= MAX_CHARACTERS
-    still_open = ~fine & (view.lengths > 0)
-    return finish(text, kept(lowered, fine), still_open, judge_email, tally(lowercased=capital & fine))
+    column = Column(raw)
+    capital = column.view.has(_capital)
+    lowered = pc.ascii_lower(column.text) if capital.any() else column.text
+    settled = flags_of(pc.match_substring_regex(lowered, _address)) & (column.view.lengths <= MAX_CHARACTERS)
+    return column.settle(kept(lowered, settled), settled, judge_email, lowercased=capital & settled)
 
 
 def judge_email(raw: str) -> Verdict:

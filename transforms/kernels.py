@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from schemas.values import Cleaned
 
 Mask = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger[Any]]
 Octets = npt.NDArray[np.uint8]
 
 
@@ -40,6 +40,12 @@ def wrong(problem: str) -> Verdict:
 def words(line: str) -> frozenset[str]:
     """A set of words, written as a line of text."""
     return frozenset(line.split())
+
+
+def flags_of(column: pa.Array) -> Mask:
+    """A boolean column without nulls for numpy."""
+    flags: Mask = column.to_numpy(zero_copy_only=False)
+    return flags
 
 
 def byte_set(characters: str) -> Mask:
@@ -67,25 +73,33 @@ class Bytes:
         bounds = np.frombuffer(offsets, np.int32, len(column) + 1, column.offset * 4)
         whole = np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8)
         self.data: Octets = whole[bounds[0] : bounds[-1]]
-        self.bounds: Ints = bounds.astype(np.int64) - int(bounds[0])
+        self.bounds: Ints = bounds - bounds[0]
         self.starts, self.ends = self.bounds[:-1], self.bounds[1:]
-        self.lengths: Ints = self.ends - self.starts
+        self.lengths: Ints = np.diff(self.bounds)
 
-    def holds(self, table: Mask) -> bool:
-        """Whether any row has a byte of the table."""
-        return bool(table.take(self.data).any())
+    def is_ascii(self) -> bool:
+        """Whether all rows are ASCII."""
+        return not len(self.data) or int(self.data.max()) < 0x80
 
-    def count(self, table: Mask) -> Ints:
-        """How many bytes of the table each row has."""
-        hits = table.take(self.data)
+    def count(self, wanted: str | Mask) -> Ints:
+        """How many bytes each row has that are this ASCII character, or in this table."""
+        hits = self._hits(wanted)
         if not hits.any():
-            return np.zeros(len(self.lengths), np.int64)
+            return np.zeros(len(self.lengths), np.int32)
         total = running_total(hits)
         return total[self.ends] - total[self.starts]
 
-    def has(self, table: Mask) -> Mask:
-        """Which rows have a byte of the table."""
-        return self.count(table) > 0
+    def has(self, wanted: str | Mask) -> Mask:
+        """Which rows have such a byte."""
+        places = np.flatnonzero(self._hits(wanted))
+        found = np.zeros(len(self.lengths), dtype=bool)
+        found[np.searchsorted(self.bounds, places, side="right") - 1] = True
+        return found
+
+    def has_pair(self, character: str) -> bool:
+        """Whether a character stands twice in a row anywhere; at a border between rows it may."""
+        hits = self._hits(character)
+        return bool((hits[1:] & hits[:-1]).any())
 
     def at(self, place: int) -> Octets:
         """The byte at a place, counted from the end when negative; 0 where the row is too short."""
@@ -93,7 +107,7 @@ class Bytes:
             return np.zeros(len(self.lengths), np.uint8)
         inside = self.lengths > place if place >= 0 else self.lengths >= -place
         found = (self.starts if place >= 0 else self.ends) + place
-        return np.where(inside, self.data.take(found, mode="clip"), 0).astype(np.uint8)
+        return self.data.take(found, mode="clip") * inside
 
     def head(self, rows: Ints, width: int) -> Octets:
         """The first bytes of some rows as a table; past a row's end stands anything."""
@@ -101,11 +115,32 @@ class Bytes:
             return np.zeros((len(rows), width), np.uint8)
         return self.data.take(self.starts[rows, None] + np.arange(width), mode="clip")
 
+    def _hits(self, wanted: str | Mask) -> Mask:
+        return self.data == ord(wanted) if isinstance(wanted, str) else wanted.take(self.data)
+
+
+class Column:
+    """A raw column: as it is in `raw`, without nulls and without spaces at its rows' edges in `text`."""
+
+    def __init__(self, raw: pa.Array) -> None:
+        self.raw = self.text = pc.fill_null(raw, "")
+        self.view = Bytes(self.raw)
+        self.present: Mask = self.view.lengths > 0
+        self.trimmed: Mask = (self.view.at(0) == 0x20) | (self.view.at(-1) == 0x20)
+        if self.trimmed.any():
+            self.text = pc.ascii_trim(self.raw, characters=" ")
+            self.view = Bytes(self.text)
+
+    def settle(self, values: pa.Array, settled: Mask, judge: Judge, **changes: Mask) -> Cleaned:
+        """Judge what is not settled. `values` is null there; `changes` tells which settled rows were changed."""
+        told = tally(trimmed=settled & self.trimmed, **changes)
+        return finish(self.raw, values, self.present & ~settled, judge, told)
+
 
 def running_total(hits: Mask) -> Ints:
     """How many of the bytes before each place are hits; one longer than `hits`."""
-    total = np.zeros(len(hits) + 1, np.int64)
-    np.cumsum(hits, out=total[1:])
+    total = np.zeros(len(hits) + 1, np.int32)
+    np.cumsum(hits.view(np.int8), dtype=np.int32, out=total[1:])
     return total
 
 
@@ -138,7 +173,8 @@ def finish(text: pa.Array, values: pa.Array, still_open: Mask, judge: Judge, cha
         odd = text.filter(rows).dictionary_encode()
         verdicts = [judge(one) for one in odd.dictionary.to_pylist()]
         for verdict, times in zip(verdicts, np.bincount(odd.indices.to_numpy()), strict=True):
-            changes.update(dict.fromkeys(verdict.changes, int(times)))
+            for kind in verdict.changes:
+                changes[kind] += int(times)
         judged = pa.array([v.value for v in verdicts], values.type)
         told = pa.array([v.problem for v in verdicts], pa.string())
         values = pc.replace_with_mask(values, rows, judged.take(odd.indices))

@@ -13,10 +13,11 @@ from transforms.kernels import (
     DIGITS,
     NOT_ASCII,
     Bytes,
+    Column,
     Ints,
     Mask,
     byte_set,
-    finish,
+    flags_of,
     running_total,
     tally,
     texts_of,
@@ -24,20 +25,19 @@ from transforms.kernels import (
 from transforms.numbering import Form, Plan, country_of, forms_abroad, forms_at_home, plan_of, plan_of_code
 from transforms.phones import judge_mobile
 
-_plus, _dot, _slash = byte_set("+"), byte_set("."), byte_set("/")
-_usual = DIGITS | byte_set(" -()+./")
+_unusual = ~(DIGITS | byte_set(" -()+./"))
 _only_digits_differ = r"^[\x00-\x7F\p{Nd}]+$"
 
 
 def clean_mobiles(raw: pa.Array, country: str | None) -> Cleaned:
     """Mobiles of any country; those without a country code are of `country`."""
     text = pc.fill_null(raw, "")
-    foreign = Bytes(text).has(NOT_ASCII)
-    if not foreign.any():
+    view = Bytes(text)
+    if view.is_ascii():
         return _clean(text, country_of(country))
-    rows = pa.array(foreign)
-    only_digits = pc.match_substring_regex(text.filter(rows), _only_digits_differ)
-    foreign[foreign] = only_digits.to_numpy(zero_copy_only=False)
+    foreign = view.has(NOT_ASCII)
+    only_digits = pc.match_substring_regex(text.filter(pa.array(foreign)), _only_digits_differ)
+    foreign[foreign] = flags_of(only_digits)
     return _clean_folded(text, foreign, country_of(country))
 
 
@@ -48,53 +48,55 @@ def _clean_folded(text: pa.Array, foreign: Mask, country: str | None) -> Cleaned
     rows = pa.array(foreign)
     in_ascii = pa.array([folded(one) for one in text.filter(rows).to_pylist()], pa.string())
     cleaned = _clean(pc.replace_with_mask(text, rows, in_ascii), country)
-    fine = pc.is_valid(cleaned.values).to_numpy(zero_copy_only=False)
+    fine = flags_of(pc.is_valid(cleaned.values))
     changes = Counter(cleaned.changes) + tally(digits_folded=foreign & fine)
     return Cleaned(cleaned.values, cleaned.problems, dict(changes))
 
 
 def _clean(text: pa.Array, country: str | None) -> Cleaned:
-    trimmed = pc.ascii_trim(text, characters=" ")
-    view = Bytes(trimmed)
+    column = Column(text)
+    view = column.view
     usual, decimal = _usual_shape(view)
     digits, lengths = _digits(view, decimal)
-    usual &= ~view.has(_slash) | (lengths <= 13)  # more digits around a slash may be two numbers
-    plus = view.has(_plus)
-    values, changes = pa.nulls(len(text), pa.string()), Counter[str]()
-    settled = np.zeros(len(text), dtype=bool)
-    for plan, forms, some in _attempts(digits, country, plus, usual):
-        open_rows = some & ~settled
-        found, of_form = _matched(digits, lengths, open_rows, plus, plan, forms)
+    usual &= ~view.has("/") | (lengths <= 13)  # more digits around a slash may be two numbers
+    plus = view.has("+")
+    values = pa.nulls(len(text), pa.string())
+    settled, coded, zero = (np.zeros(len(text), dtype=bool) for _ in range(3))
+    for plan, forms, rows in _attempts(digits, country, plus, usual):
+        found, of_form = _matched(digits, lengths, rows & ~settled, plus, plan, forms)
         values = pc.replace_with_mask(values, pa.array(found), _written(digits, found, of_form, plan, forms))
         settled |= found
-        for index, form in enumerate(forms):
-            rows = found & (of_form == index)
-            changes += tally(country_code_added=rows & form.adds_code, leading_zero_removed=rows & form.drops_zero)
-    punctuation = settled & (view.lengths - lengths - 2 * decimal > 0)
-    changes += tally(
-        trimmed=settled & (Bytes(text).lengths > view.lengths),
-        punctuation_removed=punctuation,
+        coded |= found & np.isin(of_form, [index for index, form in enumerate(forms) if form.adds_code])
+        zero |= found & np.isin(of_form, [index for index, form in enumerate(forms) if form.drops_zero])
+    return column.settle(
+        values,
+        settled,
+        partial(judge_mobile, country=country),
+        country_code_added=coded,
+        leading_zero_removed=zero,
+        punctuation_removed=settled & (view.lengths - lengths - 2 * decimal > 0),
         decimal_point_removed=settled & decimal,
     )
-    still_open = ~settled & (Bytes(text).lengths > 0)
-    return finish(text, values, still_open, partial(judge_mobile, country=country), changes)
 
 
 def _usual_shape(view: Bytes) -> tuple[Mask, Mask]:
     """Rows of digits and the usual punctuation, and which of them end in a spreadsheet's ".0"."""
-    dots = view.count(_dot)
-    last = view.at(-1)
-    decimal = (dots == 1) & (view.at(-2) == ord(".")) & (last == ord("0"))
-    usual: Mask = view.count(_usual) == view.lengths
-    usual &= decimal | (dots != 1) | (last != ord("0"))  # "….00" is for the judge
-    plus = view.count(_plus)
-    usual &= (plus == 0) | ((plus == 1) & (view.at(0) == ord("+")))
+    usual = ~view.has(_unusual)
+    dots = view.count(".")
+    decimal = np.zeros(len(dots), dtype=bool)
+    if dots.any():
+        ends_in_zero = (dots == 1) & (view.at(-1) == ord("0"))
+        decimal = usual & ends_in_zero & (view.at(-2) == ord("."))
+        usual &= decimal | ~ends_in_zero  # "….00" is for the judge
+    plus = view.count("+")
+    if plus.any():
+        usual &= (plus == 0) | ((plus == 1) & (view.at(0) == ord("+")))
     return usual, decimal & usual
 
 
 def _digits(view: Bytes, decimal: Mask) -> tuple[pa.Array, Ints]:
     """Each row's digits, without the 0 behind a decimal point, and how many they are."""
-    is_digit = DIGITS.take(view.data)
+    is_digit = (view.data - np.uint8(0x30)) < 10  # what is below "0" wraps round to above 9
     is_digit[view.ends[decimal] - 1] = False
     bounds = running_total(is_digit)[view.bounds]
     return texts_of(view.data[is_digit], bounds), np.diff(bounds)
@@ -106,14 +108,14 @@ def _attempts(digits: pa.Array, country: str | None, plus: Mask, usual: Mask) ->
     attempts = [(home, forms_at_home(home) + forms_abroad(home), usual)] if home else []
     abroad = plus & usual
     if home and abroad.any():
-        abroad &= ~pc.starts_with(digits, home.code).to_numpy(zero_copy_only=False)
+        abroad &= ~flags_of(pc.starts_with(digits, home.code))
     if not abroad.any():
         return attempts
     leads = pc.utf8_slice_codeunits(digits, 0, 3)
     common = pc.value_counts(leads.filter(pa.array(abroad))).to_pylist()
     plans = {plan for lead in common if (plan := _plan_after_plus(lead["values"]))}
     for plan in sorted(plans, key=lambda p: p.code):
-        rows = abroad & pc.starts_with(digits, plan.code).to_numpy(zero_copy_only=False)
+        rows = abroad & flags_of(pc.starts_with(digits, plan.code))
         attempts.append((plan, forms_abroad(plan), rows))
     return attempts
 
@@ -128,23 +130,29 @@ def _matched(
     digits: pa.Array, lengths: Ints, some: Mask, plus: Mask, plan: Plan, forms: list[Form]
 ) -> tuple[Mask, Ints]:
     """Rows that are a mobile of the plan in exactly one form, and the form's index. Two readings settle nothing."""
-    readings = np.zeros(len(digits), np.int64)
-    of_form = np.full(len(digits), -1)
+    readings = np.zeros(len(digits), np.int8)
+    of_form = np.full(len(digits), -1, np.int8)
     for index, form in enumerate(forms):
-        wanted = [length + len(form.before) for length in plan.mobile_lengths]
-        rows = some & (plus == form.plus) & np.isin(lengths, wanted)
+        rows = some & (plus == form.plus) & _long_as(lengths, plan, form)
         if form.before and rows.any():
-            rows &= pc.starts_with(digits, form.before).to_numpy(zero_copy_only=False)
+            rows &= flags_of(pc.starts_with(digits, form.before))
         if not rows.any():
             continue
         mine = digits.filter(pa.array(rows))
         fits = pc.match_substring_regex(mine, f"^{form.before}(?:{plan.mobile})$")
         if form.is_canonical and not form.plus:  # 12 digits may be a national number that begins like the code
             fits = pc.and_not(fits, pc.match_substring_regex(mine, f"^(?:{plan.anything})$"))
-        rows[rows] = fits.to_numpy(zero_copy_only=False)
+        rows[rows] = flags_of(fits)
         readings += rows
         of_form[rows] = index
     return readings == 1, of_form
+
+
+def _long_as(lengths: Ints, plan: Plan, form: Form) -> Mask:
+    """Rows with as many digits as one of the plan's mobiles in this form."""
+    wanted = np.zeros(64, dtype=bool)  # far more digits than any number has
+    wanted[[length + len(form.before) for length in plan.mobile_lengths]] = True
+    return wanted.take(lengths, mode="clip")
 
 
 def _written(digits: pa.Array, found: Mask, of_form: Ints, plan: Plan, forms: list[Form]) -> pa.Array:

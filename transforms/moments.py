@@ -7,14 +7,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from schemas.values import Cleaned
 from transforms.blanks import absent, says_no_value
 from transforms.characters import tidy_ascii
 from transforms.civil import days_from_civil, read_days, write_days, write_number
 from transforms.clock import Times, read_times
-from transforms.kernels import Bytes, Ints, Mask, Octets, Verdict, finish, fixed_texts, tally, wrong
+from transforms.kernels import Column, Ints, Mask, Octets, Verdict, fixed_texts, wrong
 from transforms.spelled_dates import ZERO_DATE, Moment, Unreadable, read_moment
 
 
@@ -23,8 +22,8 @@ def clean_moments(raw: pa.Array, order: str, timezone: str) -> Cleaned:
 
     An hour that the clocks skip or repeat is a problem: nobody can say which moment was meant.
     """
-    text = pc.fill_null(raw, "")
-    view = Bytes(text)
+    column = Column(raw)
+    view = column.view
     timed = view.lengths >= 16
     days = read_days(view, order, date_only=~timed, date_and_time=timed)
     times = read_times(view, timed)
@@ -37,15 +36,17 @@ def clean_moments(raw: pa.Array, order: str, timezone: str) -> Cleaned:
     table = np.empty((len(rows), 25), np.uint8)
     write_days(table, days, rows)
     _write_times(table, times, rows)
-    changes = tally(
+    return column.settle(
+        fixed_texts(table, known),
+        known,
+        partial(judge_moment, order=order, zone=ZoneInfo(timezone)),
+        spreadsheet_serial=known & days.serial,
         date_rewritten=known & days.rewritten,
         time_rewritten=known & times.rewritten,
         fraction_dropped=known & times.fraction,
         midnight_added=known & ~timed,
         zone_added=known & ~times.zoned,
     )
-    judge = partial(judge_moment, order=order, zone=ZoneInfo(timezone))
-    return finish(text, fixed_texts(table, known), ~known & (view.lengths > 0), judge, changes)
 
 
 def judge_moment(raw: str, order: str, zone: ZoneInfo) -> Verdict:

@@ -3,26 +3,15 @@
 import re
 import unicodedata
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.values import Cleaned
 from transforms.blanks import absent, says_nothing
 from transforms.characters import tidy
-from transforms.kernels import (
-    NOT_ASCII,
-    Bytes,
-    Mask,
-    Verdict,
-    byte_range,
-    byte_set,
-    finish,
-    kept,
-    tally,
-    words,
-    wrong,
-)
-from transforms.texts import damaged, untidy
+from transforms.kernels import Column, Mask, Verdict, byte_range, flags_of, kept, words, wrong
+from transforms.texts import damaged, tidy_already
 
 # Small between other words: "JAN VAN DER BERG" is Jan van der Berg, a surname column's "VAN DER BERG" is Van der
 # Berg, as the Dutch write it without a first name. Left out because they are names themselves: AL, DA, DAS, DI,
@@ -36,8 +25,6 @@ NOT_INITIALS = words("NG MD DR MR MS JR SR ST")
 CAPITAL_AFTER_APOSTROPHE = words("DELL DALL SANT")
 
 _small = byte_range(0x61, 0x7A)
-_capital = byte_range(0x41, 0x5A)
-_space = byte_set(" ")
 _consonants = "BCDFGHJKLMNPQRSTVWXZ"
 _initials = re.compile(f"[{_consonants}]{{2}}")
 _letters = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0300-\u036f])*")
@@ -51,20 +38,21 @@ _needs_care = (
 
 def clean_names(raw: pa.Array) -> Cleaned:
     """One space between words, capitals lowered; MCDONALD becomes McDonald, MACDONALD Macdonald (it may be Mack)."""
-    text = pc.fill_null(raw, "")
-    view = Bytes(text)
-    still_open = untidy(text, view) | _double_spaced(text, view)
-    shouted = ~view.has(_small) & (view.has(_capital) | view.has(NOT_ASCII)) & (view.lengths > 1) & ~still_open
+    column = Column(raw)
+    view = column.view
+    settled = tidy_already(column) & ~_double_spaced(column)
+    shouted = settled & ~view.count(_small).astype(bool) & (view.lengths > 1)
     if not shouted.any():
-        return finish(text, kept(text, ~still_open & (view.lengths > 0)), still_open, judge_name, tally())
-    some = text.filter(pa.array(shouted))
+        return column.settle(kept(column.text, settled), settled, judge_name)
+    some = column.text.filter(pa.array(shouted))
     care = pc.or_(pc.match_substring_regex(some, _needs_care), pc.invert(pc.string_is_ascii(some)))
-    still_open[shouted] = care.to_numpy(zero_copy_only=False)
-    plain = shouted & ~still_open
-    titled = pc.ascii_title(text.filter(pa.array(plain)))
-    lowered = pc.not_equal(titled, text.filter(pa.array(plain))).to_numpy(zero_copy_only=False)
-    values = pc.replace_with_mask(kept(text, ~still_open & (view.lengths > 0)), pa.array(plain), titled)
-    return finish(text, values, still_open, judge_name, tally(capitals_lowered=lowered))
+    settled[shouted] = ~flags_of(care)
+    plain = pa.array(shouted & settled)
+    given = column.text.filter(plain)
+    titled = pc.ascii_title(given)
+    lowered = flags_of(pc.not_equal(titled, given))
+    values = pc.replace_with_mask(kept(column.text, settled), plain, titled)
+    return column.settle(values, settled, judge_name, capitals_lowered=lowered)
 
 
 def judge_name(raw: str) -> Verdict:
@@ -81,19 +69,19 @@ def judge_name(raw: str) -> Verdict:
     return Verdict(lowered, changes=changes)
 
 
-def _double_spaced(text: pa.Array, view: Bytes) -> Mask:
-    """Rows with two spaces in a row; few names have two spaces at all, so only those are looked into."""
-    found: Mask = view.count(_space) > 1
-    if found.any():
-        several = pc.match_substring(text.filter(pa.array(found)), "  ")
-        found[found] = several.to_numpy(zero_copy_only=False)
-    return found
+def _double_spaced(column: Column) -> Mask:
+    """Rows with two spaces in a row: two neighbouring spaces anywhere, which few columns have."""
+    if not column.view.has_pair(" "):
+        return np.zeros(len(column.text), dtype=bool)
+    return flags_of(pc.match_substring(column.text, "  "))
 
 
 def _shouted(name: str) -> bool:
     """In capitals, and all its letters Latin: capitals of other scripts follow other rules."""
-    letters = (character for character in name if character.isalpha())
-    return name.isupper() and all(c.isascii() or unicodedata.name(c, "").startswith("LATIN") for c in letters)
+    if not name.isupper() or name.isascii():
+        return name.isupper()
+    letters = (character for character in name if character.isalpha() and not character.isascii())
+    return all(unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
 
 
 def _lowered(name: str) -> str:

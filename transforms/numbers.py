@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from schemas.values import Cleaned
 from transforms.blanks import absent, says_no_value
 from transforms.characters import tidy_ascii
-from transforms.kernels import DIGITS, Bytes, Mask, Verdict, byte_set, finish, kept, tally, words, wrong
+from transforms.kernels import DIGITS, Bytes, Column, Mask, Verdict, flags_of, kept, words, wrong
 
 INT64 = range(-(2**63), 2**63)
 MAX_DIGITS = 38  # what an Arrow, Spark or warehouse decimal holds
@@ -44,7 +44,6 @@ _space_groups = re.compile(r"[1-9][0-9]{0,2}(?:[ '’][0-9]{3})+(?:[.,][0-9]*)?"
 _comma_point = re.compile(r"[0-9]*,[0-9]+")
 _one_group = re.compile(r"[1-9][0-9]{0,2}([.,])[0-9]{3}")
 _scientific = re.compile(r"([0-9]+)(?:[.,]([0-9]*))?[eE]([+-]?)([0-9]{1,3})")
-_minus, _dot = byte_set("-"), byte_set(".")
 
 
 class Part(NamedTuple):
@@ -56,27 +55,32 @@ class Part(NamedTuple):
 
 def clean_integers(raw: pa.Array, country: str | None) -> Cleaned:
     """64-bit integers; a fraction other than zeros is `not_whole`, never rounded."""
-    text = pc.fill_null(raw, "")
-    view = Bytes(text)
-    pointed = _ends_in_point_zero(view)
-    whole = pc.if_else(pa.array(pointed), pc.utf8_slice_codeunits(text, 0, -2), text) if pointed.any() else text
-    shape = Bytes(whole) if pointed.any() else view
-    fine = _plain_whole(shape)
-    fine &= ~(pointed & (shape.at(0) == ord("-")) & (shape.at(1) == ord("0")))
-    values = kept(whole, fine).cast(pa.int64())
+    column = Column(raw)
+    text, grouped = _ungrouped(column, country)
+    pointed, view = _ends_in_point_zero(Bytes(text)), Bytes(text)
+    if pointed.any():
+        negative_zero = (view.at(0) == ord("-")) & (view.at(1) == ord("0"))
+        text = pc.if_else(pa.array(pointed & ~negative_zero), pc.utf8_slice_codeunits(text, 0, -2), text)
+        view = Bytes(text)
+    settled = _plain_whole(view)
     judge = partial(judge_integer, country=country)
-    return finish(text, values, ~fine & (view.lengths > 0), judge, tally(decimal_point_removed=fine & pointed))
+    return column.settle(
+        kept(text, settled).cast(pa.int64()),
+        settled,
+        judge,
+        grouping_removed=settled & grouped,
+        decimal_point_removed=settled & pointed,
+    )
 
 
 def clean_decimals(raw: pa.Array, country: str | None) -> Cleaned:
     """Plain decimal text with the digits as given: 1.50 stays 1.50."""
-    text = pc.fill_null(raw, "")
+    column = Column(raw)
+    text, grouped = _ungrouped(column, country)
     view = Bytes(text)
-    fine = _plain_whole(view)
-    if (view.count(_dot) == 1).any():
-        fine |= _plain_fraction(view)
+    settled = _plain_whole(view) | _plain_fraction(view)
     judge = partial(judge_decimal, country=country)
-    return finish(text, kept(text, fine), ~fine & (view.lengths > 0), judge, tally())
+    return column.settle(kept(text, settled), settled, judge, grouping_removed=settled & grouped)
 
 
 def judge_integer(raw: str, country: str | None) -> Verdict:
@@ -122,6 +126,14 @@ def _ends_in_point_zero(view: Bytes) -> Mask:
     return found
 
 
+def _ungrouped(column: Column, country: str | None) -> tuple[pa.Array, Mask]:
+    """Without the commas of well formed groups, and which rows had them; not where a comma may be decimal."""
+    if (country or "").upper() in COMMA_COUNTRIES or not column.view.count(",").any():
+        return column.text, np.zeros(len(column.text), dtype=bool)
+    grouped = pc.match_substring_regex(column.text, f"^-?(?:{_comma_groups.pattern})$")
+    return pc.if_else(grouped, pc.replace_substring(column.text, ",", ""), column.text), flags_of(grouped)
+
+
 def _plain_whole(view: Bytes) -> Mask:
     """Rows of digits with at most a minus before them, canonical already and sure to fit."""
     negative = view.at(0) == ord("-")
@@ -137,8 +149,11 @@ def _plain_fraction(view: Bytes) -> Mask:
     negative = view.at(0) == ord("-")
     lead = np.where(negative, view.at(1), view.at(0))
     after = np.where(negative, view.at(2), view.at(1))
+    dots = view.count(".")
+    if not dots.any():
+        return np.zeros(len(dots), dtype=bool)
     digits = view.count(DIGITS)
-    fine: Mask = (view.count(_dot) == 1) & (digits + negative + 1 == view.lengths) & (digits <= SAFE_DIGITS)
+    fine: Mask = (dots == 1) & (digits + negative + 1 == view.lengths) & (digits <= SAFE_DIGITS)
     fine &= (view.at(-1) != ord(".")) & (lead != ord("."))
     fine &= (lead != ord("0")) | ((after == ord(".")) & ~negative)
     return fine

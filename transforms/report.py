@@ -57,17 +57,13 @@ KINDS = {
     "date_rewritten": "were rewritten as year-month-day",
     "decimal_comma": "had their decimal comma turned into a point",
     "digits_folded": "had their digits turned into 0 to 9",
-    "grouping_removed": "lost the signs between their thousands",
     "invisible_removed": "lost characters that cannot be seen",
-    "lowercased": "became lower case",
     "national_form_rewritten": "were rewritten in international form",
-    "punctuation_removed": "lost their punctuation",
     "quoting_unwrapped": "lost the quoting of a spreadsheet",
     "scientific_expanded": "were written out in full (9.1E+09)",
     "space_replaced": "had their unusual spaces replaced",
     "time_dropped": "lost their time of day",
     "trimmed": "lost the spaces around them",
-    "unwrapped": "were taken out of a name or link around them",
     "value_dropped": "were dropped: the job's values do not have them",
     "value_translated": "were replaced as the job's values say",
 }
@@ -164,7 +160,8 @@ def _outcome(report: RunReport) -> str:
         return "The source held no rows, so there was nothing to load."
     lost, unchanged = _sum(report, Fate.ACCEPTED_WITH_LOSS), _sum(report, Fate.UNCHANGED)
     aside, unsent = _sum(report, Fate.FILTERED, Fate.DUPLICATE), _sum(report, Fate.NOT_SENT)
-    parts = [f"{count(loaded)} of {_rows(read)} {_are(loaded)} loaded"]
+    none = "had to be loaded" if unchanged + aside == read else "is loaded"
+    parts = [f"{count(loaded)} of {_rows(read)} {_are(loaded)} loaded" if loaded else f"None of {_rows(read)} {none}"]
     parts += [f"{count(unchanged)} {_are(unchanged)} unchanged"] if unchanged else []
     parts += [f"{count(aside)} {_are(aside)} set aside as the job asks"] if aside else []
     parts += [f"{count(unsent)} {_are(unsent)} still to be sent"] if unsent else []

@@ -4,10 +4,9 @@ import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from transforms.civil import FIRST_YEAR, LAST_YEAR
+from transforms.civil import FIRST_YEAR, LAST_YEAR, SERIALS
 from transforms.clock import LONGEST_OFFSET_MINUTES
 
-SERIALS = range(20_000, 60_001)  # days since 1899-12-30: 1954 to 2064; smaller ones are numbers of something else
 _serial_epoch = date(1899, 12, 30)
 
 _months = (

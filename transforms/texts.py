@@ -2,17 +2,15 @@
 
 import re
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.values import Cleaned
 from transforms.blanks import WRITTEN_BY_PROGRAMS, absent, says_nothing
 from transforms.characters import INVISIBLE, JOINERS, SPACES, tidy
-from transforms.kernels import NOT_ASCII, Bytes, Mask, Verdict, byte_range, byte_set, finish, kept, tally, wrong
+from transforms.kernels import NOT_ASCII, Column, Mask, Verdict, byte_range, byte_set, flags_of, kept, wrong
 
 CONTROLS = byte_range(0x00, 0x1F) | byte_set("\x7f")
-_plus = byte_set("+")
 _blanks = pa.array(sorted(WRITTEN_BY_PROGRAMS))
 
 # Only what a spreadsheet writes: it shows long numbers as 9.19845E+11 (always a sign, at least two digits).
@@ -26,14 +24,11 @@ NOT_TIDY = f"[{_unseen}]"
 
 def clean_texts(raw: pa.Array) -> Cleaned:
     """Trimmed, composed, without what cannot be seen; `damaged_by_spreadsheet` where digits are lost for good."""
-    text = pc.fill_null(raw, "")
-    view = Bytes(text)
-    still_open = untidy(text, view)
-    plus = view.has(_plus)
-    if plus.any():
-        still_open |= plus & pc.match_substring_regex(text, SCIENTIFIC).to_numpy(zero_copy_only=False)
-    values = kept(text, ~still_open & (view.lengths > 0))
-    return finish(text, values, still_open, judge_text, tally())
+    column = Column(raw)
+    settled = tidy_already(column)
+    if column.view.count("+").any():
+        settled &= ~flags_of(pc.match_substring_regex(column.text, SCIENTIFIC))
+    return column.settle(kept(column.text, settled), settled, judge_text)
 
 
 def judge_text(raw: str) -> Verdict:
@@ -51,16 +46,16 @@ def damaged(text: str) -> bool:
     return _damage.match(text) is not None
 
 
-def untidy(text: pa.Array, view: Bytes) -> Mask:
-    """Rows that `tidy` might change, or that may be absent or damaged; all others are clean as they are."""
+def tidy_already(column: Column) -> Mask:
+    """Rows that `tidy` would not change once trimmed, and that are neither absent nor a spreadsheet's error."""
+    view = column.view
     first = view.at(0)
-    doubtful: Mask = (first == 0x20) | (view.at(-1) == 0x20) | np.isin(first, list(b"='#"))
-    doubtful |= view.has(CONTROLS)
-    doubtful |= pc.is_in(text, value_set=_blanks).to_numpy(zero_copy_only=False)
-    foreign = view.has(NOT_ASCII)
-    if foreign.any():
-        some = text.filter(pa.array(foreign))
+    doubtful: Mask = (first == ord("=")) | (first == ord("'")) | (first == ord("#")) | (view.lengths == 0)
+    doubtful |= view.has(CONTROLS) | flags_of(pc.is_in(column.text, value_set=_blanks))
+    if not view.is_ascii():
+        foreign = view.has(NOT_ASCII)
+        some = column.text.filter(pa.array(foreign))
         unseen = pc.match_substring_regex(some, NOT_TIDY)
         decomposed = pc.not_equal(pc.utf8_normalize(some, form="NFC"), some)
-        doubtful[foreign] |= pc.or_(unseen, decomposed).to_numpy(zero_copy_only=False)
-    return doubtful
+        doubtful[foreign] |= flags_of(pc.or_(unseen, decomposed))
+    return ~doubtful

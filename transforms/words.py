@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from schemas.values import Cleaned
 from transforms.blanks import absent, says_no_value
 from transforms.characters import folded, tidy
-from transforms.kernels import Bytes, Judge, Verdict, finish, tally, words, wrong
+from transforms.kernels import Column, Judge, Verdict, words, wrong
 
 YES = words("true t yes y 1 on 1.0")
 NO = words("false f no n 0 off 0.0")
@@ -57,8 +57,8 @@ def judge_gender(raw: str) -> Verdict:
 
 def _clean(raw: pa.Array, kind: pa.DataType, judge: Judge) -> Cleaned:
     """Every row by its distinct value: such columns have a handful."""
-    text = pc.fill_null(raw, "")
-    return finish(text, pa.nulls(len(text), kind), Bytes(text).lengths > 0, judge, tally())
+    column = Column(raw)
+    return column.settle(pa.nulls(len(raw), kind), np.zeros(len(raw), dtype=bool), judge)
 
 
 def _word(text: str) -> str:

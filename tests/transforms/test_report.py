@@ -71,7 +71,12 @@ def reason(fate, code, rows=1, text="because"):
             "The run failed before anything was sent. "
             "90 rows were left out because something in them is wrong, and the failure needs a person.",
         ),
-        (report({Fate.REFUSED: 1}), "0 of 1 row are loaded. 1 row needs a person."),
+        (report({Fate.REFUSED: 1}), "None of 1 row is loaded. 1 row needs a person."),
+        (
+            report({Fate.UNCHANGED: 990, Fate.FILTERED: 10}),
+            "None of 1,000 rows had to be loaded, 990 are unchanged and 10 are set aside as the job asks. "
+            "Nothing needs a person.",
+        ),
     ],
 )
 def test_a_verdict_is_two_plain_sentences(told, words):
@@ -135,8 +140,8 @@ def test_a_summary_fits_a_terminal():
     rows = {Fate.INVALID: 21, Fate.DUPLICATE: 9, Fate.UNCHANGED: 500, Fate.ACCEPTED: 467, Fate.REFUSED: 3}
     ticks = (Tick(0, 10, 15, 0, 0, 467, 300.0),)
     assert summary(report(rows, {"1016": {Fate.INVALID: 400, Fate.ACCEPTED: 80_800}}, ticks=ticks)) == [
-        "467 of 1,000 rows are loaded, 500 are unchanged and 9 are set aside as the",
-        "job asks. 21 rows were left out because something in them is wrong, 3 need a",
+        "467 of 1,000 rows are loaded, 500 are unchanged and 9 are set aside as the job",
+        "asks. 21 rows were left out because something in them is wrong, 3 need a",
         "person.",
         "Invalid                     21    2.1%  Accepted                   467   46.7%",
         "Duplicate                    9    0.9%  Refused                      3    0.3%",
