@@ -5,6 +5,7 @@ A file is gone through twice, first for its keys: a key that shows up in the las
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,7 +14,7 @@ import pyarrow as pa
 from connectors.encodings import of_file
 from connectors.jsonvalues import NO_OBJECT, Keys, Objects
 from connectors.kinds import HEAD_BYTES, check_is_text
-from connectors.lines import Limits, LineReader, Lines, check_encoding, check_names, in_batches
+from connectors.lines import Ints, Limits, LineReader, Lines, check_encoding, check_names, in_batches
 from connectors.unpack import PackedFile
 from schemas.errors import SourceError
 from schemas.rows import RawRows, Unreadable
@@ -104,29 +105,37 @@ def _all_keys(reader: LineReader, label: str) -> tuple[str, ...]:
 def _read(place: int, lines: Lines, keys: Keys) -> RawRows:
     """All lines: rows, and what is no row. Blank lines are neither."""
     raw = lines.raw_lines()
-    fed: list[int] = []
-    found: list[object] = []
-    refused: dict[int, str] = {}
-    wrong = None if lines.wrong is None else lines.wrong.tolist()
-    for number, line in enumerate(raw):
-        if wrong is not None and wrong[number]:
-            refused[number] = WRONG_ENCODING
-            continue
-        try:
-            found.append(keys.decode(line))
-            fed.append(number)
-        except (ValueError, RecursionError) as error:
-            if not line.isspace():
-                refused[number] = NOT_AN_OBJECT if str(error).startswith(NO_OBJECT) else NOT_JSON
-    objects = Objects(keys, [raw[number] for number in fed], found)
+    numbers, found, refused = _decoded(raw, lines, keys)
+    objects = Objects(keys, raw if len(numbers) == len(raw) else [raw[number] for number in numbers], found)
     rows = pa.RecordBatch.from_arrays(objects.arrays(), names=list(keys.names))
-    numbers = np.array(fed, np.int64)
     twice = objects.with_duplicate_keys()
     if twice:
-        refused |= {fed[row]: DUPLICATE_KEY for row in twice}
-        kept = np.delete(np.arange(len(fed)), twice)
+        refused |= dict.fromkeys(numbers[twice].tolist(), DUPLICATE_KEY)
+        kept = np.delete(np.arange(len(numbers)), twice)
         rows, numbers = rows.take(pa.array(kept)), numbers[kept]
     unreadable = tuple(
         Unreadable(place, lines.first + number, code, raw[number]) for number, code in sorted(refused.items())
     )
     return RawRows(place, rows, pa.array(numbers + lines.first), unreadable)
+
+
+def _decoded(raw: list[bytes], lines: Lines, keys: Keys) -> tuple[Ints, list[Any], dict[int, str]]:
+    """The objects with their places, and by place why other lines are none."""
+    if lines.wrong is None:
+        try:
+            return np.arange(len(raw)), [keys.decode(line) for line in raw], {}
+        except (ValueError, RecursionError):
+            pass
+    wrong = [False] * len(raw) if lines.wrong is None else lines.wrong.tolist()
+    found: dict[int, Any] = {}
+    refused: dict[int, str] = {}
+    for number, line in enumerate(raw):
+        if wrong[number]:
+            refused[number] = WRONG_ENCODING
+            continue
+        try:
+            found[number] = keys.decode(line)
+        except (ValueError, RecursionError) as error:
+            if not line.isspace():
+                refused[number] = NOT_AN_OBJECT if str(error).startswith(NO_OBJECT) else NOT_JSON
+    return np.array(list(found), np.int64), list(found.values()), refused

@@ -11,12 +11,17 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 NO_OBJECT = "Expected `object`"  # how msgspec's message begins when a line holds something else
 
+Units = npt.NDArray[np.uint8]
+COLON, QUOTE, MINUS, ZERO = b':"-0'
+BLANKS = tuple(b" \t\r\n")
+
 _NEGATIVE_ZERO = re.compile(rb"-0\s*[,}]")
-_SPACED_COLONS = (b" :", b"\t:", b"\r:")
 _WORDS: dict[type, Callable[[Any], str | None]] = {
     str: str,
     int: str,
@@ -56,12 +61,14 @@ class Objects:
 
     def __init__(self, keys: Keys, lines: list[bytes], found: list[Any]) -> None:
         self._keys, self._lines, self._found = keys, lines, found
+        self._bytes = np.frombuffer(b"".join(lines), np.uint8)
         self._inner_colons = [0] * len(lines)  # of keys inside nested values
         self._absent = 0
 
     def arrays(self) -> list[pa.Array]:
         """One string array per key."""
-        self._restore_negative_zeros()
+        if _holds_negative_zero(self._bytes):
+            self._restore_negative_zeros()
         return [self._array(field) for field in self._keys.fields]
 
     def with_duplicate_keys(self) -> list[int]:
@@ -69,23 +76,20 @@ class Objects:
 
         A key costs one `":`; a line that has more of them than keys is read again with care.
         """
-        fields = len(self._keys.fields)
-        block = b"".join(self._lines)
-        known = len(self._found) * fields - self._absent + sum(self._inner_colons)
-        if block.count(b'":') == known and not _has_spaced_colons(block):
+        known = len(self._found) * len(self._keys.fields) - self._absent + sum(self._inner_colons)
+        if _quoted_colons(self._bytes) == known:
             return []
         return [place for place in range(len(self._lines)) if self._is_suspect(place) and _repeats(self._lines[place])]
 
     def _is_suspect(self, place: int) -> bool:
-        line = self._lines[place]
         values = msgspec.structs.astuple(self._found[place])
         known = sum(value is not msgspec.UNSET for value in values) + self._inner_colons[place]
-        return line.count(b'":') != known or _has_spaced_colons(line)
+        return _quoted_colons(np.frombuffer(self._lines[place], np.uint8)) != known
 
     def _restore_negative_zeros(self) -> None:
         """`-0` is an integer to msgspec, and an integer has no negative zero."""
         for place, line in enumerate(self._lines):
-            if b"-0" not in line or not _NEGATIVE_ZERO.search(line):
+            if not _NEGATIVE_ZERO.search(line):
                 continue
             raw = self._keys.decode_raw(line)
             for field in self._keys.fields:
@@ -114,8 +118,20 @@ class Objects:
         return msgspec.json.format(raw, indent=-1).decode()
 
 
-def _has_spaced_colons(data: bytes) -> bool:
-    return any(colon in data for colon in _SPACED_COLONS)
+def _quoted_colons(units: Units) -> int | None:
+    """How often `":` stands in a text; None where a blank before a colon makes the count worthless."""
+    before = units[np.flatnonzero(units == COLON) - 1]
+    if np.isin(before, BLANKS).any():
+        return None
+    return int(np.count_nonzero(before == QUOTE))
+
+
+def _holds_negative_zero(units: Units) -> bool:
+    """Whether `-0` stands where a number could end; the dates' `-0` has a digit before it."""
+    at = np.flatnonzero(units == MINUS)
+    at = at[(at > 0) & (at < len(units) - 2)]
+    at = at[(units[at + 1] == ZERO) & np.isin(units[at - 1], (COLON, *BLANKS))]
+    return bool(np.isin(units[at + 2], (*b",}", *BLANKS)).any())
 
 
 def _repeats(line: bytes) -> bool:

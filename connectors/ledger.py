@@ -71,9 +71,7 @@ class RunRecord:
 class Ledger:
     """The ledger at a path, made if there is none. Close it.
 
-    Raises:
-        WrongInput: the file is no ledger, one of a newer bulkload, or does not know the run.
-        LedgerStopped: it cannot be read or written.
+    Every method may raise LedgerStopped, and WrongInput: no ledger, a newer bulkload's, or no such run.
     """
 
     def __init__(self, path: Path) -> None:
@@ -117,12 +115,7 @@ class Ledger:
         return self._found(sa.true(), limit)
 
     def write(self, run: str, ops: Sequence[Op]) -> None:
-        """All steps in one transaction; durable when this returns.
-
-        Raises:
-            IllegalMove: a step does not fit; nothing was written.
-            LedgerStopped: nothing was written.
-        """
+        """All steps in one transaction, durable when this returns; when one does not fit (IllegalMove), none."""
         number = self._number(run)
         with self._writing() as connection:
             for op in ops:
@@ -134,11 +127,10 @@ class Ledger:
         left = (batches.c.run_no == number) & (batches.c.state == BatchState.SENDING)
         found = sa.select(batches.c.batch, batches.c.attempt, batches.c.rows).where(left).order_by(batches.c.batch)
         with self._writing() as connection:
-            leftovers = connection.execute(found).all()
-            for batch, attempt, rows in leftovers:
-                delivered = Delivered(Batch(batch, unpacked(rows), b""), attempt, died)
-                apply(connection, number, Recorded(delivered, found_at_utc))
-        return [batch for batch, *_ in leftovers]
+            left_over = [(Batch(one.batch, unpacked(one.rows), b""), one.attempt) for one in connection.execute(found)]
+            for batch, attempt in left_over:
+                apply(connection, number, Recorded(Delivered(batch, attempt, died), found_at_utc))
+        return [batch.number for batch, _ in left_over]
 
     def results(self, run: str, first_row: int, last_row: int) -> pa.Table:
         """What is known of rows `first_row` to `last_row` (both included), by row; unsent rows are absent."""
@@ -191,18 +183,17 @@ class Ledger:
 
 
 def _record_of(row: Any) -> RunRecord:
-    known, summary = dict(row._mapping), row.summary_json
-    for name in ("run_no", "started_at_us", "finished_at_us", "summary_json"):
-        del known[name]
-    known |= {"folder": Path(row.folder), "state": RunState(row.state), "started_at_utc": moment(row.started_at_us)}
-    known["finished_at_utc"] = None if row.finished_at_us is None else moment(row.finished_at_us)
-    return RunRecord(**known, summary=None if summary is None else json.loads(summary))
+    kept = {name: getattr(row, name) for name in ("run", "job", "mode", "exit_code", "digest")}
+    finished_at_utc = None if row.finished_at_us is None else moment(row.finished_at_us)
+    summary = None if row.summary_json is None else json.loads(row.summary_json)
+    kept |= {"folder": Path(row.folder), "state": RunState(row.state), "started_at_utc": moment(row.started_at_us)}
+    return RunRecord(**kept, finished_at_utc=finished_at_utc, summary=summary)
 
 
 class Scribe:
     """Writes a run's steps from an asyncio loop: one thread commits all that wait in one transaction.
 
-    Use as `async with`; leaving it writes what is still waiting. A cancelled `write` may have been written.
+    Leaving its `async with` writes what still waits. What a cancelled `write` asked for may have been written.
     """
 
     def __init__(self, ledger: Ledger, run: str) -> None:
@@ -264,7 +255,9 @@ def open_engine(path: Path) -> sa.Engine:
         # SQLite gives its -wal and -shm files the mode of the database.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         path.chmod(0o600)
-    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_S})
+    # Without an isolation level the driver opens no transactions of its own; it would open them too late.
+    how = {"timeout": BUSY_S, "isolation_level": None}
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args=how)
     event.listen(engine, "connect", _as_we_need_it)
     event.listen(engine, "begin", _begin)
     try:
@@ -272,8 +265,8 @@ def open_engine(path: Path) -> sa.Engine:
             ledger_schema.create(connection, checkfirst=True)
             version = connection.scalar(sa.select(ledger_schema.c.version)) or 0
             if version > SCHEMA_VERSION:
-                newer = f"(ledger schema {version}, this one reads {SCHEMA_VERSION})"
-                raise WrongInput(f"{path}: is of a newer bulkload {newer}; install that, or choose another --home")
+                newer = f"{path}: is of a newer bulkload (ledger schema {version}, this one reads {SCHEMA_VERSION})"
+                raise WrongInput(f"{newer}; install that one, or choose another --home")
             metadata.create_all(connection)
             if version == 0:
                 connection.execute(sa.insert(ledger_schema), {"version": SCHEMA_VERSION})
@@ -284,8 +277,6 @@ def open_engine(path: Path) -> sa.Engine:
 
 
 def _as_we_need_it(dbapi: Any, _record: object) -> None:
-    # The driver must not open transactions by itself: it begins them too late, and never immediately.
-    dbapi.isolation_level = None
     for pragma in ("journal_mode = wal", "synchronous = full", "foreign_keys = on"):
         dbapi.execute(f"pragma {pragma}").close()
 
@@ -301,11 +292,10 @@ def told_plainly(path: Path) -> Iterator[None]:
     """Turn what the database says about its file into words about what to do."""
     try:
         yield
-    except exc.IntegrityError:
+    except (exc.DBAPIError, sqlite3.DatabaseError, OSError) as error:
+        why = getattr(error, "orig", error)
+        if type(why) is sqlite3.DatabaseError:  # its own kinds are narrower: this one means the file
+            raise WrongInput(f"{path}: {why}; move it away to start a new ledger") from None
+        if isinstance(why, sqlite3.OperationalError | OSError):
+            raise LedgerStopped(f"{path}: {why}; nothing is sent without it; then: bulkload resume") from None
         raise
-    except (exc.OperationalError, sqlite3.OperationalError, OSError) as error:
-        why = getattr(error, "orig", error)
-        raise LedgerStopped(f"{path}: {why}; nothing is sent without it; then: bulkload resume") from None
-    except (exc.DatabaseError, sqlite3.DatabaseError) as error:
-        why = getattr(error, "orig", error)
-        raise WrongInput(f"{path}: {why}; move it away to start a new ledger") from None

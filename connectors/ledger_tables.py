@@ -45,7 +45,7 @@ class RunState(StrEnum):
     FAILED = "failed"
 
 
-# The commonest first: the table's check compares them one by one, once per row.
+# The commonest first: the table compares them one by one, once per row.
 SENT_FATES = (Fate.ACCEPTED, Fate.REFUSED, Fate.ACCEPTED_WITH_LOSS, Fate.IN_DOUBT)
 
 
@@ -205,17 +205,9 @@ def _take(connection: sa.Connection, run_no: int, intent: Intent) -> None:
     batch = intent.batch
     # The last guard against crediting points twice, and the only one that has not left the house yet.
     _refuse_second_result(connection, run_no, batch.number, batch.rows)
-    values = {
-        "run_no": run_no,
-        "batch": batch.number,
-        "state": BatchState.SENDING.value,
-        "rows": packed(batch.rows),
-        "body_sha256": hashlib.sha256(batch.body).digest(),
-        "points": batch.points,
-        "attempt": intent.attempt,
-        "code": "",
-        "sent_at_us": microseconds(intent.sent_at_utc),
-    }
+    key = {"run_no": run_no, "batch": batch.number, "state": BatchState.SENDING.value, "code": ""}
+    content = {"rows": packed(batch.rows), "body_sha256": hashlib.sha256(batch.body).digest(), "points": batch.points}
+    values = key | content | {"attempt": intent.attempt, "sent_at_us": microseconds(intent.sent_at_utc)}
     if connection.execute(_TAKE, values).rowcount != 1:
         _refuse_move(connection, run_no, batch.number, intent.attempt, BatchState.SENDING)
 
@@ -241,16 +233,17 @@ def _record(connection: sa.Connection, run_no: int, op: Recorded) -> None:
 
 def _row_replies(delivered: Delivered) -> list[tuple[int, RowReply]]:
     batch, reply = delivered.batch, delivered.reply
-    codes = (reply.code,) if reply.code else ()
+    state, codes = STATE_AFTER[reply.verdict], (reply.code,) if reply.code else ()
+    if state is BatchState.PLANNED:
+        return []
     if reply.rows or reply.verdict is Verdict.ANSWERED:
         if len(reply.rows) != len(batch.rows):
             raise IllegalMove(f"batch {batch.number}: {len(batch.rows)} rows and {len(reply.rows)} replies")
         return [pair for pair in zip(batch.rows, reply.rows, strict=True) if not pair[1].retry]
-    if reply.verdict is Verdict.IN_DOUBT:
-        return [(row, RowReply(Fate.IN_DOUBT, codes)) for row in batch.rows]
-    if STATE_AFTER[reply.verdict] is BatchState.REFUSED and len(batch.rows) == 1:
-        return [(batch.rows[0], RowReply(Fate.REFUSED, codes))]
-    return []
+    if state is BatchState.REFUSED and len(batch.rows) > 1:
+        return []
+    fate = Fate.REFUSED if state is BatchState.REFUSED else Fate.IN_DOUBT
+    return [(row, RowReply(fate, codes)) for row in batch.rows]
 
 
 # Written out once: to SQLAlchemy 50 rows are 50 dictionaries, which takes longer than SQLite does.
@@ -260,9 +253,9 @@ _RESULT = str(sa.insert(row_results).compile(dialect=sqlite.dialect()))
 def _insert_results(connection: sa.Connection, run_no: int, batch: int, results: list[tuple[Any, ...]]) -> None:
     try:
         connection.exec_driver_sql(_RESULT, results)
-    except sa.exc.IntegrityError:
+    except sa.exc.IntegrityError as error:
         _refuse_second_result(connection, run_no, batch, [result[1] for result in results])
-        raise IllegalMove(f"batch {batch}: a row stands twice in it") from None
+        raise IllegalMove(f"batch {batch}: {error.orig}") from None
 
 
 def _refuse_move(connection: sa.Connection, run_no: int, batch: int, attempt: int, state: BatchState) -> None:
@@ -274,7 +267,7 @@ def _refuse_move(connection: sa.Connection, run_no: int, batch: int, attempt: in
 
 
 def _refuse_second_result(connection: sa.Connection, run_no: int, batch: int, rows: Iterable[int]) -> None:
-    found = connection.execute(_HAS_RESULT, {"run_no": run_no, "rows": str(list(rows))}).one_or_none()
+    found = connection.execute(_HAS_RESULT, {"run_no": run_no, "rows": f"[{','.join(map(str, rows))}]"}).one_or_none()
     if found:
         raise IllegalMove(f"batch {batch}: row {found.row} has its result ({found.fate}, batch {found.batch}) already")
 
@@ -290,14 +283,13 @@ def unpacked(blob: bytes) -> tuple[int, ...]:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def microseconds(moment: datetime) -> int:
     """Since 1970 in UTC; exact. A moment without a zone is refused by Python itself."""
-    return (moment - _EPOCH) // _MICROSECOND
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def moment(since_1970_us: int) -> datetime:
     """The opposite of `microseconds`."""
-    return _EPOCH + since_1970_us * _MICROSECOND
+    return _EPOCH + timedelta(microseconds=since_1970_us)

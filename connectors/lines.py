@@ -28,7 +28,7 @@ MAX_COLUMNS = 5_000
 class Limits:
     """How much is held at a time, and what no sound file exceeds."""
 
-    block_bytes: int = 2 << 20
+    block_bytes: int = 1 << 20
     row_bytes: int = 16 << 20
     value_lines: int = 50  # an address has five; more is a quote that nobody closed
     batch_rows: int = 50_000

@@ -13,16 +13,17 @@ from connectors.sandbox.server import RunningSandbox, serve
 from connectors.sandbox.settings import Settings
 from connectors.spool import Part, Spool
 from flows import load
-from flows.cli import Told
+from flows.deliver import preflight
 from flows.demo import JOB, demo_sandbox, environment_of
-from flows.hands import Audience, Silent, pool
+from flows.hands import Silent, pool
 from flows.organization import unknown_words
 from flows.prepare import Source, open_source, prepare_run, recipe_of
 from flows.settings import Home, load_job, now
 from flows.terminal import Terminal
+from flows.told import Told
 from schemas.errors import WrongInput
 from schemas.job import Job
-from schemas.runs import Plan, RunReport
+from schemas.runs import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +38,16 @@ class RunOptions:
 def demo(home: Home, told: Told) -> int:
     """The sample against the sandbox; ends with the path of the report."""
     with demo_sandbox() as sandbox:
-        return _run(JOB, RunOptions(prefect=False), home, told, environment_of(sandbox, os.environ))
+        os.environ.update(environment_of(sandbox))
+        return run(JOB, RunOptions(), home, told)
 
 
 def run(job_file: Path, options: RunOptions, home: Home, told: Told) -> int:
     """Plan, then send; returns the exit code."""
     if options.planned and options.limit:
         raise WrongInput("--plan applies a plan as it is; leave out --limit")
-    return _run(job_file, options, home, told, os.environ)
-
-
-def _run(job_file: Path, options: RunOptions, home: Home, told: Told, environment: Mapping[str, str]) -> int:
-    report = _prefectly(job_file, options, home, environment) if _inside_prefect(options.prefect) else None
-    if report is None:
-        report = _plainly(job_file, options, home, told, environment)
+    inside = _inside_prefect(options.prefect)
+    report = _prefectly(job_file, options, home) if inside else _plainly(job_file, options, home, told)
     told.result(report, lambda: iter([f"report: {home.run(str(report['run'])) / 'report.html'}"]))
     return int(str(report["exit_code"]))
 
@@ -69,34 +66,31 @@ def _inside_prefect(asked: bool | None) -> bool:
     return api_is_configured()
 
 
-def _prefectly(job_file: Path, options: RunOptions, home: Home, environment: Mapping[str, str]) -> dict[str, object]:
-    from flows.prefect_hands import flow_for  # noqa: PLC0415  # importing Prefect takes seconds
+def _prefectly(job_file: Path, options: RunOptions, home: Home) -> dict[str, object]:
+    """The same load as a flow run; what was wrong is raised here again, in its own words."""
+    from flows.migrate import migrate  # noqa: PLC0415  # importing Prefect takes seconds
+    from flows.sync import sync  # noqa: PLC0415
 
-    flow = flow_for(load_job(job_file, environment).mode)
-    told: dict[str, object] = flow(
-        job=str(job_file.resolve()), home=str(home.folder), limit=options.limit, plan=options.planned
+    flow = sync if load_job(job_file, os.environ).mode == "sync" else migrate
+    state = flow(
+        job=str(job_file.resolve()), home=str(home.folder), limit=options.limit, plan=options.planned, return_state=True
     )
+    told = state.result(raise_on_failure=False)
+    if isinstance(told, BaseException):
+        raise told
+    assert isinstance(told, dict)
     return told
 
 
-def _plainly(
-    job_file: Path, options: RunOptions, home: Home, told: Told, environment: Mapping[str, str]
-) -> dict[str, object]:
-    with _audience(told) as audience:
-        report = load_with_pool(job_file, options, home, audience, environment)
-        return report.as_json()
-
-
-def load_with_pool(
-    job_file: Path, options: RunOptions, home: Home, audience: Audience, environment: Mapping[str, str]
-) -> RunReport:
+def _plainly(job_file: Path, options: RunOptions, home: Home, told: Told) -> dict[str, object]:
     """A load on this machine's threads or processes, as the job says."""
-    if options.planned:
-        return load.run_planned(job_file, home, options.planned, audience, environment)
-    kind = load_job(job_file, environment).run.workers
-    assert kind != "dask", "refused with the job file"
-    with pool(kind) as workers:
-        return load.run(job_file, home, workers, audience, environment, options.limit)
+    with _audience(told) as audience:
+        if options.planned:
+            return load.run_planned(job_file, home, options.planned, audience, os.environ).as_json()
+        kind = load_job(job_file, os.environ).run.workers
+        assert kind != "dask", "refused with the job file"
+        with pool(kind) as workers:
+            return load.run(job_file, home, workers, audience, os.environ, options.limit).as_json()
 
 
 def _audience(told: Told) -> Terminal:
@@ -130,7 +124,7 @@ def check(job_file: Path, told: Told) -> None:
     """
     job = load_job(job_file, os.environ)
     source = open_source(job, job_file.parent)
-    asyncio.run(load.preflight(job))
+    asyncio.run(preflight(job))
     findings = asyncio.run(unknown_words(job))
     used = {table: {place for of, place in source.places.values() if of == table} for table in source.tables}
     unused = {

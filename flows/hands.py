@@ -6,7 +6,7 @@ The command line brings threads or processes and a terminal; Prefect brings its 
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from os import cpu_count
 from typing import Any, Literal, Protocol, TypeVar
@@ -15,6 +15,7 @@ from schemas.runs import Plan, RunReport
 
 Work = TypeVar("Work")
 Done = TypeVar("Done")
+Result_co = TypeVar("Result_co", covariant=True)
 Stage = Literal["pull", "prepare", "settle", "deliver", "report"]
 
 
@@ -65,18 +66,22 @@ def pool(kind: Literal["threads", "processes"], size: int | None = None) -> Iter
     with executor:
 
         def workers(function: Callable[[Any], Any], works: Iterable[Any]) -> Iterator[Any]:
-            return in_order(executor.submit, function, works, ahead=count)
+            return in_order(lambda work: executor.submit(function, work), works, ahead=count)
 
         yield workers
 
 
-def in_order(
-    submit: Callable[..., Future[Done]], function: Callable[[Work], Done], works: Iterable[Work], ahead: int
-) -> Iterator[Done]:
+class Promise(Protocol[Result_co]):
+    """A result to come: of the standard library's executors, or of Prefect."""
+
+    def result(self) -> Result_co: ...
+
+
+def in_order(submit: Callable[[Work], Promise[Done]], works: Iterable[Work], ahead: int) -> Iterator[Done]:
     """Results in order, never more than `ahead` works under way beyond the oldest: memory stays bounded."""
-    waiting: deque[Future[Done]] = deque()
+    waiting: deque[Promise[Done]] = deque()
     for work in works:
-        waiting.append(submit(function, work))
+        waiting.append(submit(work))
         if len(waiting) > ahead:
             yield waiting.popleft().result()
     while waiting:

@@ -4,8 +4,8 @@ import webbrowser
 from collections.abc import Iterator
 
 from connectors.ledger import Ledger, RunRecord
-from flows.cli import Told
 from flows.settings import Home
+from flows.told import Told
 from schemas.errors import WrongInput
 
 

@@ -15,6 +15,7 @@ FIRST_YEAR, LAST_YEAR = 1900, 2100
 _month_days = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 _slashes = list(b"/-.")
 _month_letters = np.frombuffer(b"janfebmaraprmayjunjulaugsepoctnovdec", np.uint8).reshape(12, 3)
+_pairs = np.array([f"{number:02}".encode() for number in range(100)]).view(np.uint8).reshape(100, 2)
 SERIALS = range(20_000, 60_001)  # days since 1899-12-30: 1954 to 2064; smaller ones are numbers of something else
 
 
@@ -159,16 +160,16 @@ def days_from_civil(year: Ints, month: Ints, day: Ints) -> Ints:
     return days
 
 
-def write_number(table: Octets, begin: int, end: int, number: Ints) -> None:
-    """Write a number in digits into columns `begin` up to `end`, zeros first."""
-    for place in range(end - 1, begin - 1, -1):
-        number, digit = np.divmod(number, 10)
-        table[:, place] = digit + 48
+def write_pair(table: Octets, place: int, number: Ints) -> None:
+    """Write a number below 100 in two digits."""
+    table[:, place : place + 2] = _pairs.take(number, axis=0)
 
 
 def write_days(table: Octets, days: Days, rows: Ints) -> None:
     """Write yyyy-MM-dd into the first ten columns."""
-    write_number(table, 0, 4, days.year[rows])
-    write_number(table, 5, 7, days.month[rows])
-    write_number(table, 8, 10, days.day[rows])
+    year = days.year[rows]
+    write_pair(table, 0, year // 100)
+    write_pair(table, 2, year % 100)
+    write_pair(table, 5, days.month[rows])
+    write_pair(table, 8, days.day[rows])
     table[:, 4] = table[:, 7] = ord("-")

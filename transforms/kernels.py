@@ -86,8 +86,8 @@ class Bytes:
         hits = self._hits(wanted)
         if not hits.any():
             return np.zeros(len(self.lengths), np.int32)
-        total = running_total(hits)
-        return total[self.ends] - total[self.starts]
+        counts: Ints = np.diff(running_total(hits)[self.bounds])
+        return counts
 
     def has(self, wanted: str | Mask) -> Mask:
         """Which rows have such a byte."""
@@ -107,13 +107,15 @@ class Bytes:
             return np.zeros(len(self.lengths), np.uint8)
         inside = self.lengths > place if place >= 0 else self.lengths >= -place
         found = (self.starts if place >= 0 else self.ends) + place
-        return self.data.take(found, mode="clip") * inside
+        octets: Octets = self.data.take(found, mode="clip") * inside
+        return octets
 
     def head(self, rows: Ints, width: int) -> Octets:
         """The first bytes of some rows as a table; past a row's end stands anything."""
         if not len(self.data):
             return np.zeros((len(rows), width), np.uint8)
-        return self.data.take(self.starts[rows, None] + np.arange(width), mode="clip")
+        table: Octets = self.data.take(self.starts[rows, None] + np.arange(width, dtype=np.int32), mode="clip")
+        return table
 
     def _hits(self, wanted: str | Mask) -> Mask:
         return self.data == ord(wanted) if isinstance(wanted, str) else wanted.take(self.data)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from schemas.values import Cleaned
 from transforms.blanks import absent, says_no_value
 from transforms.characters import tidy_ascii
-from transforms.civil import days_from_civil, read_days, write_days, write_number
+from transforms.civil import days_from_civil, read_days, write_days, write_pair
 from transforms.clock import Times, read_times
 from transforms.kernels import Column, Ints, Mask, Octets, Verdict, fixed_texts, wrong
 from transforms.spelled_dates import ZERO_DATE, Moment, Unreadable, read_moment
@@ -85,11 +85,11 @@ def _local_offsets(seconds: Ints, rows: Mask, timezone: str) -> tuple[Ints, Mask
 def _write_times(table: Octets, times: Times, rows: Ints) -> None:
     """Write THH:MM:SS±HH:MM into columns 10 to 25."""
     seconds, offset = times.seconds[rows], times.offset_minutes[rows]
-    write_number(table, 11, 13, seconds // 3600)
-    write_number(table, 14, 16, seconds // 60 % 60)
-    write_number(table, 17, 19, seconds % 60)
-    write_number(table, 20, 22, np.abs(offset) // 60)
-    write_number(table, 23, 25, np.abs(offset) % 60)
+    write_pair(table, 11, seconds // 3600)
+    write_pair(table, 14, seconds // 60 % 60)
+    write_pair(table, 17, seconds % 60)
+    write_pair(table, 20, np.abs(offset) // 60)
+    write_pair(table, 23, np.abs(offset) % 60)
     table[:, 10] = ord("T")
     table[:, 13] = table[:, 16] = table[:, 22] = ord(":")
     table[:, 19] = np.where(offset < 0, ord("-"), ord("+"))

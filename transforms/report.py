@@ -204,7 +204,7 @@ def _in_doubt(report: RunReport) -> Iterator[Step]:
             f"{_rows(rows)} in doubt",
             "Sent, but no readable answer says what became of them. They are not sent again by themselves"
             + (f": points would be credited twice ({', '.join(carried)})." if carried else "."),
-            "Look them up once more. Who knows what became of them adds --as accepted or --as not-sent.",
+            "Look them up once more, or record what you know of them with --as accepted or --as not-sent.",
             f"bulkload settle {report.run}",
         )
 

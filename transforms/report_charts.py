@@ -16,7 +16,7 @@ from schemas.outcomes import Fate
 from schemas.runs import Tick, Totals
 
 BARS = 60  # what a phone can still show apart
-THINNEST = 0.6  # percent: three rows of ten million must not vanish
+THINNEST = 1.4  # percent, five pixels of a phone: three rows of ten million must not vanish
 LETTER_PX = 7.6  # a wide guess at 13 px; a label that may not fit is left to the table below
 PHONE_PX, DESK_PX = 320, 900
 BAR_PX, PLOT_PX = 40, 120
@@ -120,8 +120,6 @@ def _slice(fate: Fate, left: float, width: float, words: tuple[str, str]) -> Mar
     bar = Markup('<rect class="fill-{}" x="{:.3f}%" y="24" width="{:.3f}%" height="{}"/>').format(
         fate.value, left, width, BAR_PX
     )
-    edge = Markup('<line class="gap" x1="{0:.3f}%" x2="{0:.3f}%" y1="24" y2="{1}"/>').format(left, 24 + BAR_PX)
-    bar += edge if left else Markup("")
     for reader, width_px in (("phone", PHONE_PX), ("desk", DESK_PX)):
         fitting = [text for text in (" ".join(words), words[1]) if len(text) * LETTER_PX <= width * width_px / 100]
         if fitting:

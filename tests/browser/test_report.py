@@ -103,15 +103,15 @@ def reason(fate, code, rows, cause="The mobile has letters in it, or too few dig
     )
 
 
-def ticks(number, length_s):
+def ticks(number, length_s, per_s=1.5):
     return tuple(
         Tick(
             start_s=place * length_s,
             length_s=length_s,
-            sent=int(length_s * (1.5 if place % 9 else 1.2)),
+            sent=int(length_s * per_s * (1 if place % 9 else 0.8)),
             throttled=place % 17 == 5,
             failed=0,
-            rows=int(length_s * (75 if place % 9 else 60)),
+            rows=50 * int(length_s * per_s * (1 if place % 9 else 0.8)),
             latency_ms=None if place % 23 == 7 else 340.0 + 40 * (place % 7),
         )
         for place in range(number)
@@ -176,7 +176,7 @@ REPORTS = {
             *(reason(Fate.INVALID, f"field_{place}.wrong", 10_000 - place) for place in range(199)),
             reason(Fate.REFUSED, "8007", 12),
         ),
-        ticks=ticks(5000, 60.0),
+        ticks=ticks(5000, 60.0, per_s=16),
         requests_per_minute=1000,
     ),
     "hostile": report(

@@ -1,0 +1,25 @@
+"""A one-off load of every customer from an old system. As a Prefect flow: `flows.migrate.migrate`."""
+
+import flows.prefect_quiet  # noqa: F401  # Prefect reads the environment when it is imported
+
+# isort: split
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from flows.prefect_hands import run_in_prefect, run_name
+
+
+@flow(name="bulkload-migrate", flow_run_name=run_name, persist_result=False)
+def migrate(
+    job: str, home: str | None = None, limit: int | None = None, plan: str | None = None
+) -> State[dict[str, object]]:
+    """A one-off load of every customer from an old system.
+
+    Args:
+        job: path of a job file whose mode is `migrate`
+        home: where runs and the ledger live; default $BULKLOAD_HOME, else data/runs
+        limit: only the first so many rows of the source
+        plan: the name of a planned run, to be applied exactly
+    """
+    return run_in_prefect("migrate", job, home, limit, plan)

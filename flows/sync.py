@@ -1,0 +1,25 @@
+"""A nightly load of what changed since it was last accepted. As a Prefect flow: `flows.sync.sync`."""
+
+import flows.prefect_quiet  # noqa: F401  # Prefect reads the environment when it is imported
+
+# isort: split
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from flows.prefect_hands import run_in_prefect, run_name
+
+
+@flow(name="bulkload-sync", flow_run_name=run_name, persist_result=False)
+def sync(
+    job: str, home: str | None = None, limit: int | None = None, plan: str | None = None
+) -> State[dict[str, object]]:
+    """A nightly load of what changed since it was last accepted.
+
+    Args:
+        job: path of a job file whose mode is `sync`
+        home: where runs and the ledger live; default $BULKLOAD_HOME, else data/runs
+        limit: only the first so many rows of the source
+        plan: the name of a planned run, to be applied exactly
+    """
+    return run_in_prefect("sync", job, home, limit, plan)
