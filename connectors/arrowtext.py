@@ -5,6 +5,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
@@ -41,9 +42,16 @@ def text_of(values: pa.Array) -> pa.Array:
     for is_kind, as_text in _OWN_WAY:
         if is_kind(kind):
             return as_text(values)
-    text = values.cast(pa.string())
-    text.validate(full=True)  # Parquet promises UTF-8 and does not check it
+    text = values if types.is_string(kind) else values.cast(pa.string())
+    if not _is_ascii(text):
+        text.validate(full=True)  # Parquet promises UTF-8 and does not check it
     return text
+
+
+def _is_ascii(text: pa.Array) -> bool:
+    """Known from the bytes as a whole, which is ten times faster than value by value."""
+    data = text.buffers()[2]
+    return data is None or not len(data) or int(np.frombuffer(data, np.uint8).max()) < 128
 
 
 def _floats(values: pa.Array) -> pa.Array:
@@ -51,7 +59,7 @@ def _floats(values: pa.Array) -> pa.Array:
         return _floats(values.cast(pa.float32()))
     whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), _EXACT_INTEGERS[values.type]))
     integers = pc.if_else(whole, values, pa.scalar(0, values.type)).cast(pa.int64()).cast(pa.string())
-    return pc.if_else(whole, integers, _without_exponent(values.cast(pa.string()), "e+"))
+    return _without_exponent(pc.if_else(whole, integers, values.cast(pa.string())), "e+")
 
 
 def _decimals(values: pa.Array) -> pa.Array:
@@ -69,8 +77,17 @@ def _without_exponent(text: pa.Array, sign: str) -> pa.Array:
 
 
 def _timestamps(values: pa.Array) -> pa.Array:
-    zone = "" if values.type.tz is None else "%Ez"
-    return pc.replace_substring_regex(pc.strftime(values, f"%Y-%m-%dT%H:%M:%S{zone}"), _NO_FRACTION, r"\1")
+    zone = values.type.tz
+    if zone in (None, "UTC"):  # a cast is five times as fast as strftime
+        plain = values.cast(pa.timestamp(values.type.unit)).cast(pa.string())
+        text = pc.binary_join_element_wise(pc.replace_substring(plain, " ", "T"), "+00:00" if zone else "", "")
+    else:
+        text = pc.strftime(values, "%Y-%m-%dT%H:%M:%S%Ez")
+    return pc.replace_substring_regex(text, _NO_FRACTION, r"\1") if values.type.unit != "s" else text
+
+
+def _times(values: pa.Array) -> pa.Array:
+    return pc.replace_substring_regex(values.cast(pa.string()), _NO_FRACTION, "")
 
 
 def _uuids(values: pa.Array) -> pa.Array:
@@ -86,5 +103,6 @@ _OWN_WAY: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], pa.Arr
     (types.is_floating, _floats),
     (types.is_decimal, _decimals),
     (types.is_timestamp, _timestamps),
+    (types.is_time, _times),
     (types.is_nested, _nested),
 )

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from connectors.encodings import of_file
-from connectors.jsonvalues import NO_OBJECT, Keys, Objects
+from connectors.jsonvalues import NO_OBJECT, Keys, Objects, keys_of
 from connectors.kinds import HEAD_BYTES, check_is_text
 from connectors.lines import Ints, Limits, LineReader, Lines, check_encoding, check_names, in_batches
 from connectors.unpack import PackedFile
@@ -86,20 +86,26 @@ def _all_keys(reader: LineReader, label: str) -> tuple[str, ...]:
         last = lines.last
         if reader.taken == 0:
             check_encoding(lines, "utf-8", label, CONVERT)
-        for line in lines.raw_lines():
-            try:
-                keys.decode(line)
-            except msgspec.ValidationError:
-                keys = keys.with_keys_of(line)
-                if len(keys.names) > MAX_KEYS:
-                    raise SourceError(
-                        f"{label}, line {lines.first:,} and later: more than {MAX_KEYS:,} different keys; "
-                        "keys that are data cannot be columns"
-                    ) from None
-            except (ValueError, RecursionError):  # told with the rows, where the line can be kept
-                pass
+        names = dict.fromkeys((*keys.names, *_new_keys(lines, keys)))
+        if len(names) > MAX_KEYS:
+            raise SourceError(
+                f"{label}, line {lines.first:,} and later: more than {MAX_KEYS:,} different keys; "
+                "keys that are data cannot be columns"
+            )
+        if len(names) > len(keys.names):
+            keys = Keys(tuple(names))
         reader.take(len(lines.raw_ends))
     return keys.names
+
+
+def _new_keys(lines: Lines, keys: Keys) -> Iterator[str]:
+    for line in lines.raw_lines():
+        try:
+            keys.decode(line)
+        except msgspec.ValidationError:
+            yield from keys_of(line)
+        except (ValueError, RecursionError):  # told with the rows, where the line can be kept
+            pass
 
 
 def _read(place: int, lines: Lines, keys: Keys) -> RawRows:

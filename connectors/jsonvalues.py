@@ -17,6 +17,7 @@ import pyarrow as pa
 
 NO_OBJECT = "Expected `object`"  # how msgspec's message begins when a line holds something else
 
+_ESCAPED = re.compile(r'["\\\x00-\x1f]')  # a struct's field cannot be called so
 Units = npt.NDArray[np.uint8]
 COLON, QUOTE, MINUS, ZERO = b':"-0'
 BLANKS = tuple(b" \t\r\n")
@@ -37,23 +38,36 @@ class Keys:
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
         self.fields = [f"f{place}" for place in range(len(names))]
-        # Fractions and exponents keep their text; integers of any length are exact by themselves.
-        self.decode = msgspec.json.Decoder(self._line(Any), float_hook=str).decode
-        self.decode_raw = msgspec.json.Decoder(self._line(msgspec.Raw)).decode
+        self.decode = self._decoder(Any)
+        self.decode_raw = self._decoder(msgspec.Raw)
 
-    def with_keys_of(self, line: bytes) -> "Keys":
-        """These and the keys of `line`, if it is an object."""
-        try:
-            met = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
-        except (ValueError, RecursionError):
-            return self
-        return Keys(tuple(dict.fromkeys((*self.names, *met))))
-
-    def _line(self, kind: Any) -> Any:
-        """A struct with one field per key: far faster than a dict, and it tells of keys it does not know."""
+    def _decoder(self, kind: Any) -> Callable[[bytes], Any]:
+        """Makes structs with one field per key: far faster than dicts, and they tell of keys they do not know."""
         fields = [(field, kind, msgspec.UNSET) for field in self.fields]
-        rename = dict(zip(self.fields, self.names, strict=True))
-        return msgspec.defstruct("Line", fields, rename=rename, forbid_unknown_fields=True, gc=False)
+        plain = not any(_ESCAPED.search(name) for name in self.names)
+        rename = dict(zip(self.fields, self.names, strict=True)) if plain else {}
+        line = msgspec.defstruct("Line", fields, rename=rename, forbid_unknown_fields=True, gc=False)
+        # Fractions and exponents keep their text; integers of any length are exact by themselves.
+        if plain:
+            return msgspec.json.Decoder(line, float_hook=str).decode
+        as_dict = msgspec.json.Decoder(dict[str, kind], float_hook=str).decode
+
+        def by_way_of_a_dict(text: bytes) -> Any:
+            found = as_dict(text)
+            values = [found.pop(name, msgspec.UNSET) for name in self.names]
+            if found:
+                raise msgspec.ValidationError("Object contains an unknown field")
+            return line(*values)
+
+        return by_way_of_a_dict
+
+
+def keys_of(line: bytes) -> list[str]:
+    """The keys of `line`; none when it is no object."""
+    try:
+        return list(msgspec.json.decode(line, type=dict[str, msgspec.Raw]))
+    except (ValueError, RecursionError):
+        return []
 
 
 class Objects:

@@ -71,6 +71,6 @@ def check_is_text(head: bytes, codec: str, label: str) -> None:
 
 def _with_nul_bytes(head: bytes) -> str:
     even, odd = head[0::2].count(0), head[1::2].count(0)
-    if max(even, odd) > len(head) // 5 and min(even, odd) < max(even, odd) // 10:
+    if max(even, odd) > len(head) // 5 and min(even, odd) * 10 < max(even, odd):
         return f"utf-16 without a mark; set csv.encoding: utf-16-{'be' if even > odd else 'le'}"
     return "a binary file (it holds NUL bytes); have the table sent as CSV"

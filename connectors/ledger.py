@@ -69,10 +69,7 @@ class RunRecord:
 
 
 class Ledger:
-    """The ledger at a path, made if there is none. Close it.
-
-    Every method may raise LedgerStopped, and WrongInput: no ledger, a newer bulkload's, or no such run.
-    """
+    """The ledger at a path, made if there is none. Close it. Every method may raise LedgerStopped or WrongInput."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -101,7 +98,7 @@ class Ledger:
     ) -> None:
         """End a run; a resumed one is ended again."""
         told = {"summary_json": json.dumps(summary), "finished_at_us": microseconds(finished_at_utc)}
-        self._update_run(run, {"state": state.value, "exit_code": exit_code, **told})
+        self._update_run(run, told | {"state": state.value, "exit_code": exit_code})
 
     def run(self, run: str | None = None) -> RunRecord:
         """A run by name, or the one started last."""
@@ -240,8 +237,8 @@ class Scribe:
 
 def _tell(told: Sequence[asyncio.Future[None]], problems: Sequence[Exception | None]) -> None:
     for written, problem in zip(told, problems, strict=True):
-        if written.done():
-            continue  # its waiter was cancelled
+        if written.done():  # its waiter was cancelled
+            continue
         if problem is None:
             written.set_result(None)
         else:
@@ -289,7 +286,7 @@ def _begin(connection: sa.Connection) -> None:
 
 @contextmanager
 def told_plainly(path: Path) -> Iterator[None]:
-    """Turn what the database says about its file into words about what to do."""
+    """Turn what the database says about its file into what to do."""
     try:
         yield
     except (exc.DBAPIError, sqlite3.DatabaseError, OSError) as error:

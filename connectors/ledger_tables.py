@@ -190,7 +190,7 @@ _TAKE = _sent.on_conflict_do_update(
 ).execution_options(preserve_rowcount=True)
 _HAS_RESULT = (
     sa.select(row_results.c.row, row_results.c.batch, row_results.c.fate)
-    .where(row_results.c.run_no == sa.bindparam("run_no"))
+    .where(row_results.c.run_no == sa.bindparam("run_no"), row_results.c.batch != sa.bindparam("batch"))
     .where(row_results.c.row.in_(sa.select(sa.func.json_each(sa.bindparam("rows")).table_valued("value").c.value)))
     .limit(1)
 )
@@ -267,7 +267,8 @@ def _refuse_move(connection: sa.Connection, run_no: int, batch: int, attempt: in
 
 
 def _refuse_second_result(connection: sa.Connection, run_no: int, batch: int, rows: Iterable[int]) -> None:
-    found = connection.execute(_HAS_RESULT, {"run_no": run_no, "rows": f"[{','.join(map(str, rows))}]"}).one_or_none()
+    wanted = {"run_no": run_no, "batch": batch, "rows": f"[{','.join(map(str, rows))}]"}
+    found = connection.execute(_HAS_RESULT, wanted).one_or_none()
     if found:
         raise IllegalMove(f"batch {batch}: row {found.row} has its result ({found.fate}, batch {found.batch}) already")
 

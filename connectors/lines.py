@@ -184,7 +184,7 @@ def in_batches(found: RawRows, batch_rows: int) -> Iterator[RawRows]:
 
 def _cut(data: bytes, ends: Ints) -> list[bytes]:
     stops = ends.tolist()
-    return [data[start:stop] for start, stop in zip([0, *stops[:-1]], stops, strict=True)]
+    return [data[start:stop] for start, stop in zip([0, *stops], stops, strict=False)]
 
 
 def _is_text(line: bytes) -> bool:

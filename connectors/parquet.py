@@ -15,7 +15,7 @@ from schemas.errors import SourceError
 from schemas.rows import RawRows
 
 MAGIC = b"PAR1"
-ROWS_AT_A_TIME = 25_000  # bounds memory: a batch is held decoded, as text, and once more by who asked for it
+ROWS_AT_A_TIME = 20_000  # bounds memory: a batch is held decoded, as text, and once more by who asked for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,10 @@ from connectors.ledger import Ledger, LedgerStopped, Scribe
 from connectors.ledger_tables import Intent, Recorded, Withdrawn
 from connectors.throttle import Pacer
 from flows.hands import Audience
+from flows.patience import Tries
 from flows.timeline import Timeline
 from schemas.batches import Answer, Batch, Delivered, NeverSent, NoAnswer, Sending
-from schemas.errors import BulkloadError, CredentialsError, Stopped, Unreachable, WrongInput
+from schemas.errors import BulkloadError, CredentialsError, Stopped, WrongInput
 from schemas.job import Job
 from schemas.outcomes import BatchReply, Verdict
 from schemas.runs import Requests, Tick
@@ -32,10 +33,7 @@ Result = TypeVar("Result")
 FINAL = (Verdict.ANSWERED, Verdict.REFUSED, Verdict.TOO_LARGE, Verdict.IN_DOUBT)
 # Batches read ahead of the workers; a batch is at most limits.bytes_per_request.
 AHEAD = 8
-LONGEST_WAIT_S = 60.0
 PUT_OFF_S = 1.0  # longer with each time that a row is put off
-# A batch that is only ever answered 429 shows that the rate is somebody else's; waiting longer cannot help.
-MOST_THROTTLED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +174,10 @@ async def _guarded(shared: _Run, batch: Batch) -> None:
 
 
 async def _bring(shared: _Run, batch: Batch) -> None:
-    """One batch to its verdict. Waiting for a 429 to pass is no attempt; anything else that is tried again is."""
-    attempt, throttled = 1, 0
+    """One batch to its verdict, tried again as long as nothing of it was applied for sure."""
+    tries = Tries()
     while True:
+        attempt = tries.attempt
         sending = await _try(shared, batch, attempt)
         if sending is None:
             return
@@ -187,10 +186,10 @@ async def _bring(shared: _Run, batch: Batch) -> None:
             await _record(shared, batch, attempt, sending, reply)
             return
         await shared.scribe.write(Withdrawn(batch.number, attempt, reply.code or reply.verdict.value))
-        throttled += reply.verdict is Verdict.THROTTLED
-        _give_up(shared, sending, reply, attempt, throttled)
-        await _wait(shared, sending, reply, attempt + throttled)
-        attempt += reply.verdict is not Verdict.THROTTLED
+        tries.count(reply.verdict)
+        if (trouble := tries.give_up(shared.job, sending, reply)) is not None:
+            raise _StopHere(trouble)
+        await _wait(shared, reply.verdict, tries.wait_s(sending, reply.verdict))
         shared.counts.retried += 1
 
 
@@ -234,42 +233,13 @@ def _read(job: Job, batch: Batch, sending: Sending) -> BatchReply:
             return read_reply(status, body, sent_of(batch), job.destination.operation)
 
 
-def _give_up(shared: _Run, sending: Sending, reply: BatchReply, attempt: int, throttled: int) -> None:
-    """Some verdicts end the run: nothing was applied, and nothing else can be.
-
-    Raises:
-        _StopHere: with what to tell.
-    """
-    limits = shared.job.limits
-    where = shared.job.destination.host or shared.job.destination.url
-    if reply.verdict is Verdict.MISCONFIGURED:
-        raise _StopHere(
-            WrongInput(f"{where} refuses every request ({reply.code}); check destination.path, operation and rights")
-        )
-    if reply.verdict is Verdict.UNAUTHENTICATED and attempt >= 2:
-        raise _StopHere(
-            CredentialsError(f"{where} does not know us any more (401, also with a new token); check destination.auth")
-        )
-    if throttled >= MOST_THROTTLED:
-        raise _StopHere(
-            Stopped(f"{where} answered 429 {throttled} times to one request; lower limits.requests_per_minute")
-        )
-    if attempt >= limits.attempts:
-        if isinstance(sending, NeverSent):
-            raise _StopHere(Unreachable(f"{where}: {sending.why}; {attempt} attempts"))
-        raise _StopHere(Stopped(f"{where} asked to come back later {attempt} times ({reply.code})"))
-
-
-async def _wait(shared: _Run, sending: Sending, reply: BatchReply, tries: int) -> None:
-    if reply.verdict is Verdict.UNAUTHENTICATED:
-        return
-    wished_s = sending.retry_after_s if isinstance(sending, Answer) else None
-    wait_s = wished_s if wished_s is not None else min(LONGEST_WAIT_S, 2.0**tries)
-    if reply.verdict is Verdict.THROTTLED:
+async def _wait(shared: _Run, verdict: Verdict, wait_s: float) -> None:
+    """A 429 keeps every worker waiting, anything else this one batch."""
+    if verdict is Verdict.THROTTLED:
         shared.counts.throttled += 1
         shared.pacer.pause(wait_s)
-        return
-    await _unless_stopped(shared, asyncio.sleep(wait_s))
+    else:
+        await _unless_stopped(shared, asyncio.sleep(wait_s))
 
 
 async def _record(shared: _Run, batch: Batch, attempt: int, sending: Sending, reply: BatchReply) -> None:

@@ -5,7 +5,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -77,7 +77,7 @@ def plan(
     """Prepare and settle; nothing is sent, and the host is not asked."""
     job = load_job(job_file, environment)
     source = open_source(job, job_file.parent)
-    with Ledger(home.ledger) as ledger:
+    with closing(Ledger(home.ledger)) as ledger:
         load = _start(job, source, home, ledger)
         made, _ = _plan(load, workers, audience, limit)
         audience.planned(made)
@@ -96,7 +96,7 @@ def run(
     job = load_job(job_file, environment)
     source = open_source(job, job_file.parent)
     asyncio.run(preflight(job))
-    with Ledger(home.ledger) as ledger:
+    with closing(Ledger(home.ledger)) as ledger:
         load = _start(job, source, home, ledger)
         made, prepared = _plan(load, workers, audience, limit)
         audience.planned(made)
@@ -113,7 +113,7 @@ def run_planned(
     """
     job = load_job(job_file, environment)
     source = open_source(job, job_file.parent)
-    with Ledger(home.ledger) as ledger:
+    with closing(Ledger(home.ledger)) as ledger:
         record = ledger.run(planned)
         if record.state != RunState.PLANNED:
             raise JobError(f"--plan {planned}: it is {record.state}; `bulkload plan` makes a new plan")

@@ -19,11 +19,17 @@ MAX_YEARS_AHEAD = 100
 # What cleaning found wrong in a row: "target|why", ';'-joined, null where all is well. One column for all
 # targets, because a failing column costs pandera as much as 50,000 rows that pass.
 PROBLEMS = "problems"
+_GIVEN = "|given"  # no target holds a `|`
 
 
 def told_of(target: str) -> str:
     """The column that says whether a required target was given at all, right or wrong."""
-    return f"{target}?"
+    return f"{target}{_GIVEN}"
+
+
+def target_of(column: str) -> str:
+    """The target that a column of the table speaks of."""
+    return column.removesuffix(_GIVEN)
 
 
 def customers_schema(template: Template, today: str) -> pa.DataFrameSchema:

@@ -5,7 +5,7 @@ Sources of the words: contract, request payload tree (page "update association d
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from schemas.values import Kind
 
@@ -16,15 +16,24 @@ IdentifierType = Literal[
 ChannelType = Literal["mobile", "email", "wechat", "ios", "android", "line", "mobilePush"]
 
 
+# The organisation's own names. A reason's code is `name.why`, and several codes are joined by `;`.
+WORD = r"^[^;|\x00-\x1f]+$"
+Word = Annotated[str, StringConstraints(pattern=WORD)]
+
+
 class Words(BaseModel):
     """Read strictly, never changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 def _spread(written: Any) -> Any:
     """A bare string is a column's name."""
-    return {"column": written} if isinstance(written, str) else written
+    if isinstance(written, str):
+        return {"column": written}
+    if not isinstance(written, (dict, BaseModel)):
+        raise ValueError("must be a column's name in quotes, {value: a constant} or {column: a name, …}")
+    return written
 
 
 def _flag(written: Any) -> Any:
@@ -48,13 +57,15 @@ class Value(Words):
         """A column or a constant; the rest of the words belong to a column."""
         if (self.column is None) == (self.value is None):
             raise ValueError("give either column or value")
-        if self.column is None and (self.kind or self.values or self.default is not None or self.required):
-            raise ValueError("value: stands alone; as, values, default and required go with column")
+        if self.column is None and self.model_fields_set & {"kind", "values", "other", "default", "required"}:
+            raise ValueError("a constant stands alone; as, values, other, default and required go with column")
+        if self.values is None and "other" in self.model_fields_set:
+            raise ValueError("other goes with values: it says what becomes of a value that is not among them")
         return self
 
 
-Source = Annotated[Value, BeforeValidator(_spread)]
-Flag = Annotated[Value, BeforeValidator(_flag)]
+Source = Annotated[Value, BeforeValidator(_spread, json_schema_input_type=str | Value)]
+Flag = Annotated[Value, BeforeValidator(_flag, json_schema_input_type=bool | str | Value)]
 
 
 class Card(Value):
@@ -64,6 +75,15 @@ class Card(Value):
     series_code: Annotated[Source | None, Field(alias="seriesCode")] = None
     status_label: Annotated[Source | None, Field(alias="statusLabel")] = None
     card_external_id: Annotated[Source | None, Field(alias="cardExternalId")] = None
+
+    @model_validator(mode="after")
+    def tells_people_apart(self) -> Self:
+        """Never one value for several: the API would merge everybody who has it into one customer."""
+        if self.column is None:
+            raise ValueError("give a column; one value for all would merge all customers into one")
+        if self.default is not None:
+            raise ValueError("an identifier has no default; it would merge all customers without one")
+        return self
 
 
 class Meta(Words):
@@ -103,8 +123,8 @@ class Subscriptions(Words):
     subscriptions: list[Subscription]
 
 
-CardSource = Annotated[Card, BeforeValidator(_spread)]
-ChannelSource = Annotated[Channel, BeforeValidator(_spread)]
+CardSource = Annotated[Card, BeforeValidator(_spread, json_schema_input_type=str | Card)]
+ChannelSource = Annotated[Channel, BeforeValidator(_spread, json_schema_input_type=str | Channel)]
 
 
 class Person(Words):
@@ -114,15 +134,13 @@ class Person(Words):
     first_name: Annotated[Source | None, Field(alias="firstName")] = None
     last_name: Annotated[Source | None, Field(alias="lastName")] = None
     comm_channels: Annotated[dict[ChannelType, ChannelSource], Field(alias="commChannels")] = {}
-    fields: dict[str, Source] = {}
-    extended_fields: Annotated[dict[str, Source], Field(alias="extendedFields")] = {}
+    fields: dict[Word, Source] = {}
+    extended_fields: Annotated[dict[Word, Source], Field(alias="extendedFields")] = {}
 
     @model_validator(mode="after")
-    def identifiers_tell_people_apart(self) -> Self:
-        """Never a constant (the API would merge everybody into one); series and status belong to `cardnumber`."""
+    def only_cards_have_a_series(self) -> Self:
+        """Series, status and external id are a card's."""
         for name, identifier in self.identifiers.items():
-            if identifier.column is None:
-                raise ValueError(f"identifiers.{name}: give a column; one value for all would merge all customers")
             parts = (identifier.series_id, identifier.series_code, identifier.status_label)
             if name != "cardnumber" and any(part is not None for part in (*parts, identifier.card_external_id)):
                 raise ValueError(f"identifiers.{name}: only cardnumber has a series, a status and a cardExternalId")

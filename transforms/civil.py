@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transforms.kernels import DIGITS, Bytes, Ints, Mask, Octets
+from transforms.kernels import Bytes, Ints, Mask, Octets, are_digits
 
 FIRST_YEAR, LAST_YEAR = 1900, 2100
 _month_days = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
@@ -76,28 +76,29 @@ def read_days(view: Bytes, order: str, date_only: Mask, date_and_time: Mask) -> 
     return days
 
 
-def _read_shape(table: Octets, rows: Ints, shape: Shape, order: str, days: Days) -> None:
+def _read_shape(octets: Octets, rows: Ints, shape: Shape, order: str, days: Days) -> None:
     """Put the rows of this shape among the days."""
     fits = np.ones(len(rows), dtype=bool)
     for place in set(range(shape.width)) - set(shape.separators):
-        fits &= DIGITS[table[:, place]]
+        fits &= are_digits(octets[place])
     if shape.separators:
         left, right = shape.separators
-        fits &= (table[:, left] == table[:, right]) & np.isin(table[:, left], _slashes)
-    table, rows = table[fits], rows[fits]
-    one, two, three = (number_at(table, *place) for place in (shape.first, shape.second, shape.third))
+        fits &= (octets[left] == octets[right]) & np.isin(octets[left], _slashes)
+    if not fits.all():
+        octets, rows = octets[:, fits], rows[fits]
+    one, two, three = (number_at(octets, *place) for place in (shape.first, shape.second, shape.third))
     year, month, day = (one, two, three) if shape.year_first else _ordered(one, two, three, order)
     days.year[rows], days.month[rows], days.day[rows] = year, month, day
     days.known[rows] = True
     is_iso = shape.separators == (4, 7)
-    days.rewritten[rows] = table[:, 4] != ord("-") if is_iso else True
+    days.rewritten[rows] = octets[4] != ord("-") if is_iso else True
 
 
 def _read_serials(view: Bytes, rows: Ints, days: Days) -> None:
     """A spreadsheet's days since 1899-12-30, of five digits."""
-    table = view.head(rows, 5)
-    number = number_at(table, 0, 5)
-    fits = DIGITS[table].all(axis=1) & (number >= SERIALS.start) & (number < SERIALS.stop)
+    octets = view.head(rows, 5)
+    number = number_at(octets, 0, 5)
+    fits = are_digits(octets).all(axis=0) & (number >= SERIALS.start) & (number < SERIALS.stop)
     rows, number = rows[fits], number[fits]
     found = np.datetime64("1899-12-30") + number
     months = found.astype("datetime64[M]")
@@ -109,15 +110,14 @@ def _read_serials(view: Bytes, rows: Ints, days: Days) -> None:
 
 def _read_named_months(view: Bytes, rows: Ints, days: Days) -> None:
     """Dates like 12-Jan-2024, eleven wide, as Oracle and Excel write them."""
-    table = view.head(rows, 11)
-    fits = (table[:, 2] == table[:, 6]) & np.isin(table[:, 2], list(b"/- "))
-    fits &= DIGITS[table[:, [0, 1, 7, 8, 9, 10]]].all(axis=1)
-    letters = table[:, 3:6] | 0x20
-    names = (letters[:, None, :] == _month_letters).all(axis=2)
-    fits &= names.any(axis=1)
-    rows, table = rows[fits], table[fits]
-    days.year[rows], days.day[rows] = number_at(table, 7, 11), number_at(table, 0, 2)
-    days.month[rows] = names[fits].argmax(axis=1) + 1
+    octets = view.head(rows, 11)
+    fits = (octets[2] == octets[6]) & np.isin(octets[2], list(b"/- "))
+    fits &= are_digits(octets[[0, 1, 7, 8, 9, 10]]).all(axis=0)
+    names = ((octets[None, 3:6] | 0x20) == _month_letters[:, :, None]).all(axis=1)
+    fits &= names.any(axis=0)
+    rows, octets = rows[fits], octets[:, fits]
+    days.year[rows], days.day[rows] = number_at(octets, 7, 11), number_at(octets, 0, 2)
+    days.month[rows] = names[:, fits].argmax(axis=0) + 1
     days.known[rows] = days.rewritten[rows] = True
 
 
@@ -134,11 +134,11 @@ def _ordered(first: Ints, second: Ints, year: Ints, order: str) -> tuple[Ints, I
     return year, np.where(ambiguous, 0, month), day
 
 
-def number_at(table: Octets, begin: int, end: int) -> Ints:
-    """The number in columns `begin` up to `end` of a table of ASCII digits."""
-    number = np.zeros(len(table), np.int64)
+def number_at(octets: Octets, begin: int, end: int) -> Ints:
+    """The number in places `begin` up to `end` of columns of ASCII digits."""
+    number = np.zeros(octets.shape[1], np.int32)
     for place in range(begin, end):
-        number = number * 10 + (table[:, place].astype(np.int64) - 48)
+        number = number * 10 + (octets[place] - np.uint8(0x30))
     return number
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from transforms.civil import number_at
-from transforms.kernels import DIGITS, Bytes, Ints, Mask, running_total
+from transforms.kernels import Bytes, Ints, Mask, are_digits, running_total
 
 LONGEST_OFFSET_MINUTES = 14 * 60  # Kiribati
+IMPOSSIBLE = 10_000  # stands for an offset that no zone has
 _time_marks = list(b"Tt ")
 
 
@@ -46,25 +47,25 @@ def read_times(view: Bytes, candidates: Mask) -> Times:
 
 def _clock_times(view: Bytes, rows: Ints, ends: Ints) -> tuple[Ints, Mask, Mask, Mask]:
     """Seconds of the day, whether seconds and a fraction are written, and whether all is as it must be."""
-    table = view.head(rows, 20)
-    fine = np.isin(table[:, 10], _time_marks) & (table[:, 13] == ord(":"))
+    octets = view.head(rows, 20)
+    fine = np.isin(octets[10], _time_marks) & (octets[13] == ord(":"))
     for place in (11, 12, 14, 15):
-        fine &= DIGITS[table[:, place]]
+        fine &= are_digits(octets[place])
     has_seconds = ends >= 19
-    fine &= ~has_seconds | ((table[:, 16] == ord(":")) & DIGITS[table[:, 17]] & DIGITS[table[:, 18]])
+    fine &= ~has_seconds | ((octets[16] == ord(":")) & are_digits(octets[17]) & are_digits(octets[18]))
     fine &= has_seconds | (ends == 16)
     fraction = ends > 19
     if fraction.any():
-        fine &= ~fraction | (_digits_only(view, rows, ends) & np.isin(table[:, 19], list(b".,")))
-    hour, minute = number_at(table, 11, 13), number_at(table, 14, 16)
-    second = np.where(has_seconds, number_at(table, 17, 19), 0)
+        fine &= ~fraction | (_digits_only(view, rows, ends) & np.isin(octets[19], list(b".,")))
+    hour, minute = number_at(octets, 11, 13), number_at(octets, 14, 16)
+    second = np.where(has_seconds, number_at(octets, 17, 19), 0)
     fine &= (hour < 24) & (minute < 60) & (second < 60)
     return hour * 3600 + minute * 60 + second, has_seconds, fraction, fine
 
 
 def _digits_only(view: Bytes, rows: Ints, ends: Ints) -> Mask:
     """Whether a fraction's point is followed by digits up to the zone, one at least."""
-    total = running_total(DIGITS.take(view.data))
+    total = running_total(are_digits(view.data))
     begin = np.minimum(view.starts[rows] + 20, len(view.data))
     stop = view.starts[rows] + ends
     digits_only: Mask = (ends > 20) & (total[np.maximum(stop, begin)] - total[begin] == ends - 20)
@@ -73,22 +74,21 @@ def _digits_only(view: Bytes, rows: Ints, ends: Ints) -> Mask:
 
 def _zones(view: Bytes, rows: Ints) -> tuple[Ints, Ints, Mask, Mask]:
     """Minutes ahead of UTC, how many characters say so, whether as ±HH:MM or not at all, whether well formed."""
-    size = len(rows)
-    width, fine = np.zeros(size, np.int64), np.ones(size, dtype=bool)
-    tail = np.stack([view.at(place)[rows] for place in range(-6, 0)], axis=1)
-    lengths = view.lengths[rows]
-    width[tail[:, 5] == ord("Z")] = 1
-    for wide, sign_at, digits, colon in ((6, 0, (1, 2, 4, 5), 3), (5, 1, (2, 3, 4, 5), None)):
-        found = np.isin(tail[:, sign_at], list(b"+-")) & (lengths >= 16 + wide) & (width == 0)
-        for place in digits:
-            found &= DIGITS[tail[:, place]]
-        if colon is not None:
-            found &= tail[:, colon] == ord(":")
-        width[found] = wide
-    hour = np.where(width == 6, number_at(tail, 1, 3), number_at(tail, 2, 4))
-    minute = number_at(tail, 4, 6)
-    minus = np.where(width == 6, tail[:, 0], tail[:, 1]) == ord("-")
-    offset = np.where(width > 1, (hour * 60 + minute) * np.where(minus, -1, 1), 0)
-    fine &= (width <= 1) | ((minute < 60) & (np.abs(offset) <= LONGEST_OFFSET_MINUTES))
-    tidy_zone = (width == 0) | ((width == 6) & ~(minus & (offset == 0)))
-    return offset, width, tidy_zone, fine
+    octets = view.tail(rows, 6)
+    offset, width = np.zeros(len(rows), np.int32), np.zeros(len(rows), np.int32)
+    width[octets[5] == ord("Z")] = 1
+    plain = width == 0  # also where nothing is said
+    for wide, hours, minutes in ((6, 1, 4), (5, 2, 4)):
+        sign = octets[6 - wide]
+        found = ((sign == ord("+")) | (sign == ord("-"))) & (view.lengths[rows] >= 16 + wide) & (width == 0)
+        if not found.any():
+            continue
+        for place in (hours, hours + 1, minutes, minutes + 1):
+            found &= are_digits(octets[place])
+        found &= (octets[3] == ord(":")) | (wide == 5)
+        ahead = number_at(octets, hours, hours + 2) * 60 + number_at(octets, minutes, minutes + 2)
+        ahead[found & ((ahead > LONGEST_OFFSET_MINUTES) | (octets[minutes] > ord("5")))] = IMPOSSIBLE
+        minus = sign == ord("-")
+        width[found], offset[found] = wide, np.where(minus, -ahead, ahead)[found]
+        plain &= ~found | ((wide == 6) & ~(minus & (ahead == 0)))
+    return offset, width, plain, np.abs(offset) != IMPOSSIBLE

@@ -65,6 +65,12 @@ DIGITS = byte_range(0x30, 0x39)
 NOT_ASCII = byte_range(0x80, 0xFF)
 
 
+def are_digits(octets: Octets) -> Mask:
+    """Which bytes are ASCII digits; what is below "0" wraps round to above 9."""
+    found: Mask = (octets - np.uint8(0x30)) < 10
+    return found
+
+
 class Bytes:
     """The UTF-8 of a text column without nulls, uncopied, so that numpy can ask all rows at once."""
 
@@ -111,11 +117,18 @@ class Bytes:
         return octets
 
     def head(self, rows: Ints, width: int) -> Octets:
-        """The first bytes of some rows as a table; past a row's end stands anything."""
+        """The first bytes of some rows, place by place: `[3]` is every row's fourth. Past its end stands anything."""
+        return self._window(self.starts[rows], np.arange(width, dtype=np.int32))
+
+    def tail(self, rows: Ints, width: int) -> Octets:
+        """The last bytes of some rows, place by place: `[-1]` is every row's last."""
+        return self._window(self.ends[rows], np.arange(-width, 0, dtype=np.int32))
+
+    def _window(self, anchors: Ints, places: Ints) -> Octets:
         if not len(self.data):
-            return np.zeros((len(rows), width), np.uint8)
-        table: Octets = self.data.take(self.starts[rows, None] + np.arange(width, dtype=np.int32), mode="clip")
-        return table
+            return np.zeros((len(places), len(anchors)), np.uint8)
+        octets: Octets = self.data.take(anchors + places[:, None], mode="clip")
+        return octets
 
     def _hits(self, wanted: str | Mask) -> Mask:
         return self.data == ord(wanted) if isinstance(wanted, str) else wanted.take(self.data)

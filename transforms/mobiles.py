@@ -16,6 +16,7 @@ from transforms.kernels import (
     Column,
     Ints,
     Mask,
+    are_digits,
     byte_set,
     flags_of,
     running_total,
@@ -96,7 +97,7 @@ def _usual_shape(view: Bytes) -> tuple[Mask, Mask]:
 
 def _digits(view: Bytes, decimal: Mask) -> tuple[pa.Array, Ints]:
     """Each row's digits, without the 0 behind a decimal point, and how many they are."""
-    is_digit = (view.data - np.uint8(0x30)) < 10  # what is below "0" wraps round to above 9
+    is_digit = are_digits(view.data)
     is_digit[view.ends[decimal] - 1] = False
     bounds = running_total(is_digit)[view.bounds]
     return texts_of(view.data[is_digit], bounds), np.diff(bounds)
@@ -163,6 +164,8 @@ def _written(digits: pa.Array, found: Mask, of_form: Ints, plan: Plan, forms: li
         rows = kinds == index
         if form.is_canonical or not rows.any():
             continue
-        national = pc.utf8_slice_codeunits(values.filter(pa.array(rows)), len(form.before))
+        national = values.filter(pa.array(rows))
+        if form.before:
+            national = pc.utf8_slice_codeunits(national, len(form.before))
         values = pc.replace_with_mask(values, pa.array(rows), pc.binary_join_element_wise(plan.code, national, ""))
     return values

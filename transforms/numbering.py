@@ -51,7 +51,7 @@ def plan_of(country: str | None) -> Plan | None:
         anything=_ascii(anything.national_number_pattern),
         # The metadata leaves the mobile's lengths out where they are the same as all numbers'.
         mobile_lengths=frozenset(mobile.possible_length or anything.possible_length),
-        zero_is_trunk=metadata.national_prefix == "0",
+        zero_is_trunk=_is_plain_zero(metadata.national_prefix_for_parsing or ""),
         zeros_go_abroad=metadata.international_prefix == "00",
     )
 
@@ -81,6 +81,11 @@ def forms_abroad(plan: Plan) -> list[Form]:
     """How everyone writes it after a plus; "+44 (0)7911…" is seen where 0 is the trunk prefix."""
     forms = [Form(plan.code, plus=True)]
     return [*forms, Form(plan.code + "0", plus=True, drops_zero=True)] if plan.zero_is_trunk else forms
+
+
+def _is_plain_zero(prefix: str) -> bool:
+    """Whether one 0 is all that goes off; in Colombia and Brazil a carrier's digits may go with it."""
+    return prefix == "0" or prefix.startswith("0|") or prefix.endswith(")|0")
 
 
 def _ascii(pattern: str) -> str:

@@ -121,10 +121,12 @@ def _verdict(written: str, country: str | None, digits: str) -> Verdict:
 def _steps(number: PhoneNumber, digits: str, value: str) -> tuple[str, ...]:
     """What leads from the digits as written to the value."""
     code = str(number.country_code)
-    trunk_after_code = digits.lstrip("0").startswith(code + "0") and not value.startswith(code + "0")
+    bare = digits.lstrip("0")
+    whole = digits == phonenumbers.national_significant_number(number)  # a zero that stays is no trunk prefix: 01 23 45 67 89 in Ivory Coast
+    trunk_after_code = bare.startswith(code + "0") and not value.startswith(code + "0")
     steps = {
-        "country_code_added": not digits.lstrip("0").startswith(code) or len(digits.lstrip("0")) < len(value),
-        "leading_zero_removed": digits.startswith("0") or trunk_after_code,
+        "country_code_added": not bare.startswith(code) or len(bare) < len(value),
+        "leading_zero_removed": not whole and (digits.startswith("0") or trunk_after_code),
     }
     told = tuple(kind for kind, happened in steps.items() if happened)
     return told or (() if digits == value else ("national_form_rewritten",))

@@ -266,7 +266,8 @@ def _code(text: object) -> str:
 
 
 def _render(template: str, report: RunReport) -> str:
-    reasons = sorted(report.reasons, key=lambda reason: reason.fate not in FOR_A_PERSON)
+    first = {fate: place for place, fate in enumerate(FOR_A_PERSON)}
+    reasons = sorted(report.reasons, key=lambda reason: first.get(reason.fate, len(first)))
     return (
         ENVIRONMENT.get_template(template)
         .render(

@@ -13,7 +13,7 @@ import pandera.pandas as pandera
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.customers import customers_schema
+from schemas.customers import customers_schema, target_of
 from schemas.profiles import Leaf, Template
 from transforms.customers import Changes, array_of
 
@@ -62,7 +62,7 @@ def _failures(customers: pd.DataFrame, template: Template, today: str) -> pd.Dat
     else:
         cases = pd.DataFrame({"index": [], "column": [], "check": [], "failure_case": []})
     broken = cases["check"] != "problem"
-    target = cases.loc[broken, "column"].astype(str).str.removesuffix("?")
+    target = cases.loc[broken, "column"].astype(str).map(target_of)
     checked = pd.DataFrame(
         {"row": cases.loc[broken, "index"].astype("int64"), "target": target, "why": cases.loc[broken, "check"]}
     )

@@ -3,7 +3,6 @@
 from functools import partial
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
@@ -35,54 +34,35 @@ JUDGES = {
     Kind.BOOLEAN: judge_flag,
     Kind.GENDER: judge_gender,
 }
+# Per kind, texts that its kernel knows, between bars.
 SEEDS = {
-    Kind.TEXT: [
-        "4111 1111",
-        '="00123"',
-        "'00123",
-        "9.19845E+11",
-        "NULL",
-        "नमस्ते",
-        "a\nb",
-        "e\u0301",
-        "അവന്\u200d",
-        "#REF!",
-    ],
-    Kind.NAME: [
-        "JON SMITH",
-        "VAN DER BERG",
-        "MARIA DE LA CRUZ",
-        "O'BRIEN",
-        "MCDONALD",
-        "JP II",
-        "José",
-        "JOSÉ",
-        "J.R.R.",
-    ],
-    Kind.MOBILE: ["9845012345", "+91 98450-12345", "09845012345", "00919845012345", "+65 9123 4567", "9845012345.0"]
-    + ["9.845012345E9", "٩٨٤٥٠١٢٣٤٥", "9845012345/9845054321", "(+91) 98450", "+44 (0)7911 123456", "+1 202 555 0123"],
-    Kind.EMAIL: ["jon@shop.co.in", "Jon <JON@shop.in>", "mailto:a@b.com", "a@b.com; c@d.com", "o'brien@x.com"],
-    Kind.DATE: ["2024-01-12", "12/01/2024", "1/2/2024", "20240112", "44927", "12-Jan-2024", "2024-01-12T10:30:00Z"],
-    Kind.DATETIME: ["2024-01-12T10:30:00+05:30", "2024-01-12 10:30", "2024-01-12T10:30:00.123Z", "1/2/2024 1:30 PM"]
-    + ["12/01/2024 10:30:59,5-0330", "20240112T103000Z", "2024-01-12"],
-    Kind.INTEGER: ["1200", "-5", "1200.0", "1,00,000", "(1 200)", "$9,000", "-0.0", "9223372036854775807", "1.5E7"],
-    Kind.DECIMAL: ["12.50", "-0.5", ".5", "1.200,50", "1,200.50", "9.19845E+11", "Rs. 5", "٣٫٥", "007.10"],
-    Kind.BOOLEAN: ["true", "Y", "0", "N/A"],
-    Kind.GENDER: ["MALE", "f", "Mrs.", "unknown"],
+    Kind.TEXT: '4111 1111|="00123"|\'00123|9.19845E+11|NULL|नमस्ते|a\nb|e\u0301|അവന്\u200d|#REF!',
+    Kind.NAME: "JON SMITH|VAN DER BERG|MARIA DE LA CRUZ|O'BRIEN|MCDONALD|JP II|José|JOSÉ|J.R.R.",
+    Kind.MOBILE: "9845012345|+91 98450-12345|09845012345|00919845012345|+65 9123 4567|9845012345.0|9.845012345E9"
+    "|٩٨٤٥٠١٢٣٤٥|9845012345/9845054321|(+91) 98450|+44 (0)7911 123456|+1 202 555 0123",
+    Kind.EMAIL: "jon@shop.co.in|Jon <JON@shop.in>|mailto:a@b.com|a@b.com; c@d.com|o'brien@x.com",
+    Kind.DATE: "2024-01-12|12/01/2024|1/2/2024|20240112|44927|12-Jan-2024|2024-01-12T10:30:00Z|12/01/24",
+    Kind.DATETIME: "2024-01-12T10:30:00+05:30|2024-01-12 10:30|2024-01-12T10:30:00.123Z|1/2/2024 1:30 PM"
+    "|12/01/2024 10:30:59,5-0330|20240112T103000Z|2024-01-12",
+    Kind.INTEGER: "1200|-5|1200.0|1,00,000|(1 200)|$9,000|-0.0|9223372036854775807|1.5E7",
+    Kind.DECIMAL: "12.50|-0.5|.5|1.200,50|1,200.50|9.19845E+11|Rs. 5|٣٫٥|007.10",
+    Kind.BOOLEAN: "true|Y|0|N/A",
+    Kind.GENDER: "MALE|f|Mrs.|unknown",
 }
-EDITS = st.sampled_from(list(" \t\u00a0\u200b\u200d0123456789.,-+/:()'=\"eEzZ@<;ТàÉİ٣ABz\x00\n") + ["  ", "00", ".0"])
+PIECES = [*" \t\u00a0\u200b\u200d0123456789.,-+/:()'=\"eEzZ@<;ТàÉİ٣ABz\x00\n", "", "  ", "00", ".0"]
+EDITS = st.lists(st.tuples(st.integers(0, 14), st.integers(0, 2), st.sampled_from(PIECES)), max_size=3)
 
 
-@st.composite
-def cell(draw: st.DrawFn, kind: Kind) -> str:
-    """A text near one that the kernel knows, or any text."""
-    if draw(st.integers(0, 9)) == 0:
-        return draw(st.text(max_size=30))
-    text = draw(st.sampled_from(SEEDS[kind]))
-    for _ in range(draw(st.integers(0, 3))):
-        place, cut = draw(st.integers(0, len(text))), draw(st.integers(0, 2))
-        text = text[:place] + draw(st.just("") | EDITS) + text[place + cut :]
+def edited(text: str, edits: list[tuple[int, int, str]]) -> str:
+    """The text with some characters cut out and some put in."""
+    for place, cut, piece in edits:
+        text = text[:place] + piece + text[place + cut :]
     return text
+
+
+def cells(kind: Kind) -> st.SearchStrategy[str]:
+    """Texts near one that the kernel knows, and any text."""
+    return st.builds(edited, st.sampled_from(SEEDS[kind].split("|")), EDITS) | st.text(max_size=20)
 
 
 def one(kind: Kind, text: str | None, locale: Locale = INDIA) -> tuple[object, str | None, dict[str, int]]:
@@ -97,10 +77,10 @@ def as_text(value: object) -> str:
 
 
 @pytest.mark.parametrize("kind", Kind)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_the_fast_half_agrees_with_the_judge(kind, data):
-    rows = data.draw(st.lists(cell(kind), min_size=1, max_size=8))
+    rows = data.draw(st.lists(cells(kind), min_size=1, max_size=6))
     cleaned = clean(pa.array(rows), kind, INDIA)
     verdicts = [JUDGES[kind](row) for row in rows]
     assert cleaned.values.to_pylist() == [verdict.value for verdict in verdicts]
@@ -110,10 +90,10 @@ def test_the_fast_half_agrees_with_the_judge(kind, data):
 
 
 @pytest.mark.parametrize("kind", Kind)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_a_row_counts_as_changed_exactly_if_it_is(kind, data):
-    raw = data.draw(cell(kind))
+    raw = data.draw(cells(kind))
     value, problem, changes = one(kind, raw)
     if problem is not None:
         assert (value, changes) == (None, {})
@@ -125,10 +105,10 @@ def test_a_row_counts_as_changed_exactly_if_it_is(kind, data):
 
 
 @pytest.mark.parametrize("kind", Kind)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_a_clean_value_is_clean_again(kind, data):
-    value, _, _ = one(kind, data.draw(cell(kind)))
+    value, _, _ = one(kind, data.draw(cells(kind)))
     if value is None or (kind is Kind.MOBILE and not str(value).startswith("91")):
         return  # another country's mobile without its plus cannot be told from a wrong one of this country
     assert one(kind, as_text(value)) == (value, None, {})
@@ -136,7 +116,7 @@ def test_a_clean_value_is_clean_again(kind, data):
 
 @pytest.mark.parametrize("kind", Kind)
 def test_rows_stay_in_place_among_nulls_and_slices(kind):
-    rows = [None, "", *SEEDS[kind], "nonsense \u2603", None]
+    rows = [None, "", *SEEDS[kind].split("|"), "nonsense \u2603", None]
     whole = clean(pa.array(rows), kind, INDIA)
     sliced = clean(pa.array(["x", *rows, "y"]).slice(1, len(rows)), kind, INDIA)
     alone = [one(kind, row)[:2] for row in rows]
@@ -170,4 +150,3 @@ def test_bytes_are_counted_and_found_per_row(rows):
     assert view.count(byte_set("+")).tolist() == [row.count(b"+") for row in encoded]
     assert view.at(-1).tolist() == [row[-1] if row else 0 for row in encoded]
     assert view.at(1).tolist() == [row[1] if len(row) > 1 else 0 for row in encoded]
-    assert view.lengths.dtype == np.int64

@@ -228,6 +228,13 @@ def test_reasons_for_a_person_stand_before_twenty_others():
     assert told.index("8007") < told.index("<code>i0</code>") < told.index("11 more reasons") < told.index("i29")
 
 
+def test_reasons_of_rows_in_doubt_stand_first_of_all():
+    told = markdown(
+        report(reasons=tuple(reason(fate, fate.value) for fate in (Fate.INVALID, Fate.REFUSED, Fate.IN_DOUBT)))
+    )
+    assert re.findall(r"\| `(\w+)` \|", told) == ["in_doubt", "refused", "invalid"]
+
+
 def test_neither_form_asks_the_network_or_runs_code():
     told = html(report({Fate.ACCEPTED: 5}))
     assert re.findall(r"<script|(?:src|href)=\"(?!data:,\")|@import|url\((?!#)", told) == []
