@@ -93,6 +93,11 @@ class BulkApi:
         if answer.status == 401:
             raise CredentialsError(f"the API does not know us (HTTP 401); {self._auth.advice}")
 
+    async def look_up(self, path: str, query: Mapping[str, str]) -> bytes | None:
+        """Read one page of what the organisation has set up; None when it cannot be read."""
+        answer = await self._exchange("GET", self._wire.base_url.copy_with(path=path, params=dict(query)))
+        return answer.body if isinstance(answer, Answer) and answer.status == 200 else None
+
     async def _exchange(
         self, method: str, url: httpx.URL, body: bytes = b"", on_leaving: Callable[[], object] | None = None
     ) -> Sending:

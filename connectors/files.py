@@ -7,6 +7,7 @@ before any row is given out.
 import difflib
 import glob
 import hashlib
+import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -67,8 +68,12 @@ class Reading:
         for place, stamped in enumerate(self._stamped):
             _check_unchanged(stamped)
             aligned = stamped.opened.columns == self.columns
-            for batch in stamped.opened.batches(place):
-                yield batch if aligned else replace(batch, rows=batch.rows.select(list(self.columns)))
+            try:
+                for batch in stamped.opened.batches(place):
+                    yield batch if aligned else replace(batch, rows=batch.rows.select(list(self.columns)))
+            except SourceError:
+                _check_unchanged(stamped)  # whatever is wrong with a file that changed: the change is what to tell
+                raise
             _check_unchanged(stamped)
 
 
@@ -87,14 +92,15 @@ def open_table(table: Table, folder: Path, name: str, limits: Limits = LIMITS) -
 
 
 def _find(table: Table, folder: Path, name: str) -> list[Path]:
-    pattern = folder / (table.files or "")
-    if pattern.exists() or not glob.has_magic(str(pattern)):
-        _check_is_file(pattern, name)
-        return [pattern]
-    found = sorted(Path(path) for path in glob.glob(str(pattern), recursive=True))  # noqa: PTH207 - Path.glob takes no absolute patterns
-    files = [path for path in found if path.is_file()]
+    pattern = table.files or ""
+    path = folder / pattern
+    if not glob.has_magic(pattern) or os.path.lexists(path):  # a name may hold brackets
+        _check_is_file(path, name)
+        return [path]
+    found = [folder / each for each in glob.glob(pattern, root_dir=folder, recursive=True)]  # noqa: PTH207 - takes absolute patterns too
+    files = sorted(each for each in found if each.is_file())
     if not files:
-        raise SourceError(f"{name}: no file matches {pattern}; look at the folder and the spelling of files:")
+        raise SourceError(f"{name}: no file matches {path}; look at the folder and the spelling of files:")
     return files
 
 

@@ -1,24 +1,22 @@
 """What was sent, and what became of it: durable before the first byte leaves and before the next decision.
 
-One file per home, one writer at a time; `Scribe` lets an asyncio loop write without waiting for the disk.
+One file per home, one writer at a time; `connectors.scribe` writes it from an asyncio loop.
 """
 
-import asyncio
 import json
 import os
-import queue
 import sqlite3
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy import event, exc
+from sqlalchemy.dialects.sqlite import insert
 
 from connectors.ledger_tables import (
     BatchState,
@@ -26,6 +24,7 @@ from connectors.ledger_tables import (
     Op,
     Recorded,
     RunState,
+    accepted,
     apply,
     batches,
     ledger_schema,
@@ -46,6 +45,14 @@ RESULTS = pa.schema(
     {"row": pa.int64(), "batch": pa.int64(), "attempt": pa.int32(), "fate": pa.string(), "codes": pa.string(),
      "entity_id": pa.string(), "request_id": pa.string(), "answered_at_utc": pa.timestamp("us", tz="UTC")}
 )  # fmt: skip
+DIGEST = pa.binary(16)
+ACCEPTED = pa.schema([("key", DIGEST), ("digest", DIGEST)])
+FETCHED = 50_000
+_remember = insert(accepted)
+REMEMBER = _remember.on_conflict_do_update(
+    index_elements=[accepted.c.job, accepted.c.key_hash],
+    set_={name: _remember.excluded[name] for name in ("payload_digest", "run_no", "fate", "accepted_at_us")},
+)
 
 
 class LedgerStopped(Stopped):
@@ -143,6 +150,26 @@ class Ledger:
         columns = zip(*found, strict=True) if found else [()] * len(RESULTS)
         return pa.table([pa.array(c, f.type) for c, f in zip(columns, RESULTS, strict=True)], schema=RESULTS)
 
+    def accept(self, run: str, job: str, rows: pa.Table, accepted_at_utc: datetime) -> None:
+        """Remember customers as the API has them now: `rows` has `key`, `digest` and `fate`, applied ones only."""
+        same = {"job": job, "run_no": self._number(run), "accepted_at_us": microseconds(accepted_at_utc)}
+        columns = (rows.column(name).to_pylist() for name in ("key", "digest", "fate"))
+        values = [
+            {**same, "key_hash": key, "payload_digest": digest, "fate": fate}
+            for key, digest, fate in zip(*columns, strict=True)
+        ]
+        if values:
+            with self._writing() as connection:
+                connection.execute(REMEMBER, values)
+
+    def accepted(self, job: str) -> Iterator[pa.Table]:
+        """What the API accepted last of each of a job's customers: `key` and `digest`, some thousands at a time."""
+        wanted = sa.select(accepted.c.key_hash, accepted.c.payload_digest).where(accepted.c.job == job)
+        with self._reading() as connection:
+            for some in connection.execution_options(stream_results=True).execute(wanted).partitions(FETCHED):
+                keys, digests = zip(*some, strict=True)
+                yield pa.table([pa.array(keys, DIGEST), pa.array(digests, DIGEST)], schema=ACCEPTED)
+
     def next_batch(self, run: str) -> int:
         """A number that no batch of the run has had, from 1."""
         last = sa.select(sa.func.max(batches.c.batch)).where(batches.c.run_no == self._number(run))
@@ -185,64 +212,6 @@ def _record_of(row: Any) -> RunRecord:
     summary = None if row.summary_json is None else json.loads(row.summary_json)
     kept |= {"folder": Path(row.folder), "state": RunState(row.state), "started_at_utc": moment(row.started_at_us)}
     return RunRecord(**kept, finished_at_utc=finished_at_utc, summary=summary)
-
-
-class Scribe:
-    """Writes a run's steps from an asyncio loop: one thread commits all that wait in one transaction.
-
-    Leaving its `async with` writes what still waits. What a cancelled `write` asked for may have been written.
-    """
-
-    def __init__(self, ledger: Ledger, run: str) -> None:
-        self._ledger, self._run = ledger, run
-        self._waiting: queue.SimpleQueue[tuple[Op, asyncio.Future[None]] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
-
-    async def __aenter__(self) -> Self:
-        self._loop = asyncio.get_running_loop()
-        self._thread.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._waiting.put(None)
-        await asyncio.to_thread(self._thread.join)
-
-    async def write(self, op: Op) -> None:
-        """Return when the step is durable; when it does not fit (IllegalMove), those beside it are written."""
-        written = self._loop.create_future()
-        self._waiting.put((op, written))
-        await written
-
-    def _work(self) -> None:
-        going = True
-        while going:
-            group = [self._waiting.get()]
-            while not self._waiting.empty():
-                group.append(self._waiting.get())
-            going = None not in group
-            steps = [step for step in group if step is not None]
-            problems = self._written([op for op, _ in steps])
-            self._loop.call_soon_threadsafe(_tell, [written for _, written in steps], problems)
-
-    def _written(self, ops: Sequence[Op]) -> list[Exception | None]:
-        try:
-            self._ledger.write(self._run, ops)
-        except IllegalMove as error:
-            # One step of the group does not fit; the others must not suffer for it.
-            return [error] if len(ops) == 1 else [problem for op in ops for problem in self._written([op])]
-        except Exception as error:
-            return [error] * len(ops)
-        return [None] * len(ops)
-
-
-def _tell(told: Sequence[asyncio.Future[None]], problems: Sequence[Exception | None]) -> None:
-    for written, problem in zip(told, problems, strict=True):
-        if written.done():  # its waiter was cancelled
-            continue
-        if problem is None:
-            written.set_result(None)
-        else:
-            written.set_exception(problem)
 
 
 def open_engine(path: Path) -> sa.Engine:

@@ -1,6 +1,7 @@
 """What a run leaves for people and machines: results, rejected rows, unreadable lines, reports; all 0600."""
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,6 +31,8 @@ class Results:
 
     def __init__(self, folder: Path, source_columns: Sequence[str]) -> None:
         self.folder = folder
+        # A run that goes on is closed again, from its first row.
+        shutil.rmtree(folder / UNREADABLE_FOLDER, ignore_errors=True)
         self._results = pq.ParquetWriter(_private(folder / "results.parquet"), RESULTS, compression="zstd")
         ours = ["_fate", "_code", "_reason", "_file", "_line"]
         schema = pa.schema([(name, pa.string()) for name in [*source_columns, *ours]])

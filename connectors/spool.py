@@ -10,8 +10,11 @@ Row numbers count through the parts in order, unreadable lines of a part after i
 private (0700): it holds customers until `purge`.
 """
 
+import errno
+import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +22,41 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.errors import Stopped, WrongInput
+
 UNREADABLE = pa.schema([("file", pa.int32()), ("line", pa.int64()), ("code", pa.string()), ("raw", pa.binary())])
 DROPPED = pa.schema([("row", pa.int64()), ("fate", pa.string()), ("code", pa.string()), ("stands_for", pa.int64())])
+ACCEPTED = pa.schema([("key", pa.binary(16)), ("digest", pa.binary(16))])
 # What DuckDB may hold before it spills to the run's folder.
 SETTLE_MEMORY = "128MB"
+# What is wrong with a disk, and not with this code.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_UNUSABLE = (*_FULL, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR)
+
+
+class NoRoom(Stopped):
+    """The run's folder cannot be written."""
+
+
+@contextmanager
+def room_in(folder: Path) -> Iterator[None]:
+    """Turn what the file system says about the home into what to do.
+
+    Raises:
+        NoRoom: the disk is full, or this user may not write there.
+    """
+    trouble = None
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _UNUSABLE:
+            raise
+        trouble = error
+    except duckdb.IOException:
+        trouble = OSError(errno.EIO, "DuckDB could not write there")
+    if trouble is not None:
+        hint = "make room" if trouble.errno in _FULL else "mend that, or choose another --home"
+        raise NoRoom(f"{folder}: cannot be written ({(trouble.strerror or 'input/output error').lower()}); {hint}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +118,26 @@ class Spool:
         within = [("row", ">=", part.first_row), ("row", "<", part.end_row)]
         return pq.read_table(self.folder / "dropped.parquet", filters=within)
 
+    def write_accepted(self, remembered: Iterable[pa.Table]) -> None:
+        """Keep what the API accepted last, beside the run that is compared with it."""
+        with private(self.folder / "accepted.parquet") as file, pq.ParquetWriter(file, ACCEPTED) as writer:
+            for some in remembered:
+                writer.write_table(some)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let no other process of this machine send this run; a dead process lets go.
+
+        Raises:
+            WrongInput: another process is at it.
+        """
+        with (self.folder / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise WrongInput(f"run {self.folder.name}: another process is sending it; wait for its end") from None
+            yield
+
     def database(self) -> duckdb.DuckDBPyConnection:
         """DuckDB for questions about whole tables: it spills to the run's folder and keeps nothing."""
         config: dict[str, str | bool | int | float | list[str]] = {
@@ -96,6 +150,10 @@ class Spool:
     def relation(self, database: duckdb.DuckDBPyConnection, kind: str) -> duckdb.DuckDBPyRelation:
         """All parts of a kind as one lazy table."""
         return database.read_parquet(str(self.folder / kind / "*.parquet"))
+
+    def view(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
+        """Let questions ask for `dropped` or `accepted` by name."""
+        database.read_parquet(str(self.folder / f"{name}.parquet")).create_view(name)
 
 
 def private(path: Path) -> "PrivateFile":

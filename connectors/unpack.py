@@ -65,7 +65,7 @@ class Unpacked:
     def _count(self, size: int) -> None:
         self._seen_bytes += size
         if self._seen_bytes > self._max_bytes:
-            raise too_large(self._label, self._max_bytes)
+            raise too_large(self._label, self._max_bytes) if self._packing else grows(self._label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class PackedFile:
             if trouble is not None:
                 raise unreadable(self.label, trouble)
             if self.packing is None:
-                yield Unpacked(raw, self.label, "", size_bytes + self.spare_bytes)
+                yield Unpacked(raw, self.label, "", size_bytes)
                 return
             if not start.startswith(MAGIC[self.packing]):
                 raise SourceError(
@@ -167,6 +167,11 @@ def unreadable(label: str, error: OSError) -> SourceError:
 def damaged(label: str, packing: str) -> SourceError:
     """The packing ends early or does not add up."""
     return SourceError(f"{label}: the {packing or 'file'} data is cut off or damaged; have the file sent again")
+
+
+def grows(label: str) -> SourceError:
+    """Somebody writes faster than we read: there is no end to wait for."""
+    return SourceError(f"{label}: grows while it is read; wait until it is written, then run again")
 
 
 def too_large(label: str, max_bytes: int) -> SourceError:

@@ -112,6 +112,20 @@ def run(
 
 
 @app.command()
+def resume(
+    name: Annotated[str | None, typer.Argument(metavar="RUN", help="A run; the last one by default.")] = None,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on where a stopped or killed run stood; nothing that has an answer is sent again."""
+    from flows import commands  # noqa: PLC0415
+
+    with speaking(as_json, quiet) as told:
+        raise typer.Exit(commands.resume(name, home_for(home), told))
+
+
+@app.command()
 def report(
     name: Annotated[str | None, typer.Argument(metavar="RUN", help="A run; the last one by default.")] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,

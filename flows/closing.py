@@ -17,7 +17,9 @@ from transforms.totals import add
 
 # Columns of prepared parts that closing reads; the payloads stay on disk.
 _META = ("row", "file", "line", "key", "fate", "codes")
+_MORE = ("points_", "programme_", "digest")
 Answers = Callable[[Part], pa.Table]
+Seen = Callable[[Part, pa.Table], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +31,27 @@ class Closed:
 
 
 def close_run(
-    job: Job, source: Source, spool: Spool, prepared: PreparedRun, answers: Answers, results: Results | None = None
+    job: Job, source: Source, spool: Spool, prepared: PreparedRun, answers: Answers, seen: Seen | None = None
 ) -> Closed:
-    """Give every row its fate, part by part; with `results`, write each row down as well."""
-    files = [file.path.name for file in source.tables[source.lead].files]
+    """Give every row its fate, part by part; `seen` is shown each closed part."""
     reasons = Reasons(job.destination.operation)
     totals = []
     for part, closed in _closed_parts(spool, prepared.parts, answers):
         totals.append(tally(closed))
-        reasons.add(closed, files, partial(_customers, source, spool, part, job.key_column))
-        if results is not None:
-            _write(results, job, source, spool, part, closed, files)
+        reasons.add(closed, _files(source), partial(_customers, source, spool, part, job.key_column))
+        if seen is not None:
+            seen(part, closed)
     return Closed(add(totals), reasons.told())
+
+
+def _files(source: Source) -> list[str]:
+    return [file.path.name for file in source.tables[source.lead].files]
 
 
 def _closed_parts(spool: Spool, parts: Sequence[Part], answers: Answers) -> Iterator[tuple[Part, pa.Table]]:
     for part in parts:
-        credits_ = [name for name in spool.names("prepared", part) if name.startswith(("points_", "programme_"))]
-        prepared = spool.read("prepared", part, [*_META, *credits_])
+        also = [name for name in spool.names("prepared", part) if name.startswith(_MORE)]
+        prepared = spool.read("prepared", part, [*_META, *also])
         yield part, close(prepared, spool.read("unreadable", part), spool.dropped(part), answers(part), part.first_row)
 
 
@@ -59,12 +64,11 @@ def _customers(source: Source, spool: Spool, part: Part, key: str, places: list[
     return [column[at].as_py() if at < part.rows else None for at in places]
 
 
-def _write(
-    results: Results, job: Job, source: Source, spool: Spool, part: Part, closed: pa.Table, files: list[str]
-) -> None:
+def write_rows(results: Results, job: Job, source: Source, spool: Spool, part: Part, closed: pa.Table) -> None:
+    """Write a closed part down: all rows, the rejected ones as they stood, unreadable lines byte for byte."""
+    files = _files(source)
     results.write(results_of(closed, files))
     columns = source.columns(source.lead)
-    raw = spool.read("rows", part)
-    results.reject(rejected_of(closed, raw, columns, files, job.destination.operation))
+    results.reject(rejected_of(closed, spool.read("rows", part), columns, files, job.destination.operation))
     for line in spool.read("unreadable", part).to_pylist():
         results.unreadable(files[line["file"]], line["raw"])

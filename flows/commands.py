@@ -93,6 +93,14 @@ def _plainly(job_file: Path, options: RunOptions, home: Home, told: Told) -> dic
             return load.run(job_file, home, workers, audience, os.environ, options.limit).as_json()
 
 
+def resume(name: str | None, home: Home, told: Told) -> int:
+    """Go on with a run; returns the exit code."""
+    with _audience(told) as audience:
+        report = load.resume(home, name, audience, os.environ).as_json()
+    told.result(report, lambda: iter([f"report: {home.run(str(report['run'])) / 'report.html'}"]))
+    return int(str(report["exit_code"]))
+
+
 def _audience(told: Told) -> Terminal:
     return Terminal(quiet=told.quiet or told.as_json)
 

@@ -15,8 +15,9 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from connectors.bulk_api import BulkApi
-from connectors.ledger import Ledger, LedgerStopped, Scribe
+from connectors.ledger import Ledger, LedgerStopped
 from connectors.ledger_tables import Intent, Recorded, Withdrawn
+from connectors.scribe import Scribe
 from connectors.throttle import Pacer
 from flows.hands import Audience
 from flows.patience import Tries
@@ -194,12 +195,15 @@ async def _bring(shared: _Run, batch: Batch) -> None:
 
 
 async def _try(shared: _Run, batch: Batch, attempt: int) -> Sending | None:
-    """Send once, in turn; None when the run stopped before the turn came."""
-    await shared.scribe.write(Intent(batch, attempt, datetime.now(UTC)))
+    """Send once, in turn; None when the run stopped before the turn came.
+
+    The turn comes before the intent: a batch that waits has not been promised to anybody, and a process
+    that dies while it waits leaves nothing in doubt. The departure is logged when it happens.
+    """
     turn = await _unless_stopped(shared, shared.pacer.turn())
     if turn is None:
-        await shared.scribe.write(Withdrawn(batch.number, attempt, "stopped"))
         return None
+    await shared.scribe.write(Intent(batch, attempt, datetime.now(UTC)))
     left = shared.timeline.start()
     try:
         sending = await shared.api.send(batch.body, turn.left)

@@ -205,6 +205,7 @@ def recipe_of(job: Job, today: str, salt: bytes) -> Recipe:
         filter=read_filter(job.rules.filter) if job.rules.filter else None,
         max_bytes=job.limits.bytes_per_request,
         salt=salt,
+        digests=job.mode == "sync",
     )
 
 

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pyarrow as pa
 
-from connectors.ledger import RESULTS
+from connectors.ledger import RESULTS, Ledger
 from connectors.spool import Spool
 from flows.closing import close_run
 from flows.hands import Audience
@@ -13,15 +13,24 @@ from flows.prepare import PreparedRun, Source
 from schemas.job import Job
 from schemas.runs import Plan
 from transforms.batches import count_batches, sendable
+from transforms.changes import with_unchanged
 from transforms.identity import duplicates
 
 
-def settle(job: Job, source: Source, spool: Spool, prepared: PreparedRun, run: str, audience: Audience) -> Plan:
-    """Find duplicates over all parts, then say what would be sent."""
+def settle(
+    job: Job, source: Source, spool: Spool, prepared: PreparedRun, ledger: Ledger, run: str, audience: Audience
+) -> Plan:
+    """Find duplicates over all parts, and in a sync what is unchanged; then say what would be sent."""
     audience.stage("settle")
     if prepared.parts:
         with spool.database() as database:
-            spool.write_dropped(duplicates(spool.relation(database, "prepared"), job.rules.duplicates.keep))
+            parts = spool.relation(database, "prepared")
+            spool.write_dropped(duplicates(parts, job.rules.duplicates.keep))
+            if job.mode == "sync":
+                spool.write_accepted(ledger.accepted(job.name))
+                spool.view(database, "dropped")
+                spool.view(database, "accepted")
+                spool.write_dropped(with_unchanged(parts))
     closed = close_run(job, source, spool, prepared, lambda part: RESULTS.empty_table())
     requests = count_batches((_sizes(spool, prepared)), job.limits.rows_per_request, job.limits.bytes_per_request)
     return Plan(

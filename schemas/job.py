@@ -146,7 +146,7 @@ class Duplicates(Strict):
     def latest_needs_by(self) -> Self:
         """`latest` compares a column's times; the other rules compare nothing."""
         if (self.keep == "latest") != (self.by is not None):
-            raise ValueError("keep: latest and by: <a column with times> go together")
+            raise ValueError("write keep: latest together with by: <a column with times>, or neither")
         return self
 
 
@@ -155,7 +155,7 @@ class Rules(Strict):
 
     filter: str | None = None
     duplicates: Duplicates = Duplicates()
-    shared_identifier: Literal["hold all", "keep_first"] | None = None
+    shared_identifier: Literal["hold", "hold all", "keep_first"] | None = None
     placeholders: dict[str, list[str]] | None = None
     bad_optional: Literal["drop", "reject"] = "drop"
     nulls: Literal["omit", "clear"] | dict[str, Literal["omit", "clear"]] = "omit"

@@ -61,6 +61,18 @@ WHY: dict[str, Meaning] = {
     "not_a_boolean": Meaning("{subject} is neither yes nor no.", _CORRECT),
     "not_a_gender": Meaning("{subject} is none of the known words.", "Translate it with `values:` in the mapping."),
     "not_an_address": Meaning("{subject} is no e-mail address.", _CORRECT),
+    "not_a_mobile": Meaning("{subject} is a phone number, but not a mobile's.", _CORRECT),
+    "wrong_for_country": Meaning(
+        "{subject} is no number that its country gives out.", "Correct it, or look at locale.country."
+    ),
+    "country_unknown": Meaning(
+        "{subject} does not tell its country.",
+        "Say locale.country, or write the number with its country code, as in +91.",
+    ),
+    "not_a_time": Meaning("{subject} has a time of day that no clock shows.", _CORRECT),
+    "epoch_not_allowed": Meaning(
+        "{subject} is a bare number that could count days or seconds.", "Write dates as yyyy-mm-dd."
+    ),
     "damaged_by_spreadsheet": Meaning(
         "{subject} lost digits in a spreadsheet (9.1E+11).",
         "Export the column again as text; the digits are gone from this file.",

@@ -5,6 +5,7 @@ what is sent again without harm must not be held back by what is not.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,10 +14,13 @@ from schemas.batches import Batch
 from schemas.replies import Sent
 
 
-def sendable(prepared: pa.Table, dropped: pa.Table) -> pa.Table:
-    """Rows of a part that have no fate yet and were not taken out when settling, in order."""
-    taken_out = pc.is_in(prepared.column("row"), value_set=dropped.column("row"))
-    return prepared.filter(pc.and_(pc.is_null(prepared.column("fate")), pc.invert(taken_out)))
+def sendable(prepared: pa.Table, *taken_out: pa.Table) -> pa.Table:
+    """Rows of a part that have no fate yet, in order; `taken_out` are tables with the `row` of those that have."""
+    rows = prepared.column("row")
+    wanted = pc.is_null(prepared.column("fate"))
+    for table in taken_out:
+        wanted = pc.and_(wanted, pc.invert(pc.is_in(rows, value_set=table.column("row"))))
+    return prepared.filter(wanted)
 
 
 class _Open:

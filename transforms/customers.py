@@ -33,7 +33,7 @@ def normalize(raw: pd.DataFrame, template: Template, locale: Locale) -> Normaliz
     cleaned = {column: _cleaned(raw, column, locale) for column in template.columns()}
     return Normalized(
         customers=_table(template, cleaned, raw.index),
-        key=cleaned[template.key].values,
+        key=cleaned[template.key].values.cast(pa.string()),
         order=cleaned[template.order].values if template.order else None,
         changes=_changes(template, cleaned),
     )
@@ -64,8 +64,9 @@ def _table(template: Template, cleaned: Mapping[Column, Cleaned], index: pd.Inde
     columns: dict[str, pd.Series] = {}
     found = pa.nulls(len(index), pa.string())
     for leaf in template.leaves():
-        value, problem = cleaned[leaf.column].values, cleaned[leaf.column].problems
-        columns[leaf.target] = series_of(_with_default(leaf, value, problem), index)
+        problem = cleaned[leaf.column].problems
+        value = _with_default(leaf, cleaned[leaf.column].values, problem)
+        columns[leaf.target] = series_of(_cleared(value, problem) if leaf.clear else value, index)
         found = _found(found, leaf, problem)
         if template.must_be_told(leaf):
             columns[told_of(leaf.target)] = series_of(pc.or_(value.is_valid(), problem.is_valid()), index)
@@ -86,6 +87,12 @@ def _with_default(leaf: Leaf, value: pa.Array, problem: pa.Array) -> pa.Array:
         return value
     absent = pc.and_(value.is_null(), problem.is_null())
     return pc.if_else(absent, pa.scalar(leaf.default, value.type), value)
+
+
+def _cleared(value: pa.Array, problem: pa.Array) -> pa.Array:
+    """Absence is sent as empty text; what is wrong is not absent, and must not erase what the API has."""
+    absent = pc.and_(value.is_null(), problem.is_null())
+    return pc.if_else(absent, "", value.cast(pa.string()))
 
 
 def _changes(template: Template, cleaned: Mapping[Column, Cleaned]) -> Changes:

@@ -6,25 +6,30 @@
 
 Text is compared as it stands, without the blanks around it; a blank spelled out (NULL, n/a) is ''. A column
 beside a number is read as a number, a column beside `'2024-01-31'` under < <= > >= as a date. A missing
-number or date fulfils no comparison; an unreadable one makes its row undecided, which is invalid.
+number or date fulfils no comparison. An unreadable one leaves its comparison open; a row whose fate hangs on
+it is undecided, which is invalid.
 """
 
 import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.errors import JobError
-from schemas.values import Cleaned, Kind, Locale
+from schemas.values import Kind, Locale
 from transforms.values import clean
 
 _ORDER = {ast.Lt: "less", ast.LtE: "less_equal", ast.Gt: "greater", ast.GtE: "greater_equal"}
 _EQUAL = {ast.Eq: "equal", ast.NotEq: "not_equal"}
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_ALLOWED = "and, or, not, == != < <= > >=, in [...], columns, numbers and quoted text"
+_ALLOWED = (
+    "and, or, not, == != < <= > >=, in [...], columns (column('First name') where the name is not one plain word), "
+    "numbers and quoted text"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,9 @@ def read_filter(text: str) -> Filter:
     """
     try:
         body = ast.parse(text.strip(), mode="eval").body
-    except SyntaxError as error:
-        raise JobError(f"rules.filter: not an expression near column {error.offset}; allowed are {_ALLOWED}") from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        near = f" near column {error.offset}" if isinstance(error, SyntaxError) else ""
+        raise JobError(f"rules.filter: not an expression{near}; allowed are {_ALLOWED}") from None
     _check(body)
     return Filter(body, tuple(dict.fromkeys(_columns(body))))
 
@@ -127,21 +133,18 @@ def _columns(node: ast.expr) -> Iterator[str]:
 
 def decide(rule: Filter, columns: Mapping[str, pa.Array], locale: Locale) -> Filtered:
     """Which rows the filter keeps; `columns` holds the raw text of at least the filter's columns."""
-    return _decide(rule.body, columns, locale)
+    decided = _decide(rule.body, columns, locale)
+    return Filtered(pc.fill_null(decided, False), decided.is_null())
 
 
-def _decide(node: ast.expr, columns: Mapping[str, pa.Array], locale: Locale) -> Filtered:
+def _decide(node: ast.expr, columns: Mapping[str, pa.Array], locale: Locale) -> pa.Array:
+    """True, false, or null where an unreadable value leaves it open."""
     match node:
         case ast.BoolOp(op=op, values=values):
-            sides = [_decide(value, columns, locale) for value in values]
-            join = pc.and_ if isinstance(op, ast.And) else pc.or_
-            kept, undecided = sides[0].kept, sides[0].undecided
-            for side in sides[1:]:
-                kept, undecided = join(kept, side.kept), pc.or_(undecided, side.undecided)
-            return Filtered(kept, undecided)
+            join = pc.and_kleene if isinstance(op, ast.And) else pc.or_kleene
+            return reduce(join, (_decide(value, columns, locale) for value in values))
         case ast.UnaryOp(operand=operand):
-            inner = _decide(operand, columns, locale)
-            return Filtered(pc.invert(inner.kept), inner.undecided)
+            return pc.invert(_decide(operand, columns, locale))
         case ast.Compare(left=left, ops=[op], comparators=[right]):
             name = _column(left)
             assert name is not None
@@ -150,25 +153,18 @@ def _decide(node: ast.expr, columns: Mapping[str, pa.Array], locale: Locale) -> 
             raise AssertionError("read_filter lets nothing else through")
 
 
-def _compare(raw: pa.Array, op: ast.cmpop, right: ast.expr, locale: Locale) -> Filtered:
+def _compare(raw: pa.Array, op: ast.cmpop, right: ast.expr, locale: Locale) -> pa.Array:
     if isinstance(op, (ast.In, ast.NotIn)):
         assert isinstance(right, (ast.List, ast.Tuple))
         text = pc.fill_null(clean(raw, Kind.TEXT, locale).values, "")
         found = pc.is_in(text, value_set=pa.array([_constant(element) for element in right.elts], pa.string()))
-        return _decided(found if isinstance(op, ast.In) else pc.invert(found))
+        return found if isinstance(op, ast.In) else pc.invert(found)
     value = _constant(right)
     if type(op) in _EQUAL and isinstance(value, str):
         text = pc.fill_null(clean(raw, Kind.TEXT, locale).values, "")
-        return _decided(pc.call_function(_EQUAL[type(op)], [text, pa.scalar(value)]))
+        return pc.call_function(_EQUAL[type(op)], [text, pa.scalar(value)])
     kind = Kind.DATE if isinstance(value, str) else Kind.DECIMAL
     cleaned = clean(raw, kind, locale)
-    compared = pc.call_function((_ORDER | _EQUAL)[type(op)], [_comparable(cleaned, kind), pa.scalar(value)])
-    return Filtered(pc.fill_null(compared, False), cleaned.problems.is_valid())
-
-
-def _comparable(cleaned: Cleaned, kind: Kind) -> pa.Array:
-    return cleaned.values if kind is Kind.DATE else cleaned.values.cast(pa.float64())
-
-
-def _decided(kept: pa.Array) -> Filtered:
-    return Filtered(kept, pa.array([False] * len(kept), pa.bool_()))
+    left = cleaned.values if kind is Kind.DATE else cleaned.values.cast(pa.float64())
+    compared = pc.call_function((_ORDER | _EQUAL)[type(op)], [left, pa.scalar(value, left.type)])
+    return pc.if_else(cleaned.problems.is_valid(), pa.scalar(None, pa.bool_()), pc.fill_null(compared, False))

@@ -1,17 +1,22 @@
-"""A job file's text becomes a checked job, or a list of everything that is wrong with it."""
+"""A job file's text becomes a checked job, or a list of everything that is wrong with it.
+
+No message shows a text from the file or the environment: it may be a secret in the wrong place.
+"""
 
 import difflib
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from schemas.errors import JobError, raise_all
-from schemas.job import Job
+from schemas.job import IN_WORDS, Job
 from transforms.yaml_lines import Lines, Path, dotted, read_yaml
+
+Problem = tuple[int, str]  # line, what is wrong there
 
 
 def read_job(text: str, environment: Mapping[str, str], file: str = "job") -> Job:
@@ -29,18 +34,46 @@ def read_job(text: str, environment: Mapping[str, str], file: str = "job") -> Jo
     try:
         job = Job.model_validate(lines.value)
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        problems += [
-            _problem(detail, lines) for detail in details if _written(detail["loc"], lines) not in lines.missing
-        ]
+        problems += _mistakes(error.errors(include_url=False), lines)
     problems += [(lines.line(path), f"{dotted(path)}: {what}") for path, what in not_supported(lines.value, job)]
+    if job is not None:
+        problems += [_placed(problem, (), lines) for problem in _beyond_types(job)]
     raise_all(JobError, _told(problems, file))
     assert job is not None
     return job
 
 
-def _told(problems: Iterable[tuple[int, str]], file: str) -> list[str]:
+def _told(problems: Iterable[Problem], file: str) -> list[str]:
     return [f"{file}:{line}: {what}" for line, what in sorted(set(problems))]
+
+
+def _beyond_types(job: Job) -> Iterator[str]:
+    """What only the rooms' own readers can tell of a well-formed job: its mapping and its filter."""
+    # Arrow and its kin take a second; commands that read no job do without.
+    from transforms.filters import read_filter  # noqa: PLC0415
+    from transforms.mapping import template_of  # noqa: PLC0415
+    from transforms.numbering import country_of  # noqa: PLC0415
+
+    if job.locale.country is not None and country_of(job.locale.country) is None:
+        yield "locale.country: must be a country of ISO 3166, such as IN, or GB for the United Kingdom"
+    try:
+        template_of(job)
+    except JobError as error:
+        yield from error.problems
+    try:
+        if job.rules.filter is not None:
+            read_filter(job.rules.filter)
+    except JobError as error:
+        yield from error.problems
+
+
+def _placed(what: str, path: Path, lines: Lines) -> Problem:
+    """A problem that may begin with the words it is about ("map.extendedFields.dob: …"), at their line."""
+    words, _, rest = what.partition(": ")
+    at = (*path, *(int(word) if word.isdigit() else word for word in words.split(".")))
+    if at in lines.line_of:
+        return lines.line(at), f"{dotted(at)}: {rest}"
+    return lines.line(at), f"{dotted(path)}: {what}".removeprefix(": ")
 
 
 def _secrets_in_clear(lines: Lines) -> list[tuple[int, str]]:
@@ -95,41 +128,95 @@ def _bare(annotation: Any) -> Any:
     return annotation
 
 
-def _problem(detail: ErrorDetails, lines: Lines) -> tuple[int, str]:
-    path = _written(detail["loc"], lines)
-    line, name = lines.line(path), dotted(path) or "job"
-    if detail["type"] == "extra_forbidden":
-        return line, f"{name}: unknown key{_nearest(path)}"
-    if detail["type"] == "missing":
-        return line, f"{name}: required, and missing"
-    allowed = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    return line, f"{name}: {allowed[0].lower()}{allowed[1:]}{_given(detail, path, lines)}"
+def _mistakes(details: Sequence[ErrorDetails], lines: Lines) -> list[Problem]:
+    """One problem a place: of a union, pydantic tells what each of its arms would have wanted."""
+    groups: dict[Path, list[ErrorDetails]] = {}
+    for detail in details:
+        groups.setdefault(_written(detail, lines), []).append(detail)
+    return [
+        _problem(path, group, lines)
+        for path, group in groups.items()
+        if path not in lines.missing and not (_is_arm(path, group) and _is_told_deeper(path, groups))
+    ]
 
 
-def _written(location: Path, lines: Lines) -> Path:
-    """pydantic adds names of union members and `[key]`; keep what stands in the file, and one missing key."""
+def _is_arm(path: Path, group: Sequence[ErrorDetails]) -> bool:
+    return all(len(detail["loc"]) > len(path) and detail["loc"][-1] != "[key]" for detail in group)
+
+
+def _is_told_deeper(path: Path, groups: Iterable[Path]) -> bool:
+    return any(other[: len(path)] == path and len(other) > len(path) for other in groups)
+
+
+def _written(detail: ErrorDetails, lines: Lines) -> Path:
+    """Where it is written: pydantic adds names of union members and `[key]`, which stand in no file."""
     path: Path = ()
-    for part in location:
+    for part in detail["loc"]:
         if (*path, part) in lines.line_of:
             path = (*path, part)
-        elif part == location[-1] and isinstance(part, str) and part.isidentifier():
-            return (*path, part)
-    return path
+    return (*path, detail["loc"][-1]) if detail["type"] == "missing" else path
 
 
-def _nearest(path: Path) -> str:
-    model = _field_at(path[:-1])
-    allowed = [field.alias or name for name, field in model.model_fields.items()]
-    near = difflib.get_close_matches(str(path[-1]), allowed, n=1, cutoff=0.5)
+# pydantic's words where a person needs others.
+_WORDS = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a table of words, one a line",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "list_type": "must be a list, one entry a line with a dash before it",
+    "string_type": "must be text; a number or a date goes in quotes",
+    "string_too_long": "must be one character",
+    "string_too_short": "must be one character",
+    "too_short": "must not be empty",
+}
+
+
+def _problem(path: Path, group: Sequence[ErrorDetails], lines: Lines) -> Problem:
+    line, name, first = lines.line(path), dotted(path) or "job", group[0]
+    if first["type"] == "extra_forbidden":
+        return line, f"{name}: unknown key{_nearest(path[-1], _keys(_field_at(path[:-1])))}"
+    if first["type"] == "missing":
+        return line, f"{name}: required, and missing"
+    if path in lines.from_environment and _at(lines.value, path) is None:
+        return line, f"{name}: the environment gives it no value"
+    if first["loc"][-1] == "[key]" and first["type"] == "literal_error":
+        return line, f"{name}: unknown word{_nearest(path[-1], _choices(first))}"
+    if first["type"] == "value_error":
+        return _placed(first["msg"].removeprefix("Value error, "), path, lines)
+    allowed = list(dict.fromkeys(_allowed(detail, path) for detail in group))
+    return line, f"{name}: {' or '.join([allowed[0], *(more.removeprefix('must be ') for more in allowed[1:])])}"
+
+
+def _allowed(detail: ErrorDetails, path: Path) -> str:
+    """What would have been right, and the nearest of a few words."""
+    if detail["type"] == "string_pattern_mismatch":
+        return f"must be {IN_WORDS[detail['ctx']['pattern']]}"
+    if detail["type"] == "model_type":
+        return f"must be a table of {', '.join(_keys(_field_at(path)))}"
+    if detail["type"] == "literal_error":
+        near = difflib.get_close_matches(str(detail["input"]), _choices(detail), n=1, cutoff=0.5)
+        return f"must be {detail['ctx']['expected']}" + (f"; nearest is {near[0]!r}" if near else "")
+    return _WORDS.get(detail["type"], detail["msg"].replace("Input should be", "must be"))
+
+
+def _choices(detail: ErrorDetails) -> list[str]:
+    """The words of a `Literal`, out of pydantic's "'a', 'b' or 'c'"."""
+    expected: str = detail["ctx"]["expected"]
+    return expected.split("'")[1::2]
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _nearest(given: str | int, allowed: Sequence[str]) -> str:
+    near = difflib.get_close_matches(str(given), allowed, n=1, cutoff=0.5)
     hint = f"; nearest is {near[0]!r}" if near else ""
     return f"{hint}; allowed here: {', '.join(allowed)}"
-
-
-def _given(detail: ErrorDetails, path: Path, lines: Lines) -> str:
-    """What was given, when it is a plain value that stands in the file itself."""
-    given = detail["input"]
-    shown = isinstance(given, (str, int, float, bool)) and path not in lines.from_environment
-    return f"; given {given!r}" if shown and _field_at(path) is not SecretStr else ""
 
 
 # Parts of the syntax that later versions make work. They are refused by name and never ignored.

@@ -1,7 +1,9 @@
 """A job's mapping becomes the template of its payloads (contract: request payload tree)."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 
@@ -9,6 +11,7 @@ from schemas.errors import JobError, raise_all
 from schemas.job import Job
 from schemas.mapping import Card, Channel, Enrollment, Mapping, Meta, Subscription, Value
 from schemas.profiles import RULES, Array, Column, Constant, Credit, Leaf, Node, Object, Rule, Template, walk
+from schemas.reasons import explain_ours
 from schemas.values import Kind, Locale
 from transforms.values import clean
 
@@ -17,8 +20,8 @@ def template_of(job: Job) -> Template:
     """The payload tree that the job's mapping asks for.
 
     Raises:
-        JobError: a constant that its target does not accept, a card without its series, `nulls` for an
-            unknown target.
+        JobError: a constant or an `as` that its target does not accept, a card without its series, `nulls`
+            for an unknown target.
     """
     build = _Builder(job)
     tree = build.tree(job.map)
@@ -53,7 +56,7 @@ class _Builder:
     def tree(self, mapping: Mapping) -> Object:
         return _object(
             ("profiles", Array((self.profile(mapping),))),
-            ("loyaltyInfo", _object(("loyaltyType", self.node("loyaltyType", mapping.loyalty_type)))),
+            ("loyaltyInfo", _object(("loyaltyType", self.node("loyaltyType", _always(mapping.loyalty_type))))),
             ("associatedWith", self.node("associatedWith", mapping.associated_with)),
             ("createDate", self.node("createDate", mapping.create_date)),
             ("referralCode", self.node("referralCode", mapping.referral_code)),
@@ -102,7 +105,7 @@ class _Builder:
     def meta(self, target: str, meta: Meta | None) -> Node | None:
         if meta is None:
             return None
-        return _object(
+        return _object_or_nothing(
             ("residence", self.node(f"{target}.residence", meta.residence)),
             ("office", self.node(f"{target}.office", meta.office)),
             ("lastViewedDate", self.node(f"{target}.lastViewedDate", meta.last_viewed_date)),
@@ -110,11 +113,7 @@ class _Builder:
 
     def words(self, target: str, values: dict[str, Value]) -> Node | None:
         """`fields` and `extendedFields`: the organisation's own words, all written as text."""
-        return (
-            _object(*((word, self.node(f"{target}.{word}", value)) for word, value in values.items()))
-            if values
-            else None
-        )
+        return _object_or_nothing(*((word, self.node(f"{target}.{word}", value)) for word, value in values.items()))
 
     def enrollments(self, enrollments: list[Enrollment]) -> Node | None:
         return _array(self.enrollment(place, enrollment) for place, enrollment in enumerate(enrollments))
@@ -142,7 +141,9 @@ class _Builder:
         if mapping.subscription_info is None:
             return None
         subscriptions = mapping.subscription_info.subscriptions
-        return _object(("subscriptions", _array(self.subscription(p, s) for p, s in enumerate(subscriptions))))
+        return _object_or_nothing(
+            ("subscriptions", _array(self.subscription(p, s) for p, s in enumerate(subscriptions)))
+        )
 
     def subscription(self, place: int, subscription: Subscription) -> Object:
         target = f"subscriptionInfo.subscriptions.{place}"
@@ -157,9 +158,7 @@ class _Builder:
     def node(self, target: str, value: Value | None, anchor: bool = False, rejects: bool = False) -> Node | None:
         if value is None:
             return None
-        rule = rule_of(target)
-        if value.kind is not None:
-            rule = replace(rule, kind=value.kind)
+        rule = self.rule(target, value)
         constant = value.value if value.column is None else value.default
         if constant is not None:
             constant = self.constant(target, rule, constant)
@@ -176,19 +175,52 @@ class _Builder:
         written = str(constant).lower() if isinstance(constant, bool) else str(constant)
         cleaned = clean(pa.array([written]), rule.kind, locale_of(self.job))
         value, problem = cleaned.values[0].as_py(), cleaned.problems[0].as_py()
-        if value is None or problem is not None:
-            self.problems.append(f"map.{target}: the constant is no {rule.kind} ({problem or 'blank'})")
-        elif rule.one_of and value not in rule.one_of:
-            self.problems.append(f"map.{target}: the constant must be one of {', '.join(rule.one_of)}")
-        elif rule.minimum is not None and value < rule.minimum:
-            self.problems.append(f"map.{target}: the constant must be {rule.minimum} or more")
-        return value if value is not None else written
+        if value is None:
+            why = explain_ours(f"{_subject(target)}.{problem}").cause if problem else "It is blank."
+            self.problems.append(f"map.{target}: the constant cannot be sent. {why}")
+            return written
+        self.problems += [f"map.{target}: the constant must {what}" for what in _unfit(rule, value)]
+        return value  # type: ignore[no-any-return]
+
+    def rule(self, target: str, value: Value) -> Rule:
+        """The target's rule, read as the mapping's `as`; where the contract has a rule, few kinds keep it."""
+        rule = rule_of(target)
+        kinds = (rule.kind, *_ALSO.get(rule.kind, ()))
+        if value.kind is None:
+            return rule
+        if rule != Rule() and value.kind not in kinds:
+            self.problems.append(f"map.{target}: as: {value.kind} does not fit; allowed are {', '.join(kinds)}")
+            return rule
+        return replace(rule, kind=value.kind)
 
     def clears(self, target: str, rule: Rule) -> bool:
         nulls = self.job.rules.nulls
         asked = nulls if isinstance(nulls, str) else nulls.get(target, "omit")
-        clearable = target.startswith(("firstName", "lastName", "fields.", "extendedFields."))
-        return asked == "clear" and clearable and rule.form == "text"
+        return asked == "clear" and target.startswith(_CLEARABLE) and rule.form == "text"
+
+
+_CLEARABLE = ("firstName", "lastName", "fields.", "extendedFields.")
+# Kinds that a target takes besides its own: text where the cleaning may be too strict, a day with its time.
+_ALSO = {Kind.NAME: (Kind.TEXT,), Kind.MOBILE: (Kind.TEXT,), Kind.EMAIL: (Kind.TEXT,), Kind.DATE: (Kind.DATETIME,)}
+
+
+def _unfit(rule: Rule, value: Any) -> Iterator[str]:
+    """What a constant would have to be; days are left to the API, because a job file outlives them."""
+    if rule.one_of and value not in rule.one_of:
+        yield f"be one of {', '.join(rule.one_of)}"
+    if rule.minimum is not None and value < rule.minimum:
+        yield f"be {rule.minimum} or more"
+    if rule.min_length is not None and len(value) < rule.min_length:
+        yield f"have at least {rule.min_length} characters"
+    if rule.max_length is not None and len(value) > rule.max_length:
+        yield f"have at most {rule.max_length} characters"
+    if rule.pattern is not None and not re.match(rule.pattern, value):
+        yield "have no character that the API does not take"
+
+
+def _always(value: Value) -> Value:
+    """A column of what the API demands of every customer is required; its default serves too."""
+    return value if value.column is None else value.model_copy(update={"required": True})
 
 
 def rule_of(target: str) -> Rule:
@@ -204,9 +236,7 @@ def rule_of(target: str) -> Rule:
 def _unknown_nulls(job: Job, tree: Object) -> Iterable[str]:
     if isinstance(job.rules.nulls, str):
         return ()
-    clearable = [
-        leaf.target for leaf in walk(tree) if leaf.target.startswith(("first", "last", "fields.", "extendedFields."))
-    ]
+    clearable = [leaf.target for leaf in walk(tree) if leaf.target.startswith(_CLEARABLE) and leaf.rule.form == "text"]
     return [
         f"rules.nulls: {target} is no mapped text that can be cleared; these are: {', '.join(clearable) or 'none'}"
         for target in job.rules.nulls
@@ -221,6 +251,12 @@ def _subject(target: str) -> str:
 
 def _object(*members: tuple[str, Node | None]) -> Object:
     return Object(tuple((name, node) for name, node in members if node is not None))
+
+
+def _object_or_nothing(*members: tuple[str, Node | None]) -> Object | None:
+    """Nothing instead of an object that never holds anything."""
+    built = _object(*members)
+    return built if built.members else None
 
 
 def _array(elements: Iterable[Node]) -> Array | None:

@@ -32,7 +32,7 @@ _mc = re.compile(r"MC[^\W\d_]{3}")
 # In RE2: names in capitals for which a capital after every non-letter is not enough.
 _needs_care = (
     f"'|(^|[^A-Z])MC[A-Z]{{3}}|(^|[^A-Z])[{_consonants}]{{2}}([^A-Z]|$)"
-    f"| ({'|'.join(sorted(SMALL_WORDS | SMALL_AFTER_DE | ROMAN))}|VAN)( |$)"
+    f"|(^| )({'|'.join(sorted(SMALL_WORDS | SMALL_AFTER_DE | ROMAN))}|VAN)( |$)"
 )
 
 
@@ -94,7 +94,7 @@ def _word(before: str, word: str, after: str) -> str:
     """One word, given its neighbours; the first and the last have but one."""
     if before and after and _is_small(before, word, after):
         return word.lower()
-    if before and not after and word in ROMAN:
+    if not after and word in ROMAN:
         return word
     if _initials.fullmatch(word) and word not in NOT_INITIALS:
         return word

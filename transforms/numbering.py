@@ -32,11 +32,6 @@ class Form:
     adds_code: bool = False
     drops_zero: bool = False
 
-    @property
-    def is_canonical(self) -> bool:
-        """What stands before is the country code and nothing else."""
-        return not self.adds_code and not self.drops_zero
-
 
 @cache
 def plan_of(country: str | None) -> Plan | None:

@@ -38,7 +38,8 @@ def unknown(mapping: JobMapping, answers: Mapping[str, bytes | None]) -> Iterato
         body = answers[page]
         known = {word.lower() for word in _words(body)} if body is not None else set()
         if names and not known:
-            yield f"{page}: the organisation's list could not be read; it is not known whether {', '.join(names.values())} exist"
+            told = ", ".join(names.values())
+            yield f"{page}: the organisation's list could not be read; it is not known whether {told} exist"
         elif names:
             for lowered in sorted(names.keys() - known):
                 yield f"{page}: the organisation lists no {names[lowered]!r}; {effect[page]}"

@@ -40,7 +40,11 @@ def close(prepared: pa.Table, unreadable: pa.Table, dropped: pa.Table, answered:
             "fate": pc.fill_null(fate, Fate.NOT_SENT.value),
             "codes": codes,
             **{name: _spread(answered.column(name), sent, kind) for name, kind in _ANSWER_COLUMNS.items()},
-            **{n: prepared.column(n) for n in prepared.column_names if n.startswith(("points_", "programme_"))},
+            **{
+                n: prepared.column(n)
+                for n in prepared.column_names
+                if n.startswith(("points_", "programme_", "digest"))
+            },
         }
     )
     return pa.concat_tables([closed, _closed_unreadable(unreadable, closed, first_row)])
@@ -77,6 +81,14 @@ def _closed_unreadable(unreadable: pa.Table, closed: pa.Table, first_row: int) -
     none = {name: pa.repeat("", count) for name in closed.column_names if name.startswith("programme_")}
     given = known | zero | none
     return pa.table({field.name: given.get(field.name, pa.nulls(count, field.type)) for field in closed.schema})
+
+
+def applied(closed: pa.Table) -> pa.Table:
+    """Customers as the API has them now: `key`, `digest`, `fate`."""
+    rows = closed.filter(
+        pc.is_in(closed.column("fate"), value_set=pa.array([fate.value for fate in Fate if fate.applied]))
+    )
+    return rows.select(["key", "digest", "fate"])
 
 
 def tally(closed: pa.Table) -> Totals:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from schemas.outcomes import Fate
 from schemas.profiles import Constant, Credit, Template
 from schemas.values import Locale
+from transforms.changes import digests
 from transforms.customers import Changes, array_of, normalize
 from transforms.filters import Filter, Filtered, decide
 from transforms.identity import key_hashes
@@ -32,6 +33,7 @@ class Recipe:
     filter: Filter | None
     max_bytes: int
     salt: bytes
+    digests: bool = False  # wanted where payloads are compared with what was accepted
 
 
 def prepare(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[pa.Table, Changes]:
@@ -44,7 +46,7 @@ def prepare(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[pa.Ta
     normalized = normalize(raw, recipe.template, recipe.locale)
     checked = validate(normalized.customers, recipe.template, recipe.today, recipe.bad_optional)
     kept = _filtered(raw, recipe)
-    fate, codes = _fates(kept, checked, normalized.key, several)
+    fate, codes = _fates(kept, checked, _keyless(normalized.key, recipe.template), several)
     payload, size, too_large = _payloads(recipe, checked, fate)
     fate = pc.if_else(too_large, Fate.INVALID.value, fate)
     columns = {
@@ -55,6 +57,7 @@ def prepare(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[pa.Ta
         **_credits(recipe.template, checked),
         "size": size,
         "payload": payload,
+        **({"digest": digests(payload)} if recipe.digests else {}),
     }
     return pa.table(columns), normalized.changes + checked.changes
 
@@ -65,11 +68,15 @@ def _filtered(raw: pd.DataFrame, recipe: Recipe) -> Filtered:
     return decide(recipe.filter, {name: array_of(raw[name]) for name in recipe.filter.columns}, recipe.locale)
 
 
-def _fates(kept: Filtered, checked: Validated, key: pa.Array, several: pa.Array) -> tuple[pa.Array, pa.Array]:
+def _keyless(key: pa.Array, template: Template) -> pa.Array:
+    """Rows without their key; where an identifier is the key, its own rule says so."""
+    is_identifier = any(leaf.column == template.key for leaf in template.identifiers)
+    return pa.repeat(False, len(key)) if is_identifier else key.is_null()
+
+
+def _fates(kept: Filtered, checked: Validated, keyless: pa.Array, several: pa.Array) -> tuple[pa.Array, pa.Array]:
     """The first fate a row meets, and its reasons. A filtered row's values are nobody's business."""
     codes = _also(checked.codes, several, "join.several_rows")
-    # Where an identifier is the key, its own rule has said so already.
-    keyless = pc.and_(key.is_null(), pc.invert(checked.invalid))
     codes = _also(codes, keyless, "key.missing")
     codes = _also(codes, kept.undecided, "filter.undecided")
     invalid = pc.or_(pc.or_(checked.invalid, several), pc.or_(keyless, kept.undecided))

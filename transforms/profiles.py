@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from schemas.profiles import Array, Constant, Leaf, Node, Object, Template
 
 Piece: TypeAlias = "str | pa.Array"  # a constant, or one text per row
+Member: TypeAlias = "tuple[str, list[Piece], pa.Array | None]"  # what stands before it, its pieces, where it is
 NULL = pa.scalar(None, pa.string())
 # JSON's short escapes, backslash first; the other control characters go by number.
 _ESCAPES = (
@@ -22,15 +23,14 @@ _ESCAPES = (
 )  # fmt: skip
 
 
-
 def encode(template: Template, values: Mapping[str, pa.Array], rows: int) -> pa.Array:
     """The payload of each row as JSON text (never null); `values` holds one array per leaf's target.
 
     Members keep the template's order, so equal customers have equal bytes.
     """
-    parts, present = _pieces(template.tree, values, rows)
-    assert present is None, "a payload always holds a constant"
-    payloads = _join(parts, rows)
+    # The customer itself is always there, also in a row that has nothing to tell (and is not sent for it).
+    members = _members(template.tree, values, rows)
+    payloads = _join(_around("{", members, "}", None, rows)[0], rows)
     assert len(payloads) == rows
     return payloads
 
@@ -42,14 +42,16 @@ def _pieces(node: Node, values: Mapping[str, pa.Array], rows: int) -> tuple[list
             return [json.dumps(value, ensure_ascii=False)], None
         case Leaf():
             return _leaf(node, values[node.target])
-        case Object(members):
-            pieces = [
-                (json.dumps(name, ensure_ascii=False) + ":", *_pieces(child, values, rows)) for name, child in members
-            ]
+        case Object():
+            pieces = _members(node, values, rows)
             return _around("{", pieces, "}", _object_presence(node, [present for _, _, present in pieces]), rows)
         case Array(elements):
             pieces = [("", *_pieces(child, values, rows)) for child in elements]
             return _around("[", pieces, "]", _any([present for _, _, present in pieces]), rows)
+
+
+def _members(node: Object, values: Mapping[str, pa.Array], rows: int) -> list[Member]:
+    return [(json.dumps(name, ensure_ascii=False) + ":", *_pieces(child, values, rows)) for name, child in node.members]
 
 
 def _leaf(leaf: Leaf, column: pa.Array) -> tuple[list[Piece], pa.Array | None]:
@@ -122,7 +124,7 @@ def _any(presence: Sequence[pa.Array | None]) -> pa.Array | None:
 
 def _around(
     opening: str,
-    pieces: Sequence[tuple[str, list[Piece], pa.Array | None]],
+    pieces: Sequence[Member],
     closing: str,
     present: pa.Array | None,
     rows: int,

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pandera.pandas as pandera
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.customers import customers_schema, target_of
-from schemas.profiles import Leaf, Template
+from schemas.profiles import Credit, Leaf, Template
 from transforms.customers import Changes, array_of
 
 NO_IDENTIFIER = "identifiers.missing"
+NO_PROGRAMME = "programId.missing"
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +44,15 @@ def validate(
     rejecting = found["target"].map(lambda target: bad_optional == "reject" or leaves[target].rejects).to_numpy(bool)
     dropped = found[~rejecting]
     values = {target: _without(array_of(customers[target]), dropped, target) for target in leaves}
-    nobody = _nobody(template.identifiers, values)
+    nobody, stray = _nobody(template.identifiers, values), _stray(template.credits, values, found)
     invalid = np.zeros(len(customers), dtype=bool)
     invalid[found["row"].to_numpy()[rejecting]] = True
+    told = dropped[["row", "subject", "why"]].drop_duplicates()  # a mobile of two targets is one value
     return Validated(
         values=values,
-        codes=_codes(found, nobody, len(customers)),
-        invalid=pa.array(invalid | nobody),
-        changes=Counter((row.subject, f"dropped_{row.why}") for row in dropped.itertuples()),
+        codes=_codes(found, {NO_PROGRAMME: stray, NO_IDENTIFIER: nobody}, len(customers)),
+        invalid=pa.array(invalid | nobody | stray),
+        changes=Counter((row.subject, f"dropped_{row.why}") for row in told.itertuples()),
     )
 
 
@@ -90,7 +94,7 @@ def _without(values: pa.Array, dropped: pd.DataFrame, target: str) -> pa.Array:
     return pc.if_else(pa.array(mask), pa.scalar(None, values.type), values)
 
 
-def _nobody(identifiers: tuple[Leaf, ...], values: dict[str, pa.Array]) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _nobody(identifiers: tuple[Leaf, ...], values: dict[str, pa.Array]) -> Mask:
     """Rows without any identifier left: nobody could tell whose they are."""
     known = np.zeros(len(next(iter(values.values()))), dtype=bool)
     for leaf in identifiers:
@@ -98,15 +102,24 @@ def _nobody(identifiers: tuple[Leaf, ...], values: dict[str, pa.Array]) -> "np.n
     return ~known
 
 
-def _codes(found: pd.DataFrame, nobody: "np.ndarray[tuple[int], np.dtype[np.bool_]]", rows: int) -> pa.Array:
-    codes: list[str | None] = [None] * rows
+def _stray(credits: tuple[Credit, ...], values: dict[str, pa.Array], found: pd.DataFrame) -> Mask:
+    """Rows with points and no word of their programme: the enrolment would be left out, and the points lost."""
+    stray = np.zeros(len(next(iter(values.values()))), dtype=bool)
+    for credit in credits:
+        if isinstance(credit.programme, Leaf) and isinstance(credit.points, Leaf):
+            some = pc.not_equal(pc.fill_null(values[credit.points.target], 0), 0)
+            here = pc.and_(some, values[credit.programme.target].is_null()).to_numpy(zero_copy_only=False).copy()
+            here[found.loc[found["target"] == credit.programme.target, "row"].to_numpy()] = False
+            stray |= here
+    return stray
+
+
+def _codes(found: pd.DataFrame, of_rows: dict[str, Mask], rows: int) -> pa.Array:
+    """Every reason of every row, once."""
+    told: dict[int, dict[str, None]] = {}
     for row, subject, why in zip(found["row"], found["subject"], found["why"], strict=True):
-        code, had = f"{subject}.{why}", codes[row]
-        if had is None:
-            codes[row] = code
-        elif code not in had.split(";"):
-            codes[row] = f"{had};{code}"
-    for row in np.flatnonzero(nobody):
-        had = codes[row]
-        codes[row] = NO_IDENTIFIER if had is None else f"{had};{NO_IDENTIFIER}"
-    return pa.array(codes, pa.string())
+        told.setdefault(row, {})[f"{subject}.{why}"] = None
+    for code, mask in of_rows.items():
+        for row in np.flatnonzero(mask):
+            told.setdefault(int(row), {})[code] = None
+    return pa.array([";".join(told[row]) if row in told else None for row in range(rows)], pa.string())

@@ -77,7 +77,7 @@ def test_what_is_no_object_is_kept_byte_for_byte(read, block_bytes):
         (b'{"a":01}\n', "line.not_json"),
         (b'{"a":"\\ud800"}\n', "line.not_json"),
         (b'{"a":1}{"a":2}\n', "line.not_json"),
-        (b"[" * 5000 + b"\n", "line.not_json"),
+        (b'{"a":' + b"[" * 5000 + b"\n", "line.not_json"),
         (b'["a"]\n', "line.not_an_object"),
         (b"7\n", "line.not_an_object"),
         (b'{"a":"\xff"}\n', "line.wrong_encoding"),
@@ -119,14 +119,7 @@ def test_reads_what_pythons_json_module_wrote(read, objects, separators, block_b
     columns, rows, unreadable = read("\n".join(lines).encode(), block_bytes=block_bytes)
     assert columns == list(dict.fromkeys(key for each in objects for key in each))
     expected = [[as_text(each.get(column)) for column in columns] for each in objects]
-    found = [
-        [
-            as_text(json.loads(v)) if v and v[0] in "{[" and isinstance(e, str) and e != v else v
-            for v, e in zip(r, w, strict=True)
-        ]
-        for (_, r), w in zip(rows, expected, strict=True)
-    ]
-    assert (found, unreadable) == (expected, [])
+    assert ([values for _, values in rows], unreadable) == (expected, [])
 
 
 @pytest.mark.parametrize(

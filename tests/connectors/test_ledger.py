@@ -11,8 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from connectors.ledger import RESULTS, Ledger, LedgerStopped, Scribe
+from connectors.ledger import RESULTS, Ledger, LedgerStopped
 from connectors.ledger_tables import IllegalMove, Intent, Recorded, RunState, Withdrawn, microseconds
+from connectors.scribe import Scribe
 from schemas.batches import Batch, Delivered
 from schemas.errors import WrongInput
 from schemas.outcomes import BatchReply, Fate, RowReply, Verdict

@@ -1,0 +1,90 @@
+"""Finish: every row gets its fate, people and machines get their files, and the sums are proven."""
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from connectors.ledger_tables import RunState
+from connectors.results import UNREADABLE_FOLDER, Results, write_text
+from connectors.spool import Part
+from flows.closing import close_run, write_rows
+from flows.deliver import Delivery
+from flows.hands import Audience
+from flows.prepare import PreparedRun
+from flows.settings import now
+from flows.underway import Load
+from schemas.errors import OutOfBalance
+from schemas.outcomes import Fate
+from schemas.runs import Plan, RunReport
+from transforms.outcomes import applied
+from transforms.report import html, markdown
+from transforms.totals import check
+
+IN_DOUBT_EXIT = 5
+
+
+def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, audience: Audience) -> RunReport:
+    """Close the run: every row gets its fate, is written down, and the sums are proven.
+
+    Raises:
+        OutOfBalance: a bug; the report is written all the same, and shows it.
+    """
+    audience.stage("report")
+    began = time.monotonic()
+    # The ledger failed between a batch's leaving and its answer: whatever has left is not "not sent".
+    load.ledger.doubt_leftovers(load.name, datetime.now(UTC))
+    columns = load.source.columns(load.source.lead)
+    with Results(load.spool.folder, columns) as results:
+
+        def seen(part: Part, rows: pa.Table) -> None:
+            write_rows(results, load.job, load.source, load.spool, part, rows)
+            if "digest" in rows.column_names:
+                load.ledger.accept(load.name, load.job.name, applied(rows), datetime.now(UTC))
+
+        closed = close_run(load.job, load.source, load.spool, prepared, load.answers, seen)
+    load.seconds["report"] = time.monotonic() - began
+    in_doubt = closed.totals.rows.get(Fate.IN_DOUBT, 0)
+    code = delivery.trouble.exit_code if delivery.trouble else IN_DOUBT_EXIT if in_doubt else 0
+    report = RunReport(
+        run=load.name, job=load.job.name, mode=load.job.mode,
+        state="stopped" if delivery.trouble else "done", exit_code=code,
+        started=load.started.isoformat(timespec="seconds"), finished=now(load.job).isoformat(timespec="seconds"),
+        destination=made.destination, operation=made.operation,
+        totals=closed.totals, requests=delivery.requests, requests_per_minute=made.requests_per_minute,
+        seconds=load.seconds, reasons=closed.reasons, changes=made.changes, origins=made.origins,
+        ticks=delivery.ticks, unmatched=made.unmatched,
+        stopped_because=str(delivery.trouble or ""), files=_files(load.spool.folder),
+    )  # fmt: skip
+    told = markdown(report)
+    write_text(load.spool.folder / "report.html", html(report))
+    write_text(load.spool.folder / "report.md", told)
+    write_text(load.spool.folder / "run.json", json.dumps(report.as_json(), indent=1))
+    load.ledger.finish_run(
+        load.name, RunState(report.state), exit_code=code, finished_at_utc=datetime.now(UTC), summary=report.as_json()
+    )
+    audience.reported(report, told)
+    _prove(report, made)
+    return report
+
+
+def _files(folder: Path) -> dict[str, str]:
+    files = {"report": "report.html", "markdown": "report.md", "rejected": "rejected.csv", "results": "results.parquet"}
+    return files | ({"unreadable": UNREADABLE_FOLDER} if (folder / UNREADABLE_FOLDER).exists() else {})
+
+
+def _prove(report: RunReport, made: Plan) -> None:
+    """Rows and points read must be the sum of their fates, and what the reader counted.
+
+    Raises:
+        OutOfBalance: a bug; the report is written all the same, and shows it.
+    """
+    check(report.totals)
+    lead = report.origins[0].table
+    counted = sum(origin.rows for origin in report.origins if origin.table == lead)
+    if counted != report.totals.read:
+        raise OutOfBalance(f"{counted:,} rows were read, {report.totals.read:,} are accounted for")
+    if dict(made.totals.points_read) != dict(report.totals.points_read):
+        raise OutOfBalance("the points of the plan are not the points of the run")

@@ -1,0 +1,131 @@
+"""A run that cannot come to its end: what was in flight is finished, the rest is not sent, and the sums hold."""
+
+import os
+import resource
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+
+import pytest
+
+from connectors.ledger import Ledger, LedgerStopped
+from connectors.sandbox.server import run_sandbox
+
+pytestmark = pytest.mark.usefixtures("impatient")
+
+
+@contextmanager
+def meanwhile(desk, requests: int, act: Callable[[], object]) -> Iterator[None]:
+    """Do something from a thread when so many bulk requests have ended."""
+
+    def wait_and_act() -> None:
+        until_s = time.monotonic() + 60
+        while len(desk.books.requests("/v2/bulk")) < requests:
+            if time.monotonic() > until_s:
+                return  # nobody would heed a signal by now
+            time.sleep(0.002)
+        act()
+
+    acting = threading.Thread(target=wait_and_act)
+    acting.start()
+    yield
+    acting.join()
+
+
+@contextmanager
+def files_no_larger_than(size_bytes: int) -> Iterator[None]:
+    """The disk is full: no file of this process grows beyond this."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_finishes_what_is_in_flight(desk, name):
+    desk.source(100)
+    with meanwhile(desk, 3, lambda: os.kill(os.getpid(), signal.Signals[name])):
+        run = desk.run(limits={"requests_per_minute": 1200})
+    assert (run.exit_code, run.told["state"]) == (4, "stopped")
+    assert run.told["stopped_because"] == f"stopped by {name}; what was in flight was finished"
+    assert set(run.sent) == {"accepted", "not_sent"}
+    assert sum(run.sent.values()) == 100
+    assert desk.agrees(run)
+
+
+def test_a_signal_does_not_wait_for_a_pause_to_end(desk_with):
+    desk = desk_with("429=60:1")
+    desk.source(10)
+    began_s = time.monotonic()
+    with meanwhile(desk, 1, lambda: os.kill(os.getpid(), signal.SIGTERM)):
+        run = desk.run(limits={"in_flight": 1})
+    assert (run.exit_code, run.sent) == (4, {"not_sent": 10})
+    assert time.monotonic() - began_s < 10
+
+
+def test_a_server_that_goes_away_stops_the_run(desk, tmp_path, monkeypatch):
+    books = str(tmp_path / "books.sqlite")
+    with ExitStack() as stack:
+        desk.sandbox = stack.enter_context(run_sandbox(database=books))
+        monkeypatch.setenv("E2E_URL", desk.sandbox.url)
+        desk.source(100)
+        with meanwhile(desk, 3, stack.close):
+            run = desk.run(limits={"requests_per_minute": 1200})
+    with run_sandbox(database=books) as desk.sandbox:
+        assert desk.agrees(run)
+    assert (run.exit_code, run.told["state"]) == (4, "stopped")
+    assert "connection refused; 3 attempts" in run.told["stopped_because"]
+    assert set(run.sent) <= {"accepted", "in_doubt", "not_sent"}
+
+
+def test_a_ledger_that_cannot_be_written_stops_the_run(desk):
+    desk.source(1000)
+    job = desk.job(limits={"rows_per_request": 2})
+    with files_no_larger_than(250_000):
+        run = desk("run", job)
+    assert run.exit_code == 4
+    assert "ledger.sqlite" in run.stderr
+    assert "nothing is sent without it" in run.stderr
+    assert 0 < desk.books.customers_written() < 1000
+    assert (desk.books.written_twice(), desk.books.credited_twice()) == ([], [])
+
+
+def test_what_the_ledger_missed_is_in_doubt_and_not_unsent(desk, monkeypatch):
+    """The first batch leaves, and its answer cannot be written down."""
+    write, moments = Ledger.write, count(1)
+
+    def failing_once(*words) -> None:
+        if next(moments) == 2:
+            raise LedgerStopped("database is locked")
+        write(*words)
+
+    monkeypatch.setattr(Ledger, "write", failing_once)
+    desk.source(20)
+    run = desk.run(limits={"in_flight": 1})
+    assert (run.exit_code, run.sent) == (4, {"in_doubt": 5, "not_sent": 15})
+    assert run.told["stopped_because"] == "database is locked"
+    assert desk.agrees(run)
+
+
+def test_a_full_disk_is_told_before_anything_is_sent(desk):
+    desk.source(3000)
+    job = desk.job()
+    with files_no_larger_than(45_000):
+        run = desk("run", job)
+    assert run.exit_code == 4
+    assert run.told["problems"] == [f"{desk.home}: cannot be written (file too large); make room"]
+    assert desk.books.requests("/v2/bulk") == []
+
+
+def test_a_home_that_cannot_be_made_is_told(desk):
+    desk.source(5)
+    in_a_file = desk.write("file", "no folder") / "home"
+    run = desk.say("run", desk.job(), "--home", str(in_a_file), "--json")
+    assert run.exit_code == 4
+    assert str(in_a_file) in run.told["problems"][0]
+    assert desk.books.requests("/v2/bulk") == []
