@@ -22,7 +22,8 @@ _MATCHED = """
 """
 _UNMATCHED = """
     select count(*) from joined_rows
-    where not exists (select 1 from lead_rows where trim(lead_rows."{lead}") = trim(joined_rows."{theirs}"))
+    where coalesce(trim("{theirs}"), '') = ''
+       or not exists (select 1 from lead_rows where trim(lead_rows."{lead}") = trim(joined_rows."{theirs}"))
 """
 
 
@@ -61,6 +62,6 @@ def _cut(spool: Spool, parts: Sequence[Part], table: str, matched: duckdb.DuckDB
 def write_joining(spool: Spool, table: str, number: int, rows: pa.Table) -> None:
     """Keep some rows of a joined table until they are matched."""
     folder = spool.folder / "joining" / table
-    folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     with private(folder / f"{number:05}.parquet") as file:
         pq.write_table(rows, file, compression="lz4", use_dictionary=False)

@@ -12,13 +12,13 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
+
+from connectors.lines import Units
 
 NO_OBJECT = "Expected `object`"  # how msgspec's message begins when a line holds something else
 
 _ESCAPED = re.compile(r'["\\\x00-\x1f]')  # a struct's field cannot be called so
-Units = npt.NDArray[np.uint8]
 COLON, QUOTE, MINUS, ZERO = b':"-0'
 BLANKS = tuple(b" \t\r\n")
 

@@ -18,6 +18,7 @@ from schemas.rows import RawRows
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Units = npt.NDArray[np.uint8]
 
 LF, CR = 10, 13
 LINES_TO_JUDGE_BY = 1000

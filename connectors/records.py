@@ -6,7 +6,7 @@ other (as in Python's csv module and Arrow).
 
 import numpy as np
 
-from connectors.lines import CR, LF, Ints, Lines
+from connectors.lines import CR, LF, Ints, Lines, Units
 from schemas.errors import SourceError
 
 
@@ -32,7 +32,7 @@ def record_bounds(lines: Lines, delimiter: str, quote: str | None, max_lines: in
     return np.concatenate([np.zeros(1, np.int64), bounds])
 
 
-def _pairs(units: np.ndarray[tuple[int], np.dtype[np.uint8]], delimiter: int, quote: int) -> tuple[Ints, Ints]:
+def _pairs(units: Units, delimiter: int, quote: int) -> tuple[Ints, Ints]:
     """The opening and the closing quotes of all quoted values, in order; the last one may lack its closing."""
     quotes = np.flatnonzero(units == quote)
     even, odd = quotes[0::2], quotes[1::2]
@@ -47,9 +47,7 @@ def _pairs(units: np.ndarray[tuple[int], np.dtype[np.uint8]], delimiter: int, qu
     return opens, odd[keep]
 
 
-def _pairs_one_by_one(
-    quotes: list[int], units: np.ndarray[tuple[int], np.dtype[np.uint8]], delimiter: int
-) -> tuple[Ints, Ints]:
+def _pairs_one_by_one(quotes: list[int], units: Units, delimiter: int) -> tuple[Ints, Ints]:
     """The same where quotes also stand in the middle of values, so that counting them is not enough."""
     opens: list[int] = []
     closes: list[int] = []
@@ -81,7 +79,7 @@ def _check_closed(
     spans: Ints,
     opens: Ints,
     closes: Ints,
-    units: np.ndarray[tuple[int], np.dtype[np.uint8]],
+    units: Units,
     lines: Lines,
     delimiter: int,
     label: str,

@@ -1,7 +1,8 @@
 """A run's folder: parts on disk between the stages, and what people get in the end.
 
     rows/00000.parquet      the source's rows as text: one column per source column, by place, plus file and line
-    joined/T/00000.parquet  what table T has for them, row by row
+    joining/T/00000.parquet what table T holds, as it was read
+    joined/T/00000.parquet  what table T has for the rows, row by row
     unreadable/00000.parquet  lines that are no rows
     prepared/00000.parquet  payloads and first fates, row by row
     dropped.parquet         rows that settling took out of the plan
@@ -16,6 +17,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -83,7 +85,7 @@ class Spool:
     def create(self) -> None:
         """Make the folder, private to its owner."""
         self.folder.mkdir(parents=True, mode=0o700)
-        for name in ("rows", "unreadable", "prepared", "joined"):
+        for name in ("rows", "unreadable", "prepared", "joining", "joined"):
             (self.folder / name).mkdir(mode=0o700)
 
     def path(self, kind: str, part: Part) -> Path:
@@ -91,11 +93,20 @@ class Spool:
         return self.folder / kind / f"{part.number:05}.parquet"
 
     def write(self, kind: str, part: Part, table: pa.Table) -> None:
-        """Write one part's table. Text is packed, not made into dictionaries: most columns are unique."""
+        """Write one part's table."""
+        self.write_slices(kind, part, iter([table]))
+
+    def write_slices(self, kind: str, part: Part, slices: Iterator[pa.Table]) -> None:
+        """Write one part's table as its slices come, at least one. Text is packed, not made into dictionaries:
+        most columns are unique.
+        """
         path = self.path(kind, part)
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        with private(path) as file:
-            pq.write_table(table, file, compression="lz4", use_dictionary=False, write_statistics=False)
+        first = next(slices)
+        options = {"compression": "lz4", "use_dictionary": False, "write_statistics": False}
+        with private(path) as file, pq.ParquetWriter(file, first.schema, **options) as writer:
+            for table in chain([first], slices):
+                writer.write_table(table)
 
     def read(self, kind: str, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
         """Read one part's table, or some of its columns."""
@@ -131,7 +142,7 @@ class Spool:
         Raises:
             WrongInput: another process is at it.
         """
-        with (self.folder / "lock").open("w") as file:
+        with os.fdopen(os.open(self.folder / "lock", os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -172,10 +172,10 @@ def sandbox(
     quiet: Quiet = False,
 ) -> None:
     """Serve the stand-in bulk API on this machine until stopped; its books are at /sandbox/books."""
-    from flows import commands  # noqa: PLC0415
+    from flows.sandbox import sandbox as serve_until_a_signal  # noqa: PLC0415
 
     with speaking(as_json, quiet) as told:
-        commands.sandbox(port, fault or [], creates, requests_per_minute, max_batch, told)
+        serve_until_a_signal(port, fault or [], creates, requests_per_minute, max_batch, told)
 
 
 def main() -> None:

@@ -8,9 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from connectors.sandbox.faults import FaultError, parse_faults
-from connectors.sandbox.server import RunningSandbox, serve
-from connectors.sandbox.settings import Settings
 from connectors.spool import Part, Spool
 from flows import load
 from flows.deliver import preflight
@@ -203,26 +200,3 @@ def _preview_lines(shown: list[dict[str, object]]) -> Iterator[str]:
         yield "  before  " + ", ".join(f"{name}={value!r}" for name, value in before.items() if value)
         if row["payload"] is not None:
             yield "  after   " + json.dumps(row["payload"], ensure_ascii=False)
-
-
-def sandbox(
-    port: int, faults: list[str], creates: bool, requests_per_minute: int | None, max_batch: int, told: Told
-) -> None:
-    """Serve until a signal."""
-    settings = Settings(creates=creates, requests_per_minute=requests_per_minute, max_batch=max_batch)
-    key, secret = next(iter(settings.org.clients.items()))
-
-    def ready(running: RunningSandbox) -> None:
-        lines = [
-            f"sandbox at {running.url}; its books at {running.url}/sandbox/books; stop it with Ctrl-C",
-            f"OAuth key {key}, secret {secret}; programmes {', '.join(map(str, settings.org.programmes))}",
-        ]
-        told.result({"url": running.url, "key": key, "secret": secret}, lambda: iter(lines))
-
-    try:
-        parse_faults(faults)
-        serve(port, faults, settings=settings, ready=ready)
-    except FaultError as error:
-        raise WrongInput(str(error)) from None
-    except OSError as error:
-        raise WrongInput(f"port {port}: {error.strerror}; --port 0 takes a free one") from None

@@ -1,7 +1,7 @@
 """Pull and prepare: the source becomes parts on disk, and each part payloads and first fates."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from connectors.files import Reading, open_table
 from connectors.joins import join, write_joining
+from connectors.lines import in_batches
 from connectors.spool import UNREADABLE, Part, Spool
 from flows.hands import Audience, Workers
 from schemas.job import Job
@@ -20,7 +21,7 @@ from transforms.customers import Changes
 from transforms.filters import read_filter
 from transforms.frames import frame_of, gathered
 from transforms.mapping import askers, locale_of, template_of
-from transforms.prepared import Recipe, prepare
+from transforms.prepared import Recipe, prepare_slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,22 +135,28 @@ def _count(read: Counter[tuple[str, int]], table: str, batches: Iterable[RawRows
 def _limited(batches: Iterator[RawRows], limit: int | None) -> Iterator[RawRows]:
     left = limit
     for batch in batches:
-        if left is None or batch.rows.num_rows <= left:
-            yield batch
-        else:
-            yield RawRows(batch.file, batch.rows.slice(0, left), batch.lines.slice(0, left))
+        yield batch if left is None or batch.rows.num_rows < left else _first(batch, left)
         if left is not None:
             left -= batch.rows.num_rows
             if left <= 0:
                 return
 
 
+def _first(batch: RawRows, rows: int) -> RawRows:
+    """The first rows of a batch, with the unreadable lines before the last of them."""
+    lines = batch.lines.slice(0, rows)
+    last = lines[-1].as_py()
+    return RawRows(
+        batch.file, batch.rows.slice(0, rows), lines, tuple(each for each in batch.unreadable if each.line < last)
+    )
+
+
 def _grouped(batches: Iterator[RawRows], part_rows: int) -> Iterator[list[RawRows]]:
     group: list[RawRows] = []
     rows = 0
-    for batch in batches:
+    for batch in (piece for whole in batches for piece in in_batches(whole, part_rows)):
         group.append(batch)
-        rows += batch.rows.num_rows
+        rows += batch.rows.num_rows + len(batch.unreadable)
         if rows >= part_rows:
             yield group
             group, rows = [], 0
@@ -163,27 +170,36 @@ def _unreadable(lines: list[Unreadable]) -> pa.Table:
 
 
 def _join(job: Job, source: Source, spool: Spool, parts: list[Part], name: str, read: Counter[tuple[str, int]]) -> int:
-    """Spool a joined table and match it; returns its rows without a leading row."""
-    first_row = 0
+    """Spool a joined table and match it; returns its rows and lines without a leading row."""
+    first_row = unreadable = 0
     for number, batches in enumerate(_grouped(source.tables[name].batches(), job.run.part_rows)):
         rows = gathered(batches, first_row, drop=OURS)
         write_joining(spool, name, number, rows)
         _count(read, name, batches)
         first_row += rows.num_rows
+        unreadable += sum(len(batch.unreadable) for batch in batches)
+    if not parts:
+        return first_row + unreadable
+    if not first_row:
+        write_joining(spool, name, 0, gathered([_no_rows(source.tables[name].columns)], 0, drop=OURS))
     on = job.source[name].join
     assert on is not None
     keys = (source.places[f"{source.lead}.{on.on}"][1], source.places[f"{name}.{on.on}"][1])
-    return join(spool, parts, name, len(source.columns(name)), keys)
+    return unreadable + join(spool, parts, name, len(source.columns(name)), keys)
+
+
+def _no_rows(columns: Sequence[str]) -> RawRows:
+    rows = pa.RecordBatch.from_arrays([pa.array([], pa.string())] * len(columns), names=list(columns))
+    return RawRows(0, rows, pa.array([], pa.int64()))
 
 
 def prepare_part(work: PartWork) -> tuple[Part, Changes]:
     """Prepare one part from its files; runs in any thread, process or machine that sees the run's folder."""
     spool = Spool(work.folder)
     read = partial(_read, spool, work)
-    frame, several = frame_of(work.places, work.lead, work.joined, read)
-    prepared, changes = prepare(frame, several, work.recipe)
+    prepared, changes = prepare_slices(*frame_of(work.places, work.lead, work.joined, read), work.recipe)
     where = spool.read("rows", work.part, ["row", "file", "line"])
-    spool.write("prepared", work.part, pa.table({**_columns(where), **_columns(prepared)}))
+    spool.write_slices("prepared", work.part, _beside(where, prepared))
     return work.part, changes
 
 
@@ -191,8 +207,13 @@ def _read(spool: Spool, work: PartWork, table: str, columns: list[str]) -> pa.Ta
     return spool.read("rows" if table == work.lead else f"joined/{table}", work.part, columns)
 
 
-def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:
-    return {name: table.column(name) for name in table.column_names}
+def _beside(left: pa.Table, slices: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The slices' columns behind those of a table that is as long as all of them."""
+    start = 0
+    for right in slices:
+        here = left.slice(start, right.num_rows)
+        yield pa.table({name: table.column(name) for table in (here, right) for name in table.column_names})
+        start += right.num_rows
 
 
 def recipe_of(job: Job, today: str, salt: bytes) -> Recipe:

@@ -49,7 +49,7 @@ class Terminal:
         self._title, self._total = TITLES[stage], total
         self._task = self._progress.add_task(self._title, total=total, note="")
         if not self._live:
-            self.console.print(self._title + (f": {total:,} rows" if total else ""))
+            self.say(self._title + (f": {total:,} rows" if total else ""))
 
     def advance(self, done: int, note: str = "") -> None:
         """Move the line; or say so every now and then."""
@@ -58,11 +58,11 @@ class Terminal:
         if not self._live and time.monotonic() - self._told_s > PLAIN_EVERY_S:
             self._told_s = time.monotonic()
             of = f" of {self._total:,}" if self._total else ""
-            self.console.print(f"  {done:,}{of} {note}".rstrip())
+            self.say(f"  {done:,}{of} {note}".rstrip())
 
     def say(self, line: str) -> None:
-        """A line above the live one."""
-        self.console.print(line)
+        """A line above the live one, whole: a log is searched for its paths and hosts."""
+        self.console.print(line, markup=False, soft_wrap=True)
 
     def planned(self, plan: Plan) -> None:
         """One line: what will be sent."""
@@ -78,7 +78,7 @@ class Terminal:
         self._end_stage()
         self._progress.stop()
         for line in summary(report):
-            self.console.print(line, markup=False)
+            self.say(line)
 
     def _end_stage(self) -> None:
         if self._task is not None:

@@ -13,6 +13,7 @@ from connectors.ledger import Ledger
 from connectors.spool import Part, Spool
 from flows.prepare import PreparedRun, Source
 from flows.settings import Home
+from schemas.errors import WrongInput
 from schemas.job import Job
 
 
@@ -53,5 +54,13 @@ class Manifest(msgspec.Struct):
 
     @classmethod
     def read(cls, spool: Spool) -> "Manifest":
-        """The manifest of a run that has been planned."""
-        return msgspec.json.decode((spool.folder / "prepared.json").read_bytes(), type=cls)
+        """The manifest of a run that has been planned.
+
+        Raises:
+            WrongInput: the run's folder is gone, or was prepared by another version.
+        """
+        try:
+            return msgspec.json.decode((spool.folder / "prepared.json").read_bytes(), type=cls)
+        except (OSError, msgspec.DecodeError):
+            pass
+        raise WrongInput(f"{spool.folder}: what was prepared is not there any more; `bulkload run` starts anew")

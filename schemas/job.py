@@ -55,7 +55,7 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown, no zone's name at all, a folder of zones
-        near = difflib.get_close_matches(name, available_timezones(), n=1, cutoff=0.5)
+        near = difflib.get_close_matches(name, available_timezones(), n=1, cutoff=0.7)
         hint = f"; nearest is {near[0]!r}" if near else ""
         raise ValueError(f"must be a zone's IANA name, such as Asia/Kolkata or UTC{hint}") from None
     return name

@@ -17,7 +17,7 @@ _UNCHANGED = """
 """
 
 
-def digests(payloads: pa.ChunkedArray) -> pa.Array:
+def digests(payloads: pa.Array) -> pa.Array:
     """A digest per payload, null where there is none. Members keep their order, so equal customers are equal."""
     made = [None if p is None else blake2b(p, digest_size=DIGEST_BYTES).digest() for p in payloads.to_pylist()]
     return pa.array(made, pa.binary(DIGEST_BYTES))

@@ -166,5 +166,7 @@ def _compare(raw: pa.Array, op: ast.cmpop, right: ast.expr, locale: Locale) -> p
     kind = Kind.DATE if isinstance(value, str) else Kind.DECIMAL
     cleaned = clean(raw, kind, locale)
     left = cleaned.values if kind is Kind.DATE else cleaned.values.cast(pa.float64())
-    compared = pc.call_function((_ORDER | _EQUAL)[type(op)], [left, pa.scalar(value, left.type)])
+    # Through text, a number beyond every float is infinite instead of an error.
+    right_side = pa.scalar(value if isinstance(value, str) else float(str(value)), left.type)
+    compared = pc.call_function((_ORDER | _EQUAL)[type(op)], [left, right_side])
     return pc.if_else(cleaned.problems.is_valid(), pa.scalar(None, pa.bool_()), pc.fill_null(compared, False))

@@ -36,8 +36,7 @@ def read_job(text: str, environment: Mapping[str, str], file: str = "job") -> Jo
     except ValidationError as error:
         problems += _mistakes(error.errors(include_url=False), lines)
     problems += [(lines.line(path), f"{dotted(path)}: {what}") for path, what in not_supported(lines.value, job)]
-    if job is not None:
-        problems += [_placed(problem, (), lines) for problem in _beyond_types(job)]
+    problems += [_placed(problem, (), lines) for problem in _beyond_types(lines, job)]
     raise_all(JobError, _told(problems, file))
     assert job is not None
     return job
@@ -47,22 +46,25 @@ def _told(problems: Iterable[Problem], file: str) -> list[str]:
     return [f"{file}:{line}: {what}" for line, what in sorted(set(problems))]
 
 
-def _beyond_types(job: Job) -> Iterator[str]:
-    """What only the rooms' own readers can tell of a well-formed job: its mapping and its filter."""
+def _beyond_types(lines: Lines, job: Job | None) -> Iterator[str]:
+    """What only their own readers can tell of a filter, a country and a mapping; `job` as in `not_supported`."""
     # Arrow and its kin take a second; commands that read no job do without.
     from transforms.filters import read_filter  # noqa: PLC0415
     from transforms.mapping import template_of  # noqa: PLC0415
     from transforms.numbering import country_of  # noqa: PLC0415
 
+    for path in _matching(lines.value, ("rules", "filter")):
+        try:
+            read_filter(str(_at(lines.value, path)))
+        except JobError as error:
+            # Such a message quotes the filter; what the environment holds is not quoted.
+            yield from error.problems if path not in lines.from_environment else ["rules.filter: not an expression"]
+    if job is None:
+        return
     if job.locale.country is not None and country_of(job.locale.country) is None:
         yield "locale.country: must be a country of ISO 3166, such as IN, or GB for the United Kingdom"
     try:
         template_of(job)
-    except JobError as error:
-        yield from error.problems
-    try:
-        if job.rules.filter is not None:
-            read_filter(job.rules.filter)
     except JobError as error:
         yield from error.problems
 
@@ -176,19 +178,26 @@ _WORDS = {
 
 
 def _problem(path: Path, group: Sequence[ErrorDetails], lines: Lines) -> Problem:
-    line, name, first = lines.line(path), dotted(path) or "job", group[0]
+    if group[0]["type"] == "value_error":
+        return _placed(group[0]["msg"].removeprefix("Value error, "), path, lines)
+    return lines.line(path), f"{dotted(path) or 'job'}: {_said(path, group, lines)}"
+
+
+def _said(path: Path, group: Sequence[ErrorDetails], lines: Lines) -> str:
+    first = group[0]
     if first["type"] == "extra_forbidden":
-        return line, f"{name}: unknown key{_nearest(path[-1], _keys(_field_at(path[:-1])))}"
+        return f"unknown key{_nearest(path[-1], _keys(_field_at(path[:-1])))}"
     if first["type"] == "missing":
-        return line, f"{name}: required, and missing"
+        return "required, and missing"
     if path in lines.from_environment and _at(lines.value, path) is None:
-        return line, f"{name}: the environment gives it no value"
-    if first["loc"][-1] == "[key]" and first["type"] == "literal_error":
-        return line, f"{name}: unknown word{_nearest(path[-1], _choices(first))}"
-    if first["type"] == "value_error":
-        return _placed(first["msg"].removeprefix("Value error, "), path, lines)
+        return "the environment gives it no value"
+    if first["type"] == "literal_error" and first["loc"][-1] == "[key]":
+        return f"unknown word{_nearest(path[-1], _choices(first))}"
     allowed = list(dict.fromkeys(_allowed(detail, path) for detail in group))
-    return line, f"{name}: {' or '.join([allowed[0], *(more.removeprefix('must be ') for more in allowed[1:])])}"
+    if len(allowed) > 1:
+        choices = [arm.partition(";")[0].removeprefix("must be ") for arm in allowed]
+        return f"must be {' or '.join(choices)}"
+    return allowed[0]
 
 
 def _allowed(detail: ErrorDetails, path: Path) -> str:

@@ -31,9 +31,11 @@ _letters = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0300-\u036f])*")
 _mc = re.compile(r"MC[^\W\d_]{3}")
 # In RE2: names in capitals for which a capital after every non-letter is not enough.
 _needs_care = (
-    f"'|(^|[^A-Z])MC[A-Z]{{3}}|(^|[^A-Z])[{_consonants}]{{2}}([^A-Z]|$)"
+    f"'|(^|[^A-Z])MC[^ ]{{3}}|(^|[^A-Z])[{_consonants}]{{2}}([^A-Z]|$)"
     f"|(^| )({'|'.join(sorted(SMALL_WORDS | SMALL_AFTER_DE | ROMAN))}|VAN)( |$)"
 )
+# Letters whose small ones Arrow and Python agree on; not the Turkish dotted capital I (U+0130).
+_west_european = r"^[\x00-\x7F\x{C0}-\x{12F}\x{131}-\x{17F}]+$"
 
 
 def clean_names(raw: pa.Array) -> Cleaned:
@@ -42,14 +44,18 @@ def clean_names(raw: pa.Array) -> Cleaned:
     view = column.view
     settled = tidy_already(column) & ~_double_spaced(column)
     shouted = settled & ~view.count(_small).astype(bool) & (view.lengths > 1)
+    if not view.is_ascii():
+        shouted[shouted] = flags_of(pc.utf8_is_upper(column.text.filter(pa.array(shouted))))
     if not shouted.any():
         return column.settle(kept(column.text, settled), settled, judge_name)
     some = column.text.filter(pa.array(shouted))
-    care = pc.or_(pc.match_substring_regex(some, _needs_care), pc.invert(pc.string_is_ascii(some)))
+    care = pc.match_substring_regex(some, _needs_care)
+    if not view.is_ascii():
+        care = pc.or_(care, pc.invert(pc.match_substring_regex(some, _west_european)))
     settled[shouted] = ~flags_of(care)
     plain = pa.array(shouted & settled)
     given = column.text.filter(plain)
-    titled = pc.ascii_title(given)
+    titled = pc.ascii_title(given) if view.is_ascii() else pc.utf8_title(given)
     lowered = flags_of(pc.not_equal(titled, given))
     values = pc.replace_with_mask(kept(column.text, settled), plain, titled)
     return column.settle(values, settled, judge_name, capitals_lowered=lowered)

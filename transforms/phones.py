@@ -122,9 +122,8 @@ def _steps(number: PhoneNumber, digits: str, value: str) -> tuple[str, ...]:
     """What leads from the digits as written to the value."""
     code = str(number.country_code)
     bare = digits.lstrip("0")
-    whole = digits == phonenumbers.national_significant_number(
-        number
-    )  # a zero that stays is no trunk prefix: 01 23 45 67 89 in Ivory Coast
+    # A zero that stays is no trunk prefix: 01 23 45 67 89 in Ivory Coast.
+    whole = digits == phonenumbers.national_significant_number(number)
     trunk_after_code = bare.startswith(code + "0") and not value.startswith(code + "0")
     steps = {
         "country_code_added": not bare.startswith(code) or len(bare) < len(value),

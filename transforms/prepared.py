@@ -1,5 +1,6 @@
 """One part of the source, from raw text to payloads and first fates: normalize, filter, validate, map."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +15,7 @@ from transforms.changes import digests
 from transforms.customers import Changes, array_of, normalize
 from transforms.filters import Filter, Filtered, decide
 from transforms.identity import key_hashes
-from transforms.profiles import encode
+from transforms.profiles import encode, only
 from transforms.validation import Validated, validate
 
 # The encoder's text joins are fastest when a slice's fragments stay in the processor's cache.
@@ -43,23 +44,45 @@ def prepare(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[pa.Ta
     of `raw`: `fate` (null: to be sent), `codes`, `key` (keyed hash), `order` (UTC), `points_N` and
     `programme_N` per credit, `points` (bool: credits any), `size`, `payload` (null where not to be sent).
     """
+    slices, changes = prepare_slices(raw, several, recipe)
+    return pa.concat_tables(slices), changes
+
+
+def prepare_slices(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[Iterator[pa.Table], Changes]:
+    """As `prepare`, with the table in slices that are encoded one by one: payloads take more room than all else."""
     normalized = normalize(raw, recipe.template, recipe.locale)
     checked = validate(normalized.customers, recipe.template, recipe.today, recipe.bad_optional)
-    kept = _filtered(raw, recipe)
-    fate, codes = _fates(kept, checked, _keyless(normalized.key, recipe.template), several)
-    payload, size, too_large = _payloads(recipe, checked, fate)
-    fate = pc.if_else(too_large, Fate.INVALID.value, fate)
-    columns = {
-        "fate": fate,
-        "codes": _also(codes, too_large, "payload.too_large"),
-        "key": key_hashes(normalized.key, recipe.salt),
-        "order": _instant(normalized.order, len(raw)),
-        **_credits(recipe.template, checked),
-        "size": size,
-        "payload": payload,
-        **({"digest": digests(payload)} if recipe.digests else {}),
-    }
-    return pa.table(columns), normalized.changes + checked.changes
+    fate, codes = _fates(_filtered(raw, recipe), checked, _keyless(normalized.key, recipe.template), several)
+    judged = pa.table(
+        {
+            "fate": fate,
+            "codes": codes,
+            "key": key_hashes(normalized.key, recipe.salt),
+            "order": _instant(normalized.order, len(raw)),
+            **_credits(recipe.template, checked),
+        }
+    )
+    return _encoded(recipe, checked.values, judged), normalized.changes + checked.changes
+
+
+def _encoded(recipe: Recipe, values: Mapping[str, pa.Array], judged: pa.Table) -> Iterator[pa.Table]:
+    """The judged rows with their payloads; one that is larger than a request is invalid. One slice at least."""
+    for start in range(0, max(judged.num_rows, 1), ENCODED_ROWS):
+        piece = judged.slice(start, ENCODED_ROWS)
+        fate, codes = (piece.column(name).combine_chunks() for name in ("fate", "codes"))
+        wanted = fate.is_null()
+        # Encoding the few that are not wanted costs less than filtering every column.
+        here = {target: column.slice(start, ENCODED_ROWS) for target, column in values.items()}
+        payload = encode(recipe.template, here, len(fate))
+        size = pc.if_else(wanted, pc.binary_length(payload), pa.scalar(None, pa.int32()))
+        too_large = pc.fill_null(pc.greater(size, recipe.max_bytes - BRACKETS), False)
+        columns = {name: piece.column(name) for name in piece.column_names} | {
+            "fate": pc.if_else(too_large, Fate.INVALID.value, fate),
+            "codes": _also(codes, too_large, "payload.too_large"),
+            "size": size,
+            "payload": only(payload, pc.and_not(wanted, too_large)).cast(pa.binary()),
+        }
+        yield pa.table(columns | ({"digest": digests(columns["payload"])} if recipe.digests else {}))
 
 
 def _filtered(raw: pd.DataFrame, recipe: Recipe) -> Filtered:
@@ -92,23 +115,6 @@ def _also(codes: pa.Array, where: pa.Array, code: str) -> pa.Array:
         return codes
     joined = pc.binary_join_element_wise(codes, code, ";")
     return pc.if_else(where, pc.coalesce(joined, pa.scalar(code)), codes)
-
-
-def _payloads(recipe: Recipe, checked: Validated, fate: pa.Array) -> tuple[pa.ChunkedArray, pa.Array, pa.Array]:
-    """Payloads with their sizes, null where a row has a fate already, and which are larger than a request."""
-    pieces, sizes = [], []
-    for start in range(0, len(fate), ENCODED_ROWS):
-        values = {target: values.slice(start, ENCODED_ROWS) for target, values in checked.values.items()}
-        wanted = fate.slice(start, ENCODED_ROWS).is_null()
-        # Encoding the few that are not wanted costs less than filtering every column.
-        payload = encode(recipe.template, values, len(wanted))
-        size = pc.binary_length(payload)
-        fits = pc.less_equal(size, recipe.max_bytes - BRACKETS)
-        pieces.append(pc.if_else(pc.and_(wanted, fits), payload, pa.scalar(None, pa.string())).cast(pa.binary()))
-        sizes.append(pc.if_else(wanted, size, pa.scalar(None, pa.int32())))
-    size = pa.chunked_array(sizes, pa.int32()).combine_chunks()
-    too_large = pc.fill_null(pc.greater(size, recipe.max_bytes - BRACKETS), False)
-    return pa.chunked_array(pieces, pa.binary()), size, too_large
 
 
 def _instant(order: pa.Array | None, rows: int) -> pa.Array:

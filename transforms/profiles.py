@@ -12,15 +12,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.profiles import Array, Constant, Leaf, Node, Object, Template
+from transforms.kernels import Bytes, byte_range, byte_set
 
 Piece: TypeAlias = "str | pa.Array"  # a constant, or one text per row
 Member: TypeAlias = "tuple[str, list[Piece], pa.Array | None]"  # what stands before it, its pieces, where it is
 NULL = pa.scalar(None, pa.string())
 # JSON's short escapes, backslash first; the other control characters go by number.
 _ESCAPES = (
-    ("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"),
-    *((chr(code), f"\\u{code:04x}") for code in range(0x20) if chr(code) not in "\n\r\t"),
+    ("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"), ("\b", "\\b"), ("\f", "\\f"),
+    *((chr(code), f"\\u{code:04x}") for code in range(0x20) if chr(code) not in "\n\r\t\b\f"),
 )  # fmt: skip
+_SPECIAL = byte_range(0x00, 0x1F) | byte_set('"\\')
 
 
 def encode(template: Template, values: Mapping[str, pa.Array], rows: int) -> pa.Array:
@@ -66,13 +68,17 @@ def _leaf(leaf: Leaf, column: pa.Array) -> tuple[list[Piece], pa.Array | None]:
 
 def escape(text: pa.Array) -> pa.Array:
     """Text as it stands between JSON's quotes."""
-    dirty = pc.match_substring_regex(text, '["\\\\\\x00-\\x1f]')
-    if not pc.any(dirty).as_py():
+    if not len(text):
         return text
+    view = Bytes(text)
+    # Compared, not looked up in a table as `Bytes.has` does: of a column's millions of bytes few or none are special.
+    if not ((view.data < 0x20) | (view.data == ord('"')) | (view.data == ord("\\"))).any():
+        return text
+    dirty = pa.array(view.has(_SPECIAL))
     fixed = text.filter(dirty)
     for raw, escaped in _ESCAPES:
         fixed = pc.replace_substring(fixed, raw, escaped)
-    return pc.replace_with_mask(text, pc.fill_null(dirty, False), fixed)
+    return pc.replace_with_mask(text, dirty, fixed)
 
 
 def _object_presence(node: Object, presence: Sequence[pa.Array | None]) -> pa.Array | None:
@@ -82,15 +88,10 @@ def _object_presence(node: Object, presence: Sequence[pa.Array | None]) -> pa.Ar
     """
     children = [child for _, child in node.members]
     anchors = [p for child, p in zip(children, presence, strict=True) if isinstance(child, Leaf) and child.anchor]
-    moving = [p for child, p in zip(children, presence, strict=True) if not _is_constant(child)]
-    others = [
-        p
-        for child, p in zip(children, presence, strict=True)
-        if not _is_constant(child) and not (isinstance(child, Leaf) and child.anchor)
-    ]
     if anchors:
         return _all(anchors)
-    return _any(others or moving) if moving else None
+    moving = [p for child, p in zip(children, presence, strict=True) if not _is_constant(child)]
+    return _any(moving) if moving else None
 
 
 def _is_constant(node: Node) -> bool:
@@ -131,37 +132,41 @@ def _around(
 ) -> tuple[list[Piece], pa.Array | None]:
     """The pieces with commas between those that are there, in brackets.
 
-    After the first piece that is always there the commas are fixed; before it they depend on the row.
+    After the first piece that is always there each brings its comma along, before it each has its comma behind.
     """
-    sure = next((place for place, (_, _, there) in enumerate(pieces) if there is None), len(pieces))
+    sure = next((place for place, (_, _, there) in enumerate(pieces) if there is None), None)
     parts: list[Piece] = [opening]
-    floating = [_maybe([name, *inner], there, rows) for name, inner, there in pieces[:sure] if there is not None]
-    if floating:
-        parts.append(_comma_join(floating, trailing="," if sure < len(pieces) else ""))
-    for place, (name, inner, there) in enumerate(pieces[sure:]):
-        comma = "," if place else ""
-        parts += [comma + name, *inner] if there is None else [_maybe([comma + name, *inner], there, rows)]
+    if sure is None:
+        parts.append(_comma_join(pieces, rows))
+    else:
+        parts += [_maybe([name, *inner, ","], there, rows) for name, inner, there in pieces[:sure]]
+        for place, (name, inner, there) in enumerate(pieces[sure:]):
+            told = ["," + name if place else name, *inner]
+            parts += told if there is None else [_maybe(told, there, rows)]
     parts.append(closing)
     return ([_maybe(parts, present, rows)], present) if present is not None else (parts, None)
 
 
-def _comma_join(floating: Sequence[pa.Array], trailing: str) -> pa.Array:
-    """Join what is there with commas; `trailing` follows where anything is. Null becomes empty text."""
-    joined: pa.Array = pc.if_else(floating[0].is_valid(), floating[0], "")
-    for piece in floating[1:]:
-        comma = pc.if_else(pc.and_(pc.not_equal(joined, ""), piece.is_valid()), ",", "")
-        joined = pc.binary_join_element_wise(joined, comma, pc.fill_null(piece, ""), "")
-    return (
-        pc.if_else(pc.not_equal(joined, ""), pc.binary_join_element_wise(joined, trailing, ""), joined)
-        if trailing
-        else joined
-    )
+def _comma_join(pieces: Sequence[Member], rows: int) -> pa.Array:
+    """Join what is there with commas, where any row may lack any of it."""
+    with_commas = _join([_maybe(["," + name, *inner], there, rows) for name, inner, there in pieces], rows)
+    # Not binary_slice: that fails on empty values (pyarrow 26: "Negative buffer resize").
+    return pc.utf8_slice_codeunits(with_commas, 1)
 
 
 def _maybe(parts: Sequence[Piece], present: pa.Array | None, rows: int) -> pa.Array:
     """The parts as one text where present, else null."""
     joined = _join(parts, rows)
-    return joined if present is None else pc.if_else(present, joined, NULL)
+    return joined if present is None else only(joined, present)
+
+
+def only(text: pa.Array, present: pa.Array) -> pa.Array:
+    """The text where present (bool, never null), else null: a mask over the same memory where that can be."""
+    _, bits = present.buffers()
+    whole_bytes, odd_bits = divmod(present.offset, 8)
+    if odd_bits or text.offset or text.null_count:
+        return pc.if_else(present, text, NULL)
+    return pa.StringArray.from_buffers(len(text), *text.buffers()[1:], bits.slice(whole_bytes))
 
 
 def _join(parts: Sequence[Piece], rows: int) -> pa.Array:

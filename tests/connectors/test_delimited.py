@@ -200,16 +200,6 @@ def test_a_byte_order_mark_knows_better_than_the_job(read):
     assert read("a,b\n1,é\n".encode("utf-16"), encoding="utf-8")[1] == [(2, ["1", "é"])]
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "\x1f"])
-def test_the_delimiter_is_found_from_the_rows(read, delimiter):
-    content = "name;x,amount\n".replace(";x", "").replace(",", delimiter) + f"Ann{delimiter}1\nBob{delimiter}2\n"
-    assert read(content.encode())[:2] == (["name", "amount"], [(2, ["Ann", "1"]), (3, ["Bob", "2"])])
-
-
-def test_decimal_commas_do_not_pass_for_delimiters(read):
-    assert read(b"name;amount\nAnn;1,5\nBob;2,5\n")[1] == [(2, ["Ann", "1,5"]), (3, ["Bob", "2,5"])]
-
-
 def test_without_quotes_every_quote_is_a_character(read):
     assert read(b'a,b\n"1,2\n"3",4\n', quote=None)[1] == [(2, ['"1', "2"]), (3, ['"3"', "4"])]
 
@@ -226,41 +216,6 @@ def test_skipped_rows_and_given_columns_keep_physical_lines(read):
 
 def test_a_header_over_several_lines_is_one_name(read):
     assert read(b'"a\nof x",b\n1,2\n', block_bytes=2)[:2] == (["a\nof x", "b"], [(3, ["1", "2"])])
-
-
-@pytest.mark.parametrize(
-    ("content", "written", "said"),
-    [
-        (b"", {}, "the file is empty"),
-        (b"\xef\xbb\xbf", {}, "no header line"),
-        (b"\n\n", {}, "no header line"),
-        (b"a,b\n", {"skip_rows": 5}, "no header line"),
-        (b"a,,b, \n1,2,3,4\n", {}, "no name for column 2, 4"),
-        (b"a,b,a,b\n", {}, "has a, b more than once"),
-        (b"1,2\n", {"columns": ["a", "a"]}, "csv.columns has a more than once"),
-        (b"a,b\n1,2\n", {"columns": ["a", "b"]}, "the first line holds the names"),
-        (b"a,b\n1,2,\n", {"delimiter": "\n"}, "csv.delimiter must be one ASCII character"),
-        (b"a,b\n", {"delimiter": '"'}, "csv.delimiter and csv.quote are the same"),
-        (b"a,b\n", {"encoding": "utf8x"}, "csv.encoding utf8x is unknown; did you mean"),
-        (b"a,b\n", {"encoding": "cp037"}, "csv.encoding cp037 cannot be read here"),
-        (b"a,\xe9\n1,2\n3,4\n", {}, "header line: the text is not utf-8; set csv.encoding (one of these fits: cp1252"),
-        (b"a,b\n1,\xe9\n2,\xe8\n3,\xfc\n", {}, "the text is not utf-8; set csv.encoding (one of these fits: cp1252"),
-        ("a,b\n1,2\n".encode("utf-16-le"), {}, "set csv.encoding: utf-16-le"),
-        ("a,b\n1,2\n".encode("utf-16-be"), {}, "set csv.encoding: utf-16-be"),
-        (b"a,b\n\x00\x01\x02,\xff", {}, "it looks like a binary file"),
-        (b"PK\x03\x04....xl/workbook.xml", {}, "it looks like an Excel workbook"),
-        (b"PK\x03\x04....customers.csv", {}, "it looks like a zip archive"),
-        (b"PAR1abc", {}, "it looks like a Parquet file; set format: parquet"),
-        (b"\x1f\x8b\x08", {}, "it looks like gzip"),
-        (b"%PDF-1.7", {}, "it looks like a PDF"),
-        (b"\x89PNG\r\n", {}, "it looks like a PNG"),
-    ],
-)
-def test_a_file_that_cannot_be_a_table_is_refused_at_once(read, content, written, said):
-    with pytest.raises(SourceError) as refusal:
-        read(content, **{"delimiter": None} | written)
-    assert said in str(refusal.value)
-    assert "customers" in str(refusal.value)
 
 
 @pytest.mark.parametrize("block_bytes", [1, 64, 1 << 20])

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import os
+import random
 import zipfile
 
 import pyarrow as pa
@@ -159,6 +160,27 @@ def test_a_file_that_changes_while_it_is_read_is_refused(source, tmp_path, chang
         read_while(reading, rewrite)
     with pytest.raises(SourceError, match="changed while it was read"):
         rows_of(reading)
+
+
+def test_damage_that_comes_from_a_change_is_told_as_change(source, tmp_path):
+    noise = random.Random(1)
+    rows = b"".join(b"%d,%d\n" % (noise.random() * 1e15, i) for i in range(200_000))
+    packed = gzip.compress(b"a,b\n" + rows, compresslevel=1)
+    reading = source("t.csv.gz", written={"t.csv.gz": packed}, limits=Limits())
+    with pytest.raises(SourceError, match="changed while it was read"):
+        read_while(reading, lambda: (tmp_path / "t.csv.gz").write_bytes(packed[: len(packed) // 2]))
+
+
+def test_reading_stops_where_a_growing_file_ended(source, tmp_path):
+    reading = source("t.csv", written={"t.csv": b"a,b\n" + b"1,2\n" * 100})
+    batches = reading.batches()
+    rows = next(batches).rows.num_rows
+    with (tmp_path / "t.csv").open("ab") as file:
+        file.write(b"3,4\n" * 1000)
+    with pytest.raises(SourceError, match="changed while it was read"):
+        for batch in batches:
+            rows += batch.rows.num_rows
+    assert rows <= 101
 
 
 def test_a_file_that_vanishes_is_told(source, tmp_path):

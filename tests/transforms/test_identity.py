@@ -1,0 +1,105 @@
+"""Which of several rows of one customer stands for the others, and who a customer is without being named."""
+
+import duckdb
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transforms.identity import HASH_BYTES, duplicates, key_hashes
+
+ROWS = [  # row, key, order, fate
+    (0, "a", 10, None),
+    (1, "b", 10, None),
+    (2, "a", 30, None),
+    (3, "a", 30, "invalid"),
+    (4, "c", None, None),
+    (5, "a", 20, None),
+    (6, "c", None, None),
+    (7, None, 99, "invalid"),
+]
+DATABASE = duckdb.connect()
+
+
+def found(rows, keep):
+    """(row, fate, code, row that stands for it), as the query tells them."""
+    columns = zip(*rows, strict=True) if rows else ([], [], [], [])
+    kinds = (pa.int64(), pa.string(), pa.int64(), pa.string())
+    table = pa.table(
+        [pa.array(c, kind) for c, kind in zip(columns, kinds, strict=True)], ["row", "key", "order", "fate"]
+    )
+    return duplicates(DATABASE.from_arrow(table), keep).fetchall()
+
+
+DUPLICATE = ("duplicate", "duplicates.another_row")
+SEVERAL = ("invalid", "duplicates.several_rows")
+
+
+@pytest.mark.parametrize(
+    ("keep", "expected"),
+    [
+        ("latest", [(0, *DUPLICATE, 2), (4, *DUPLICATE, 6), (5, *DUPLICATE, 2)]),
+        ("last", [(0, *DUPLICATE, 5), (2, *DUPLICATE, 5), (4, *DUPLICATE, 6)]),
+        ("first", [(2, *DUPLICATE, 0), (5, *DUPLICATE, 0), (6, *DUPLICATE, 4)]),
+        ("none", [(row, *SEVERAL, None) for row in (0, 2, 4, 5, 6)]),
+    ],
+)
+def test_one_row_stands_for_the_others(keep, expected):
+    assert found(ROWS, keep) == expected
+
+
+def plain(rows, keep):
+    """The rule said again, one customer at a time."""
+    clean = [row for row in rows if row[3] is None and row[1] is not None]
+    told = []
+    for key in {row[1] for row in clean}:
+        rivals = [row for row in clean if row[1] == key]
+        if len(rivals) == 1:
+            continue
+        if keep == "none":
+            told += [(row[0], *SEVERAL, None) for row in rivals]
+            continue
+        best = {
+            "first": lambda row: -row[0],
+            "last": lambda row: row[0],
+            "latest": lambda row: (row[2] is not None, row[2] or 0, row[0]),
+        }[keep]
+        winner = max(rivals, key=best)
+        told += [(row[0], *DUPLICATE, winner[0]) for row in rivals if row is not winner]
+    return sorted(told)
+
+
+cells = st.tuples(
+    st.sampled_from(["a", "b", "c", None]), st.none() | st.integers(0, 3), st.sampled_from([None, None, "invalid"])
+)
+tables = st.lists(cells, max_size=12).map(lambda cells: [(row, *cell) for row, cell in enumerate(cells)])
+
+
+@pytest.mark.parametrize("keep", ["latest", "last", "first", "none"])
+@settings(deadline=None, max_examples=60)
+@given(tables)
+def test_any_table_is_decided_by_the_plain_rule(keep, rows):
+    assert found(rows, keep) == plain(rows, keep)
+
+
+@settings(deadline=None, max_examples=60)
+@given(tables, st.randoms(use_true_random=False))
+def test_the_order_of_rows_matters_under_latest_only_in_ties(rows, random):
+    ties = {(row[1], row[2]) for row in rows if [(r[1], r[2], r[3]) for r in rows].count((row[1], row[2], None)) > 1}
+    rows = [row for row in rows if (row[1], row[2]) not in ties]
+    shuffled = random.sample(rows, len(rows))
+    renumbered = [(place, *row[1:]) for place, row in enumerate(shuffled)]
+    losers = {(shuffled[row][0], shuffled[winner][0]) for row, _, _, winner in found(renumbered, "latest")}
+    assert losers == {(row, winner) for row, _, _, winner in found(rows, "latest")}
+
+
+def test_a_customer_is_known_by_a_keyed_hash():
+    hashes = key_hashes(pa.array(["C-1", None, "C-2", "C-1"]), b"salt").to_pylist()
+    assert hashes[0] == hashes[3] != hashes[2]
+    assert hashes[1] is None
+    assert {len(known) for known in hashes if known} == {HASH_BYTES}
+    assert key_hashes(pa.array(["C-1"]), b"another salt").to_pylist() != hashes[:1]
+
+
+def test_no_table_has_no_duplicates():
+    assert found([], "latest") == []
