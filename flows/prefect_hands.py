@@ -35,7 +35,7 @@ from flows.settings import home_of, load_job
 from schemas.errors import JobError
 from schemas.outcomes import Fate
 from schemas.runs import Plan, RunReport
-from transforms.report import verdict
+from transforms.report_words import verdict
 
 PROGRESS_EVERY_S = 2.0
 

@@ -98,6 +98,15 @@ LINES: dict[str, Meaning] = {
         "The line has more columns than the header.",
         "Quote the value that holds the delimiter, in the folder `unreadable-lines`.",
     ),
+    "line.not_json": Meaning("The line is no JSON.", "Correct the line in the folder `unreadable-lines`."),
+    "line.not_an_object": Meaning(
+        "The line is JSON, but no object with a customer's values.",
+        "Correct the line in the folder `unreadable-lines`.",
+    ),
+    "line.duplicate_key": Meaning(
+        "The line gives one key twice; which one counts is not guessed.",
+        "Keep one of them, in the folder `unreadable-lines`.",
+    ),
     "line.wrong_encoding": Meaning(
         "The line holds bytes that are no text in the file's encoding.", "Say csv.encoding, or correct the line."
     ),
@@ -109,6 +118,7 @@ _ASK = "Ask Capillary's support, naming the time and the request id, before send
 # What an answer was like, where it was none of the API's own words (transforms/replies.py).
 ANSWERS: dict[str, Meaning] = {
     "no_answer": Meaning("The request left, and no whole answer came back.", _ASK),
+    "process_died": Meaning("The loader died between sending and hearing.", _LOOK),
     "empty": Meaning("The answer was empty.", _ASK),
     "html": Meaning("The answer was a page of HTML, as gateways write it, and not the API's.", _ASK),
     "not_json": Meaning("The answer was no JSON.", _ASK),

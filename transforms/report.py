@@ -4,15 +4,13 @@ What needs a person comes first everywhere. Nothing of a customer is shown but t
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from textwrap import wrap
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import escape
 
 from schemas.outcomes import Fate
-from schemas.runs import Change, RunReport
+from schemas.runs import RunReport
 from transforms.report_charts import (
     COLUMNS,
     count,
@@ -25,59 +23,13 @@ from transforms.report_charts import (
     size,
     timeline,
 )
+from transforms.report_words import FOR_A_PERSON, change_sentence, steps, sum_of, verdict
 from transforms.totals import additions
 
 LINES = 15  # of a summary
 REASONS_SHOWN = 20
 
 NAMES = {fate: fate.value.replace("_", " ").capitalize() for fate in Fate}
-LEFT_OUT = (Fate.UNREADABLE, Fate.INVALID, Fate.CONFLICT)
-FOR_A_PERSON = (Fate.IN_DOUBT, Fate.REFUSED)
-# What ended the run decides what a person does about it; the numbers are the command line's exit codes.
-AFTER_STOP = {
-    1: ("This is a bug: keep the run's folder and report it with run.json; then go on from where it stands.", "resume"),
-    2: ("Mend what the sentence above names, then run the job again.", ""),
-    3: ("Look at the reasons below. If the data is right, raise the guard in the job file and run again.", ""),
-    4: ("Go on from where it stands; nothing is sent twice.", "resume"),
-}
-TARGETS = {
-    "mobile": ("mobile", "mobiles"),
-    "email": ("e-mail address", "e-mail addresses"),
-    "externalId": ("external id", "external ids"),
-    "cardnumber": ("card number", "card numbers"),
-    "firstName": ("first name", "first names"),
-    "lastName": ("last name", "last names"),
-    "dob": ("date of birth", "dates of birth"),
-}
-# Kinds of change whose name says too little; the others read as "had their capitals lowered". Said of several.
-KINDS = {
-    "blank_spelled_out": "were empty in words, such as n/a",
-    "country_code_added": "got their country code",
-    "currency_removed": "lost their currency sign",
-    "date_rewritten": "were rewritten as year-month-day",
-    "decimal_comma": "had their decimal comma turned into a point",
-    "digits_folded": "had their digits turned into 0 to 9",
-    "invisible_removed": "lost characters that cannot be seen",
-    "national_form_rewritten": "were rewritten in international form",
-    "quoting_unwrapped": "lost the quoting of a spreadsheet",
-    "scientific_expanded": "were written out in full (9.1E+09)",
-    "space_replaced": "had their unusual spaces replaced",
-    "time_dropped": "lost their time of day",
-    "trimmed": "lost the spaces around them",
-    "value_dropped": "were dropped: the job's values do not have them",
-    "value_translated": "were replaced as the job's values say",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing for a person: what there is, why, what to do; `urgent` when it should not wait."""
-
-    title: str
-    why: str
-    do: str
-    command: str = ""
-    urgent: bool = True
 
 
 def html(report: RunReport) -> str:
@@ -88,11 +40,6 @@ def html(report: RunReport) -> str:
 def markdown(report: RunReport) -> str:
     """The same story in GitHub's Markdown, for a Prefect artifact."""
     return _render("report.md.j2", report)
-
-
-def verdict(report: RunReport) -> str:
-    """What became of how many rows, and whether anything needs a person; two sentences."""
-    return f"{_outcome(report)} {_need(report)}"
 
 
 def summary(report: RunReport) -> list[str]:
@@ -110,141 +57,6 @@ def summary(report: RunReport) -> list[str]:
     fates = fate_lines(report.totals, NAMES)
     points = point_lines(report.totals, LINES - len(head) - len(fates) - len(tail))
     return [*head, *fates, *points, *tail]
-
-
-def steps(report: RunReport) -> list[Step]:
-    """What is left to do, the riskiest first."""
-    return [*_imbalances(report), *_in_doubt(report), *_refused(report), *_unsent(report), *_at_leisure(report)]
-
-
-def change_sentence(change: Change) -> str:
-    """ "1,204 mobiles got their country code"."""
-    leaf = re.split(r"[./]", change.target)[-1]
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", leaf).replace("_", " ").lower() or "other"
-    one, many = TARGETS.get(leaf, (f"{words} value", f"{words} values"))
-    said = KINDS.get(change.kind) or _said(change.kind)
-    if change.rows == 1:
-        for several, single in (("their", "its"), ("them", "it"), ("were", "was")):
-            said = re.sub(rf"\b{several}\b", single, said)
-    return f"{_of(change.rows, one, many)} {said}"
-
-
-def _said(kind: str) -> str:
-    if kind.startswith("dropped_"):
-        return f"were dropped: {kind.removeprefix('dropped_').replace('_', ' ')}"
-    what, _, done = kind.rpartition("_")
-    return f"had their {what.replace('_', ' ')} {done}" if what else f"were {done}"
-
-
-def _of(number: int, one: str, many: str) -> str:
-    return f"{count(number)} {one if number == 1 else many}"
-
-
-def _rows(number: int) -> str:
-    return _of(number, "row", "rows")
-
-
-def _are(number: int) -> str:
-    return "is" if number == 1 else "are"
-
-
-def _sum(report: RunReport, *fates: Fate) -> int:
-    return sum(report.totals.rows.get(fate, 0) for fate in fates)
-
-
-def _outcome(report: RunReport) -> str:
-    read, loaded = report.totals.read, _sum(report, Fate.ACCEPTED, Fate.ACCEPTED_WITH_LOSS)
-    if report.state != "done" and not report.requests.sent:
-        return f"The run {report.state} before anything was sent."
-    if not read:
-        return "The source held no rows, so there was nothing to load."
-    lost, unchanged = _sum(report, Fate.ACCEPTED_WITH_LOSS), _sum(report, Fate.UNCHANGED)
-    aside, unsent = _sum(report, Fate.FILTERED, Fate.DUPLICATE), _sum(report, Fate.NOT_SENT)
-    none = "had to be loaded" if unchanged + aside == read else "is loaded"
-    parts = [f"{count(loaded)} of {_rows(read)} {_are(loaded)} loaded" if loaded else f"None of {_rows(read)} {none}"]
-    parts += [f"{count(unchanged)} {_are(unchanged)} unchanged"] if unchanged else []
-    parts += [f"{count(aside)} {_are(aside)} set aside as the job asks"] if aside else []
-    parts += [f"{count(unsent)} {_are(unsent)} still to be sent"] if unsent else []
-    parts[0] += f" ({count(lost)} with a part dropped)" if lost else ""
-    told = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-    return f"{told}." if report.state == "done" else f"The run {report.state} before its end: {told}."
-
-
-def _need(report: RunReport) -> str:
-    wrong, person = _sum(report, *LEFT_OUT), _sum(report, *FOR_A_PERSON)
-    needs = f"{count(person)} {'needs' if person == 1 else 'need'} a person" if person else ""
-    ended = "the stop" if report.state == "stopped" else "the failure"
-    if wrong:
-        were = "was" if wrong == 1 else "were"
-        rest = needs or ("nothing else needs a person" if report.state == "done" else f"and {ended} needs a person")
-        return f"{_rows(wrong)} {were} left out because something in {'it' if wrong == 1 else 'them'} is wrong, {rest}."
-    if needs:
-        return f"{_rows(person)} {needs.split(' ', 1)[1]}."
-    return "Nothing needs a person." if report.state == "done" else f"{ended.capitalize()} needs a person."
-
-
-def _imbalances(report: RunReport) -> Iterator[Step]:
-    for sum_ in additions(report.totals):
-        if sum_.difference:
-            yield Step(
-                f"The {sum_.unit} do not balance",
-                f"{count(sum_.read)} read, {count(sum_.total)} accounted for.",
-                "This is a bug: keep the run's folder and report it with run.json.",
-            )
-
-
-def _in_doubt(report: RunReport) -> Iterator[Step]:
-    if rows := _sum(report, Fate.IN_DOUBT):
-        carried = [
-            f"{count(points)} of programme {programme}"
-            for programme, per_fate in report.totals.points.items()
-            if (points := per_fate.get(Fate.IN_DOUBT, 0))
-        ]
-        yield Step(
-            f"{_rows(rows)} in doubt",
-            "Sent, but no readable answer says what became of them. They are not sent again by themselves"
-            + (f": points would be credited twice ({', '.join(carried)})." if carried else "."),
-            "Look them up once more, or record what you know of them with --as accepted or --as not-sent.",
-            f"bulkload settle {report.run}",
-        )
-
-
-def _refused(report: RunReport) -> Iterator[Step]:
-    if rows := _sum(report, Fate.REFUSED):
-        yield Step(
-            f"{_rows(rows)} refused by the API",
-            "Nothing of them was applied; the reasons are below.",
-            f"Correct them in {report.files.get('rejected', 'rejected.csv')}, then send them again.",
-            f"bulkload retry {report.run}",
-        )
-
-
-def _unsent(report: RunReport) -> Iterator[Step]:
-    rows = _sum(report, Fate.NOT_SENT)
-    if not rows and report.state == "done":
-        return
-    title = f"{_rows(rows)} not sent" if rows else f"The run {report.state}"
-    do, verb = AFTER_STOP.get(report.exit_code, AFTER_STOP[4])
-    why = report.stopped_because or "The run ended before them."
-    yield Step(title, why, do, f"bulkload {verb} {report.run}" if verb else "")
-
-
-def _at_leisure(report: RunReport) -> Iterator[Step]:
-    if rows := _sum(report, *LEFT_OUT):
-        yield Step(
-            f"{_rows(rows)} left out before sending",
-            "Something in them is missing, wrong or shared with another customer; the reasons are below.",
-            f"Correct them in {report.files.get('rejected', 'rejected.csv')} when there is time, then send them.",
-            f"bulkload retry {report.run}",
-            urgent=False,
-        )
-    if rows := _sum(report, Fate.ACCEPTED_WITH_LOSS):
-        yield Step(
-            f"{_rows(rows)} accepted with a loss",
-            "The API stored the customer and dropped a part; the reasons below say which.",
-            "Mend the mapping or the source, so that the next run carries the part again.",
-            urgent=False,
-        )
 
 
 def _pace(report: RunReport) -> str:
@@ -273,8 +85,8 @@ def _render(template: str, report: RunReport) -> str:
         .render(
             report=report,
             verdict=verdict(report),
-            loaded=_sum(report, Fate.ACCEPTED, Fate.ACCEPTED_WITH_LOSS),
-            for_a_person=_sum(report, *FOR_A_PERSON),
+            loaded=sum_of(report, Fate.ACCEPTED, Fate.ACCEPTED_WITH_LOSS),
+            for_a_person=sum_of(report, *FOR_A_PERSON),
             steps=steps(report),
             names=NAMES,
             additions=additions(report.totals),

@@ -22,7 +22,7 @@ MAP = {
         "externalId": "member_no",
         "mobile": {"column": "phone", "required": True},
         "email": "email",
-        "cardnumber": {"column": "card", "seriesCode": {"value": "NO-SUCH-SERIES"}},
+        "cardnumber": {"column": "card", "seriesCode": {"value": "PLATINUM"}},
     }
 }
 MEANT_TO_BE_CORRECTED = ("rejected.csv", "rows", "prepared", "unreadable", "unreadable-lines")

@@ -1,7 +1,7 @@
 """Bodies hold every payload once, in order, within the limits, and never points beside none."""
 
 import json
-from itertools import count
+from itertools import count, pairwise
 
 import pyarrow as pa
 import pytest
@@ -37,7 +37,7 @@ parted = st.lists(rows, max_size=3).map(
 limits = {"max_rows": st.integers(1, 7), "max_bytes": st.integers(40, 90)}
 
 
-@given(parted, **limits)
+@given(parts=parted, **limits)
 def test_all_bodies_hold_every_payload_once_in_order(parts, max_rows, max_bytes):
     batches = batches_of(*(part(*rows) for rows in parts), max_rows=max_rows, max_bytes=max_bytes)
     every = [row for rows in parts for row in rows]
@@ -50,18 +50,18 @@ def test_all_bodies_hold_every_payload_once_in_order(parts, max_rows, max_bytes)
         assert [customer for batch in stream for customer in json.loads(batch.body)] == sent
 
 
-@given(parted, **limits)
+@given(parts=parted, **limits)
 def test_no_body_passes_a_limit_or_stops_short_of_it(parts, max_rows, max_bytes):
     batches = batches_of(*(part(*rows) for rows in parts), max_rows=max_rows, max_bytes=max_bytes)
     assert all(0 < len(batch.rows) <= max_rows and len(batch.body) <= max_bytes for batch in batches)
     for points in (False, True):
         stream = [batch for batch in batches if batch.points is points]
-        for batch, following in zip(stream, stream[1:], strict=False):
+        for batch, following in pairwise(stream):
             next_one = next(split(following, [1], count())).body
             assert len(batch.rows) == max_rows or len(batch.body) + len(next_one) - 1 > max_bytes
 
 
-@given(parted, **limits)
+@given(parts=parted, **limits)
 def test_counting_batches_agrees_with_cutting(parts, max_rows, max_bytes):
     tables = [part(*rows) for rows in parts]
     counted = count_batches([table.select(["row", "points", "size"]) for table in tables], max_rows, max_bytes)

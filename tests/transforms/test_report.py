@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from schemas.outcomes import Fate
 from schemas.runs import Change, Example, Origin, Reason, Requests, RunReport, Tick, Totals
-from transforms.report import change_sentence, html, markdown, steps, summary, verdict
+from transforms.report import html, markdown, summary
 from transforms.report_charts import duration, fate_bar, merge_ticks, share, size, timeline
+from transforms.report_words import change_sentence, steps, verdict
 
 SOME = Requests(sent=12, answered=12)
 HOSTILE = "<script>alert(1)</script> | `x` *b* [l](http://x) \"q\" 'q'"
@@ -87,10 +88,10 @@ def test_what_is_riskiest_comes_first():
     rows = {Fate.INVALID: 1, Fate.ACCEPTED_WITH_LOSS: 1, Fate.REFUSED: 3, Fate.IN_DOUBT: 4, Fate.NOT_SENT: 5}
     told = steps(report(rows, state="stopped", exit_code=4, stopped_because="The window closed."))
     assert [(step.title, step.command.split(" 2026")[0], step.urgent) for step in told] == [
-        ("4 rows in doubt", "bulkload settle", True),
-        ("3 rows refused by the API", "bulkload retry", True),
+        ("4 rows in doubt", "", True),
+        ("3 rows refused by the API", "", True),
         ("5 rows not sent", "bulkload resume", True),
-        ("1 row left out before sending", "bulkload retry", False),
+        ("1 row left out before sending", "", False),
         ("1 row accepted with a loss", "", False),
     ]
 

@@ -1,0 +1,109 @@
+"""A run's folder: parts that come back as they were written, for their owner's eyes only."""
+
+import errno
+import multiprocessing
+import stat
+
+import pyarrow as pa
+import pytest
+
+from connectors.spool import DROPPED, NoRoom, Part, Spool, private, room_in
+from schemas.errors import WrongInput
+
+FIRST = Part(number=0, first_row=0, rows=2, unreadable=1)
+SECOND = Part(number=1, first_row=3, rows=2)
+
+
+@pytest.fixture
+def spool(tmp_path):
+    spool = Spool(tmp_path / "home" / "run")
+    spool.create()
+    return spool
+
+
+def mode(path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_part_comes_back_as_it_was_written(spool):
+    table = pa.table({"0": ["a", None], "row": [0, 1]})
+    spool.write("rows", FIRST, table)
+    assert spool.read("rows", FIRST).equals(table)
+    assert spool.read("rows", FIRST, ["row"]).column_names == ["row"]
+    assert spool.names("rows", FIRST) == ["0", "row"]
+
+
+def test_everything_is_its_owners_alone(spool):
+    spool.write("rows", FIRST, pa.table({"0": ["a"]}))
+    spool.write("joined/loyalty", FIRST, pa.table({"0": ["a"]}))
+    inside = list(spool.folder.rglob("*"))
+    assert {mode(path) for path in inside if path.is_dir()} == {0o700} == {mode(spool.folder)}
+    assert {mode(path) for path in inside if path.is_file()} == {0o600}
+
+
+def test_rows_are_counted_through_the_parts():
+    assert (FIRST.end_row, SECOND.end_row) == (3, 5)
+
+
+def test_what_settling_dropped_is_told_per_part(spool):
+    assert spool.dropped(FIRST).equals(DROPPED.empty_table())
+    with spool.database() as database:
+        found = "select * from (values (1, 'duplicate', 'x', 4), (4, 'duplicate', 'x', 3)) t(row, fate, code, stands_for)"
+        spool.write_dropped(database.sql(found))
+    assert spool.dropped(FIRST)["row"].to_pylist() == [1]
+    assert spool.dropped(SECOND)["row"].to_pylist() == [4]
+
+
+def test_all_parts_are_one_table_to_ask(spool):
+    spool.write("rows", FIRST, pa.table({"row": [0, 1]}))
+    spool.write("rows", SECOND, pa.table({"row": [3, 4]}))
+    with spool.database() as database:
+        assert spool.relation(database, "rows").aggregate("sum(row)").fetchall() == [(8,)]
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    with private(tmp_path / "file") as file:
+        file.write(b"whole")
+    with pytest.raises(RuntimeError), private(tmp_path / "file") as file:
+        file.write(b"ha")
+        raise RuntimeError
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"whole")]
+    assert mode(tmp_path / "file") == 0o600
+
+
+def _try_to_hold(spool: Spool, said) -> None:
+    try:
+        with spool.held():
+            said.put("held")
+    except WrongInput as error:
+        said.put(str(error))
+
+
+def test_two_processes_never_send_one_run(spool):
+    context = multiprocessing.get_context("fork")
+    said = context.SimpleQueue()
+    with spool.held():
+        other = context.Process(target=_try_to_hold, args=(spool, said))
+        other.start()
+        other.join()
+    assert said.get() == "run run: another process is sending it; wait for its end"
+    with spool.held():
+        assert mode(spool.folder / "lock") == 0o600
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (errno.ENOSPC, "cannot be written (no space left on device); make room"),
+        (errno.EROFS, "cannot be written (read-only file system); mend that, or choose another --home"),
+    ],
+)
+def test_a_disk_in_trouble_is_told_with_a_way_out(tmp_path, number, hint):
+    with pytest.raises(NoRoom) as told, room_in(tmp_path):
+        raise OSError(number, __import__("os").strerror(number))
+    assert str(told.value) == f"{tmp_path}: {hint}"
+
+
+def test_other_errors_stay_what_they_are(tmp_path):
+    with pytest.raises(FileNotFoundError), room_in(tmp_path):
+        (tmp_path / "absent").read_bytes()
