@@ -110,7 +110,9 @@ class Spool:
 
     def read(self, kind: str, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
         """Read one part's table, or some of its columns."""
-        return pq.ParquetFile(self.path(kind, part)).read(columns=list(columns) if columns is not None else None)
+        wanted = list(columns) if columns is not None else None
+        # In the caller's thread: parts are prepared side by side already, and each thread keeps memory of its own.
+        return pq.ParquetFile(self.path(kind, part)).read(columns=wanted, use_threads=False)
 
     def write_dropped(self, found: duckdb.DuckDBPyRelation) -> None:
         """Keep what settling took out, sorted by row."""

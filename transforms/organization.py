@@ -47,9 +47,10 @@ def unknown(mapping: JobMapping, answers: Mapping[str, bytes | None]) -> Iterato
 
 def _words(body: bytes) -> Iterator[str]:
     try:
-        yield from _named(msgspec.json.decode(body))
-    except msgspec.DecodeError:
+        answer = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return
+    yield from _named(answer)
 
 
 def _named(value: object) -> Iterator[str]:

@@ -124,7 +124,9 @@ def reasons(closed: pa.Table) -> pa.Table:
     at = pc.indices_nonzero(told.combine_chunks())
     split = pc.split_pattern(closed.column("codes").combine_chunks().take(at), ";")
     where = at.take(pc.list_parent_indices(split))
-    return pa.table({"at": where, "fate": closed.column("fate").take(where), "code": pc.list_flatten(split)})
+    lines = pa.table({"at": where, "fate": closed.column("fate").take(where), "code": pc.list_flatten(split)})
+    # The API may say the same of a row twice. Without threads, groups come in the order of their first line.
+    return lines.group_by(lines.column_names, use_threads=False).aggregate([])
 
 
 def count_reasons(lines: pa.Table) -> Mapping[tuple[Fate, str], int]:

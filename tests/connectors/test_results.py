@@ -17,12 +17,6 @@ def rejected(*rows: tuple[str | None, ...]) -> pa.Table:
     return pa.table([pa.array(column, pa.string()) for column in zip(*rows, strict=True)], names=names)
 
 
-@pytest.fixture
-def results(tmp_path):
-    with Results(tmp_path, ["member no", "note"]) as opened:
-        yield opened
-
-
 def read_csv(folder) -> list[list[str]]:
     with (folder / "rejected.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.reader(file))

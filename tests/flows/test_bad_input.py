@@ -142,7 +142,9 @@ def test_a_secret_the_api_does_not_know_is_told(desk, monkeypatch):
 
 def test_a_till_the_api_does_not_know_is_told(desk):
     desk.write("customers.csv", CUSTOMERS)
-    message = told(desk, destination={"auth": {"oauth": None, "basic": {"till": "till.hq", "password": "${E2E_SECRET}"}}})
+    message = told(
+        desk, destination={"auth": {"oauth": None, "basic": {"till": "till.hq", "password": "${E2E_SECRET}"}}}
+    )
     assert "check destination.auth.basic: till and password" in message
 
 

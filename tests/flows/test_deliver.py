@@ -234,8 +234,11 @@ def test_missing_rights_stop_before_anything_is_applied(desk_with):
 
 def test_points_never_share_a_request_with_rows_without(desk):
     desk.source(6)
-    desk.write("customers.csv", "member_no,phone,first_name,points\n"
-        "C-1,9845000001,A,5\nC-2,9845000002,B,\nC-3,9845000003,C,7\nC-4,9845000004,D,0\n")
+    desk.write(
+        "customers.csv",
+        "member_no,phone,first_name,points\n"
+        "C-1,9845000001,A,5\nC-2,9845000002,B,\nC-3,9845000003,C,7\nC-4,9845000004,D,0\n",
+    )
     run = desk.run()
     assert run.sent == {"accepted": 4}
     assert [row["batch"] for row in desk.results(run)] in ([1, 2, 1, 2], [2, 1, 2, 1])

@@ -84,7 +84,9 @@ def test_no_run_tells_whose_data_it_carried(planted, fault):
     assert leaks(desk, run, plain, desk("report"), desk("runs"), desk("plan", desk.job(map=MAP))) == []
 
 
-@pytest.mark.parametrize("over", [{}, {"nmae": 1}, {"map": {"lastName": "surname"}}, {"destination": {"url": "http://127.0.0.1:1"}}])
+@pytest.mark.parametrize(
+    "over", [{}, {"nmae": 1}, {"map": {"lastName": "surname"}}, {"destination": {"url": "http://127.0.0.1:1"}}]
+)
 def test_no_refusal_tells_the_secret(planted, over):
     desk = planted(secret=SECRET)
     run, check, plain = desk.run(**over), desk("check", desk.job(**over)), desk.say("run", desk.job(**over))
@@ -97,7 +99,10 @@ def test_a_bugs_traceback_shows_no_secret(planted, monkeypatch):
     from flows.settings import load_job
 
     desk = planted(secret=SECRET)
-    job = load_job(desk.folder / "job.yaml" if desk.job() else desk.folder, {"E2E_URL": "http://127.0.0.1:1", "E2E_KEY": SECRET, "E2E_SECRET": SECRET})
+    job = load_job(
+        desk.folder / "job.yaml" if desk.job() else desk.folder,
+        {"E2E_URL": "http://127.0.0.1:1", "E2E_KEY": SECRET, "E2E_SECRET": SECRET},
+    )
     assert SECRET not in repr(job)
     assert SECRET not in job.model_dump_json()
 

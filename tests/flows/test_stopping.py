@@ -2,7 +2,10 @@
 
 import os
 import resource
+import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -66,6 +69,41 @@ def test_a_signal_does_not_wait_for_a_pause_to_end(desk_with):
         run = desk.run(limits={"in_flight": 1})
     assert (run.exit_code, run.sent) == (4, {"not_sent": 10})
     assert time.monotonic() - began_s < 10
+
+
+def test_a_stopped_run_goes_on_where_it_stood(desk):
+    desk.source(100)
+    with meanwhile(desk, 3, lambda: os.kill(os.getpid(), signal.SIGTERM)):
+        stopped = desk.run(limits={"requests_per_minute": 1200})
+    resumed = desk("resume")
+    assert (stopped.exit_code, resumed.exit_code, resumed.sent) == (4, 0, {"accepted": 100})
+    assert resumed.told["run"] == stopped.told["run"]
+    assert desk.agrees(resumed)
+    assert desk("resume").exit_code == 2
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_with_its_batches_in_doubt(desk_with):
+    desk = desk_with(latency_s=0.2)
+    desk.source(50)
+    words = ["run", desk.job(limits={"in_flight": 2}), "--no-prefect", "--home", str(desk.home)]
+    with subprocess.Popen([sys.executable, "-c", "from flows.cli import main; main()", *words]) as running:
+        with meanwhile(desk, 4, running.kill):
+            assert running.wait(60) == -signal.SIGKILL
+    resumed = desk("resume")
+    assert (resumed.exit_code, resumed.told["state"]) == (5, "done")
+    assert resumed.sent["in_doubt"] in (5, 10)
+    assert resumed.sent["in_doubt"] + resumed.sent["accepted"] == 50
+    assert desk.agrees(resumed)
+
+
+def test_a_run_whose_folder_is_gone_says_so(desk):
+    desk.source(5)
+    plan = desk("plan", desk.job())
+    shutil.rmtree(desk.of(plan))
+    resumed = desk("resume")
+    assert resumed.exit_code == 2
+    assert "`bulkload run` starts anew" in resumed.stderr
 
 
 def test_a_server_that_goes_away_stops_the_run(desk, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from schemas.reasons import ANSWERS, LINES, WHOLE, WHY, explain_ours
 
 ROOT = Path(__file__).parent.parent.parent
-KERNELS = "dates emails moments names numbers phones spelled_dates texts values words".split()
+KERNELS = ["dates", "emails", "moments", "names", "numbers", "phones", "spelled_dates", "texts", "values", "words"]
 CODE = re.compile(r"[a-z]+(_[a-z0-9]+)+|ambiguous")
 
 

@@ -150,7 +150,7 @@ def test_a_summary_fits_a_terminal():
         "Points    80,800 of 81,200 credited in programme 1016",
         "Requests  12 sent, 0 throttled, 90 a minute (90 a minute allowed)",
         "Files     report.html, rejected.csv",
-        "Next      bulkload retry 20260301-003000-nightly",
+        "Next      Correct them in rejected.csv, then run a job that reads it.",
     ]
 
 

@@ -1,0 +1,136 @@
+"""The same load inside Prefect, against a real server of its own."""
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from connectors.sandbox.server import run_sandbox
+from connectors.sandbox.settings import Settings
+
+pytestmark = pytest.mark.slow
+
+SECRET = "s3cret-of-the-test"
+JOB = """
+name: people
+mode: migrate
+source: {{customers: {{files: {csv}}}}}
+locale: {{country: IN, timezone: Asia/Kolkata}}
+map:
+  identifiers: {{externalId: member, mobile: phone}}
+  firstName: first
+destination:
+  url: {url}
+  auth: {{oauth: {{key: "${{TEST_KEY}}", secret: "${{TEST_SECRET}}"}}}}
+limits: {{requests_per_minute: 6000, rows_per_request: 20}}
+run: {{part_rows: 100}}
+"""
+ROWS = [f"M-{number:04},98450{number:05},Zebulon{number}" for number in range(250)]
+
+
+@pytest.fixture(scope="module")
+def prefect(tmp_path_factory):
+    """A Prefect server on a free port; yields the environment that points to it, and its database."""
+    home = tmp_path_factory.mktemp("prefect")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    environment = os.environ | {
+        "PREFECT_HOME": str(home),
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    }
+    start = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with subprocess.Popen(start, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            wait_for(f"http://127.0.0.1:{port}/api/health")
+            yield environment | {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}, home / "prefect.db"
+        finally:
+            server.terminate()
+
+
+def wait_for(url: str) -> None:
+    for _ in range(240):
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+        except OSError:
+            time.sleep(0.5)
+        else:
+            return
+    raise AssertionError(f"{url} did not answer")
+
+
+def load(folder: Path, job: Path, environment: dict[str, str], *options: str) -> dict:
+    command = [
+        str(Path(sys.executable).parent / "bulkload"),
+        "run",
+        str(job),
+        "--home",
+        str(folder),
+        "--json",
+        *options,
+    ]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def payloads(folder: Path, told: dict) -> list[bytes]:
+    parts = sorted((folder / told["run"] / "prepared").glob("*.parquet"))
+    return [payload for part in parts for payload in pq.read_table(part).column("payload").to_pylist()]
+
+
+@pytest.fixture(scope="module")
+def both(prefect, tmp_path_factory):
+    """One job, run plainly and inside Prefect, each against a sandbox of its own."""
+    environment, database = prefect
+    folder = tmp_path_factory.mktemp("load")
+    csv = folder / "people.csv"
+    csv.write_text("member,phone,first\n" + "\n".join(ROWS) + "\n", encoding="utf-8")
+    told = {}
+    for hands in ("--no-prefect", "--prefect"):
+        with run_sandbox(Settings(creates=True)) as sandbox:
+            job = folder / f"people{hands}.yaml"
+            job.write_text(JOB.format(csv=csv, url=sandbox.url), encoding="utf-8")
+            secrets = {"TEST_KEY": "demo", "TEST_SECRET": "demo-secret", "UNUSED": SECRET}
+            told[hands] = (
+                folder / hands,
+                load(folder / hands, job, environment | secrets, hands),
+                sandbox.books.writes(),
+            )
+    return told, database
+
+
+def test_the_same_bytes_come_out_of_either_hands(both):
+    (plain_home, plain, plain_writes), (prefect_home, inside, prefect_writes) = both[0].values()
+    assert plain["rows"] == inside["rows"]
+    assert plain["rows"]["accepted"] == 250 == plain_writes == prefect_writes
+    assert payloads(plain_home, plain) == payloads(prefect_home, inside)
+
+
+def test_prefect_tells_the_runs_story(both):
+    with sqlite3.connect(both[1]) as database:
+        artifacts = {key for (key,) in database.execute("select key from artifact")}
+        names = [name for (name,) in database.execute("select name from flow_run")]
+        states = [kind for (kind,) in database.execute("select state_type from flow_run")]
+        (tasks,) = database.execute("select count(*) from task_run").fetchone()
+    database.close()
+    assert artifacts == {"plan", "fates", "report", "deliver-progress"}
+    assert [name.split(" ")[0] for name in names] == ["people--prefect"]
+    assert states == ["COMPLETED"]
+    assert tasks == 3  # one per part of 100 rows, none per batch
+
+
+def test_prefect_never_hears_of_secrets_or_customers(both):
+    kept = b"".join(path.read_bytes() for path in both[1].parent.rglob("*") if path.is_file())
+    assert b"people--prefect" in kept
+    for word in (b"demo-secret", SECRET.encode(), b"Zebulon", b"9845000017", b"919845000017"):
+        assert word not in kept
