@@ -16,7 +16,7 @@ from schemas.runs import Plan, RunReport
 Work = TypeVar("Work")
 Done = TypeVar("Done")
 Result_co = TypeVar("Result_co", covariant=True)
-Stage = Literal["pull", "prepare", "settle", "deliver", "report"]
+Stage = Literal["prepare", "settle", "deliver", "report"]
 
 
 class Workers(Protocol):

@@ -259,6 +259,10 @@ def not_supported(written: dict[str, Any], job: Job | None) -> Iterator[tuple[Pa
             yield ("source", name, "files"), "xlsx is not supported yet; save the sheet as CSV"
         if "://" in (table.files or ""):
             yield ("source", name, "files"), "URLs are not supported yet; use a path"
+    for place, enrollment in enumerate(job.map.enrollments if job.mode == "sync" else ()):
+        if enrollment.loyalty_points is not None:
+            path = ("map", "loyaltyProgramEnrollments", place, "loyaltyPoints")
+            yield path, "points in a sync are not supported yet: they would be credited with every change; use migrate"
     if job.map.enrollments and not job.destination.enrollments:
         yield (
             ("map", "loyaltyProgramEnrollments"),

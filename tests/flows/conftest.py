@@ -24,6 +24,7 @@ FATES = [
 ]  # fmt: skip
 JOB: dict[str, Any] = {
     "name": "e2e",
+    "mode": "migrate",
     "source": {"customers": {"files": "customers.csv"}},
     "locale": {"country": "IN", "timezone": "Asia/Kolkata", "dates": "day_first"},
     "map": {
