@@ -44,7 +44,8 @@ def run(job_file: Path, options: RunOptions, home: Home, told: Told) -> int:
     if options.planned and options.limit:
         raise WrongInput("--plan applies a plan as it is; leave out --limit")
     inside = _inside_prefect(options.prefect)
-    report = _prefectly(job_file, options, home) if inside else _plainly(job_file, options, home, told)
+    bring = _prefectly if inside else _plainly
+    report = bring(job_file, options, home, told)
     told.result(report, lambda: iter([f"report: {home.run(str(report['run'])) / 'report.html'}"]))
     return int(str(report["exit_code"]))
 
@@ -63,7 +64,7 @@ def _inside_prefect(asked: bool | None) -> bool:
     return api_is_configured()
 
 
-def _prefectly(job_file: Path, options: RunOptions, home: Home) -> dict[str, object]:
+def _prefectly(job_file: Path, options: RunOptions, home: Home, told: Told) -> dict[str, object]:
     """The same load as a flow run; what was wrong is raised here again, in its own words."""
     from flows.migrate import migrate  # noqa: PLC0415  # importing Prefect takes seconds
     from flows.sync import sync  # noqa: PLC0415
@@ -72,11 +73,13 @@ def _prefectly(job_file: Path, options: RunOptions, home: Home) -> dict[str, obj
     state = flow(
         job=str(job_file.resolve()), home=str(home.folder), limit=options.limit, plan=options.planned, return_state=True
     )
-    told = state.result(raise_on_failure=False)
-    if isinstance(told, BaseException):
-        raise told
-    assert isinstance(told, dict)
-    return told
+    report = state.result(raise_on_failure=False)
+    if isinstance(report, BaseException):
+        raise report
+    assert isinstance(report, dict)
+    if not (told.as_json or told.quiet):
+        typer.echo(state.message, err=True)
+    return report
 
 
 def _plainly(job_file: Path, options: RunOptions, home: Home, told: Told) -> dict[str, object]:

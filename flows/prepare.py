@@ -114,22 +114,30 @@ def pull(
     """Read the leading table into parts of about `part_rows` rows; counts rows per (table, file)."""
     reading = source.tables[source.lead]
     first_row = 0
-    for number, batches in enumerate(_grouped(_limited(reading.batches(), limit), part_rows)):
-        unreadable = [line for batch in batches for line in batch.unreadable]
-        rows = gathered(batches, first_row, drop=OURS)
-        part = Part(number, first_row, rows.num_rows, len(unreadable))
-        spool.write("rows", part, rows)
+    batches = _counted(_limited(reading.batches(), limit), source.lead, read)
+    for number, group in enumerate(_grouped(batches, part_rows)):
+        unreadable: list[Unreadable] = []
+        rows = spool.write_slices("rows", Part(number, first_row, 0), _pulled(group, first_row, unreadable))
+        part = Part(number, first_row, rows, len(unreadable))
         spool.write("unreadable", part, _unreadable(unreadable))
-        _count(read, source.lead, batches)
         yield part
         first_row = part.end_row
 
 
-def _count(read: Counter[tuple[str, int]], table: str, batches: Iterable[RawRows]) -> None:
+def _pulled(group: Iterator[RawRows], first_row: int, unreadable: list[Unreadable]) -> Iterator[pa.Table]:
+    """A part's rows as they come; its lines that are none are added to `unreadable`."""
+    for batch in group:
+        unreadable += batch.unreadable
+        yield gathered([batch], first_row, drop=OURS)
+        first_row += batch.rows.num_rows
+
+
+def _counted(batches: Iterator[RawRows], table: str, read: Counter[tuple[str, int]]) -> Iterator[RawRows]:
     for batch in batches:
         read[table, batch.file] += batch.rows.num_rows
         for line in batch.unreadable:
             read[table, line.file] += 1
+        yield batch
 
 
 def _limited(batches: Iterator[RawRows], limit: int | None) -> Iterator[RawRows]:
@@ -151,17 +159,19 @@ def _first(batch: RawRows, rows: int) -> RawRows:
     )
 
 
-def _grouped(batches: Iterator[RawRows], part_rows: int) -> Iterator[list[RawRows]]:
-    group: list[RawRows] = []
+def _grouped(batches: Iterator[RawRows], part_rows: int) -> Iterator[Iterator[RawRows]]:
+    """Groups of about `part_rows` rows and lines; each must be used up before the next is asked for."""
+    pieces = (piece for whole in batches for piece in in_batches(whole, part_rows))
+    for first in pieces:
+        yield _group(first, pieces, part_rows)
+
+
+def _group(batch: RawRows | None, further: Iterator[RawRows], part_rows: int) -> Iterator[RawRows]:
     rows = 0
-    for batch in (piece for whole in batches for piece in in_batches(whole, part_rows)):
-        group.append(batch)
+    while batch is not None:
+        yield batch
         rows += batch.rows.num_rows + len(batch.unreadable)
-        if rows >= part_rows:
-            yield group
-            group, rows = [], 0
-    if group:
-        yield group
+        batch = next(further, None) if rows < part_rows else None
 
 
 def _unreadable(lines: list[Unreadable]) -> pa.Table:
@@ -172,12 +182,13 @@ def _unreadable(lines: list[Unreadable]) -> pa.Table:
 def _join(job: Job, source: Source, spool: Spool, parts: list[Part], name: str, read: Counter[tuple[str, int]]) -> int:
     """Spool a joined table and match it; returns its rows and lines without a leading row."""
     first_row = unreadable = 0
-    for number, batches in enumerate(_grouped(source.tables[name].batches(), job.run.part_rows)):
-        rows = gathered(batches, first_row, drop=OURS)
+    batches = _counted(source.tables[name].batches(), name, read)
+    for number, group in enumerate(_grouped(batches, job.run.part_rows)):
+        held = list(group)
+        rows = gathered(held, first_row, drop=OURS)
         write_joining(spool, name, number, rows)
-        _count(read, name, batches)
         first_row += rows.num_rows
-        unreadable += sum(len(batch.unreadable) for batch in batches)
+        unreadable += sum(len(batch.unreadable) for batch in held)
     if not parts:
         return first_row + unreadable
     if not first_row:

@@ -2,6 +2,7 @@
 set -eu
 export PREFECT_HOME="$PWD/data/runs/prefect" DO_NOT_TRACK=1 PREFECT_SERVER_ANALYTICS_ENABLED=false
 url="http://127.0.0.1:$UI_PORT"
+export PREFECT_SERVER_UI_API_URL="$url/api"
 "$BIN/prefect" server start --host 127.0.0.1 --port "$UI_PORT" >/dev/null &
 server=$!
 trap 'kill "$server" 2>/dev/null; wait "$server" 2>/dev/null || true' EXIT INT TERM
