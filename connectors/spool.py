@@ -96,17 +96,21 @@ class Spool:
         """Write one part's table."""
         self.write_slices(kind, part, iter([table]))
 
-    def write_slices(self, kind: str, part: Part, slices: Iterator[pa.Table]) -> None:
-        """Write one part's table as its slices come, at least one. Text is packed, not made into dictionaries:
-        most columns are unique.
+    def write_slices(self, kind: str, part: Part, slices: Iterator[pa.Table]) -> int:
+        """Write one part's table as its slices come, at least one; how many rows they had.
+
+        Text is packed, not made into dictionaries: most columns are unique.
         """
         path = self.path(kind, part)
         path.parent.mkdir(mode=0o700, exist_ok=True)
         first = next(slices)
         options = {"compression": "lz4", "use_dictionary": False, "write_statistics": False}
         with private(path) as file, pq.ParquetWriter(file, first.schema, **options) as writer:
+            rows = 0
             for table in chain([first], slices):
                 writer.write_table(table)
+                rows += table.num_rows
+        return rows
 
     def read(self, kind: str, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
         """Read one part's table, or some of its columns."""

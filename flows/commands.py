@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import typer
+
 from connectors.spool import Part, Spool
 from flows import load
 from flows.deliver import preflight

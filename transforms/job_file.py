@@ -13,7 +13,8 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from schemas.errors import JobError, raise_all
-from schemas.job import IN_WORDS, Job
+from schemas.job import Job
+from schemas.spellings import IN_WORDS
 from transforms.yaml_lines import Lines, Path, dotted, read_yaml
 
 Problem = tuple[int, str]  # line, what is wrong there
@@ -254,11 +255,19 @@ def not_supported(written: dict[str, Any], job: Job | None) -> Iterator[tuple[Pa
         yield ("run", "workers"), "dask is not supported yet; use threads or processes"
     if job.destination.in_doubt != "hold":
         yield ("destination", "in_doubt"), f"{job.destination.in_doubt} is not supported yet; use hold"
+    yield from _unread_files(job)
+    yield from _unsent_enrolments(job)
+
+
+def _unread_files(job: Job) -> Iterator[tuple[Path, str]]:
     for name, table in job.source.items():
         if table.format == "xlsx" or (table.files or "").lower().endswith((".xlsx", ".xls")):
             yield ("source", name, "files"), "xlsx is not supported yet; save the sheet as CSV"
         if "://" in (table.files or ""):
             yield ("source", name, "files"), "URLs are not supported yet; use a path"
+
+
+def _unsent_enrolments(job: Job) -> Iterator[tuple[Path, str]]:
     for place, enrollment in enumerate(job.map.enrollments if job.mode == "sync" else ()):
         if enrollment.loyalty_points is not None:
             path = ("map", "loyaltyProgramEnrollments", place, "loyaltyPoints")

@@ -19,7 +19,7 @@ from transforms.profiles import encode, only
 from transforms.validation import Validated, validate
 
 # The encoder's text joins are fastest when a slice's fragments stay in the processor's cache.
-ENCODED_ROWS = 10_000
+ENCODED_ROWS = 5_000
 BRACKETS = 2
 
 

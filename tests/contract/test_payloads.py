@@ -13,6 +13,7 @@ from transforms.prepared import Recipe, prepare
 SECRETS = {"KEY": "k", "SECRET": "s"}
 REST = """
 name: contract
+mode: migrate
 source: {customers: {files: customers.csv}}
 locale: {country: IN, timezone: Asia/Kolkata, dates: day_first}
 destination:

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-
 CUSTOMERS = "member_no,phone,first_name,points\nC-1,9845000001,asha,5\nC-2,98450,Ravi,7\nC-3,9845000003,Uma,\n"
 
 
@@ -273,3 +272,18 @@ def test_an_unknown_fault_is_told_with_the_known_ones(desk):
     ended = desk.say("sandbox", "--port", "0", "--fault", "meteor")
     assert ended.exit_code == 2
     assert "fault 'meteor' is not known; allowed are 429, 500" in ended.stderr
+
+
+# as a process of its own
+
+
+@pytest.mark.slow
+def test_a_script_gets_an_exit_code_and_one_json_object(desk_with):
+    desk = desk_with("lost:1")
+    desk.source(12)
+    words = ["run", desk.job(), "--home", str(desk.home), "--json"]
+    ended = subprocess.run(
+        [sys.executable, "-c", "from flows.cli import main; main()", *words], capture_output=True, text=True, timeout=60
+    )
+    assert (ended.returncode, ended.stderr) == (5, "")
+    assert json.loads(ended.stdout) == desk("report").told

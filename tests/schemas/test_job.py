@@ -3,7 +3,8 @@
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from schemas.job import IN_WORDS, Job
+from schemas.job import Job
+from schemas.spellings import IN_WORDS
 
 SMALL = {
     "name": "x",

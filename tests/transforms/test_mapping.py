@@ -10,6 +10,7 @@ from transforms.mapping import askers, rule_of, template_of
 
 JOB = """
 name: mapping
+mode: migrate
 source: {{customers: {{files: customers.csv}}}}
 {more}
 map:

@@ -13,6 +13,7 @@ from transforms.prepared import Recipe, prepare
 
 JOB = """
 name: prepared
+mode: migrate
 source: {customers: {files: customers.csv}}
 locale: {country: IN}
 key: member

@@ -13,6 +13,7 @@ from transforms.validation import validate
 TODAY = "2024-06-01"
 JOB = """
 name: validation
+mode: migrate
 source: {customers: {files: customers.csv}}
 map:
   identifiers:
