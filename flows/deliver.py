@@ -53,7 +53,7 @@ class _Counts:
     retried: int = 0
     throttled: int = 0
     rows: int = 0
-    batches_answered: int = 0
+    batches_recorded: int = 0
 
 
 class _StopHere(Exception):
@@ -128,9 +128,9 @@ async def _deliver(
 
 
 def _as_told(shared: _Run) -> BulkloadError | None:
-    """Wrong input (exit 2) only where nothing at all was answered; later it is a stop that can be gone on from."""
+    """Wrong input (exit 2) only where nothing came of anything sent; later it is a stop that can be gone on from."""
     trouble = shared.trouble
-    if isinstance(trouble, WrongInput) and shared.counts.batches_answered:
+    if isinstance(trouble, WrongInput) and shared.counts.batches_recorded:
         return Stopped(*trouble.problems)
     return trouble
 
@@ -251,7 +251,7 @@ async def _record(shared: _Run, batch: Batch, attempt: int, sending: Sending, re
     request_id = sending.request_id if isinstance(sending, Answer) else None
     delivered = Delivered(batch, attempt, _finally(shared, batch, reply), request_id)
     await shared.scribe.write(Recorded(delivered, datetime.now(UTC)))
-    shared.counts.batches_answered += reply.verdict is not Verdict.IN_DOUBT
+    shared.counts.batches_recorded += 1
     unsettled = len(batch.rows) > 1 and reply.verdict in (Verdict.REFUSED, Verdict.TOO_LARGE)
     again = {row for row, said in zip(batch.rows, delivered.reply.rows, strict=False) if said.retry}
     shared.counts.rows += 0 if unsettled else len(batch.rows) - len(again)

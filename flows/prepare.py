@@ -1,7 +1,7 @@
 """Pull and prepare: the source becomes parts on disk, and each part payloads and first fates."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
