@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 
 from flows.settings import Home, home_of
 from flows.told import Told
-from schemas.errors import BulkloadError
+from schemas.errors import BulkloadError, Stopped
 
 app = typer.Typer(
     name="bulkload",
@@ -42,6 +43,10 @@ def speaking(as_json: bool, quiet: bool) -> Iterator[Told]:
     except BulkloadError as error:
         told.trouble(error)
         raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        stopped = Stopped("stopped before anything else was sent; `bulkload runs` says how far it came")
+        told.trouble(stopped)
+        raise typer.Exit(stopped.exit_code) from None
 
 
 def home_for(given: Path | None) -> Home:
@@ -179,5 +184,6 @@ def sandbox(
 
 
 def main() -> None:
-    """Entry point."""
+    """Entry point. A scheduler's SIGTERM is a Ctrl-C: what is half prepared is cleared away, and the exit code is 4."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app()

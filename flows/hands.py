@@ -7,7 +7,7 @@ import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import cpu_count
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -80,9 +80,15 @@ class Promise(Protocol[Result_co]):
 def in_order(submit: Callable[[Work], Promise[Done]], works: Iterable[Work], ahead: int) -> Iterator[Done]:
     """Results in order, never more than `ahead` works under way beyond the oldest: memory stays bounded."""
     waiting: deque[Promise[Done]] = deque()
-    for work in works:
-        waiting.append(submit(work))
-        if len(waiting) > ahead:
+    try:
+        for work in works:
+            waiting.append(submit(work))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
             yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+    finally:
+        # After a failure nobody may still write into a folder that is about to be cleared away.
+        for left in waiting:
+            with suppress(Exception):
+                left.result()

@@ -23,7 +23,7 @@ from flows.prepare import PreparedRun, Source, open_source, prepare_run, recipe_
 from flows.settings import Home, load_job, now, run_name
 from flows.settle import digest_of, settle
 from flows.underway import Load, Manifest
-from schemas.errors import BulkloadError, JobError, raise_all
+from schemas.errors import BulkloadError, JobError, Stopped, raise_all
 from schemas.job import Job
 from schemas.outcomes import Fate
 from schemas.runs import Plan, Requests, RunReport
@@ -142,7 +142,8 @@ def _plan(
     except BaseException as error:
         # What was prepared by then is of no use, and it is people's data.
         shutil.rmtree(load.spool.folder, ignore_errors=True)
-        code = error.exit_code if isinstance(error, BulkloadError) else 1
+        known = Stopped() if isinstance(error, KeyboardInterrupt) else error
+        code = known.exit_code if isinstance(known, BulkloadError) else 1
         load.ledger.finish_run(
             load.name, RunState.FAILED, exit_code=code, finished_at_utc=datetime.now(UTC), summary={}
         )

@@ -77,7 +77,7 @@ def test_the_search_finds_what_is_there(planted):
 
 
 @pytest.mark.parametrize(
-    "fault", ["", "lost", "html", "400", "429", "503-auth", "empty-error", "shuffled", "truncated", "500-applied"]
+    "fault", ["", "lost", "html", "400", "429:3", "503-auth", "empty-error", "shuffled", "truncated", "500-applied"]
 )
 def test_no_run_tells_whose_data_it_carried(planted, fault):
     desk = planted(*([fault] if fault and fault != "400" else []))

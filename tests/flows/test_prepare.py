@@ -94,34 +94,10 @@ def test_other_dialects_are_read_as_the_job_says(desk):
     assert profile.first_name == "José"
 
 
-def test_a_sync_sends_only_what_changed(desk):
-    desk.source(3)
-    without_points = {"map": {"loyaltyProgramEnrollments": None}}
-    first = desk.run(**without_points)
-    desk.write("customers.csv", (desk.folder / "customers.csv").read_text().replace("Asha,2", "Usha,2"))
-    second, third = desk.run(**without_points), desk.run(**without_points)
-    assert first.sent == {"accepted": 3}
-    assert second.sent == {"unchanged": 2, "accepted": 1}
-    assert third.sent == {"unchanged": 3}
-
-
-def test_a_sync_compares_with_what_was_accepted(desk_with):
-    """What was refused or left in doubt is no state to compare with: the refused row goes again."""
-    desk = desk_with()
-    desk.write("customers.csv", CUSTOMERS)
-    desk.sandbox.preload(["C-1", "C-3"])
-    over = {"map": {"loyaltyProgramEnrollments": None}}
-    first = desk.run(**over)
-    desk.sandbox.preload(["C-2"])
-    assert first.sent == {"accepted": 2, "refused": 1}
-    assert desk.run(**over).sent == {"unchanged": 2, "accepted": 1}
-
-
-@pytest.mark.xfail(strict=True, reason="points_id is not there yet: a changed name sends the credit again")
-def test_a_sync_credits_nobody_twice(desk):
+@pytest.mark.xfail(strict=True, reason="points_id is not there yet: a second migration of a file credits it again")
+def test_the_same_file_migrated_twice_credits_nobody_twice(desk):
     desk.source(3)
     desk.run()
-    desk.write("customers.csv", (desk.folder / "customers.csv").read_text().replace("Asha,2", "Usha,2"))
     desk.run()
     assert desk.books.credited_twice() == []
 

@@ -1,5 +1,6 @@
 """A run that cannot come to its end: what was in flight is finished, the rest is not sent, and the sums hold."""
 
+import json
 import os
 import resource
 import shutil
@@ -18,6 +19,11 @@ from connectors.ledger import Ledger, LedgerStopped
 from connectors.sandbox.server import run_sandbox
 
 pytestmark = pytest.mark.usefixtures("impatient")
+
+
+def customers(count: int) -> str:
+    """Enough of them to take a while."""
+    return "member_no,phone,first_name,points\n" + "".join(f"C-{n},98450{n:05},Asha,1\n" for n in range(1, count + 1))
 
 
 @contextmanager
@@ -59,6 +65,23 @@ def test_a_signal_finishes_what_is_in_flight(desk, name):
     assert set(run.sent) == {"accepted", "not_sent"}
     assert sum(run.sent.values()) == 100
     assert desk.agrees(run)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_while_preparing_leaves_no_customers_behind(desk, name):
+    desk.write("customers.csv", customers(99_000))
+    words = ["run", desk.job(run={"part_rows": 500}), "--home", str(desk.home), "--json"]
+    command = [sys.executable, "-c", "from flows.cli import main; main()", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        while not list(desk.home.glob("*/prepared/*")):
+            time.sleep(0.005)
+        running.send_signal(signal.Signals[name])
+        told, errors = running.communicate(timeout=60)
+    assert (running.returncode, json.loads(told)["exit_code"]) == (4, 4)
+    assert errors == "stopped before anything else was sent; `bulkload runs` says how far it came\n"
+    assert sorted(path.name for path in desk.home.iterdir()) == ["hash.key", "ledger.sqlite"]
+    assert [(run["state"], run["exit_code"]) for run in desk("runs").told["runs"]] == [("failed", 4)]
 
 
 def test_a_signal_does_not_wait_for_a_pause_to_end(desk_with):

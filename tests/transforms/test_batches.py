@@ -125,4 +125,5 @@ def test_a_body_is_not_shown_with_its_batch():
 @pytest.mark.parametrize("spare", [0, 1])
 def test_commas_and_brackets_count(spare):
     two = part((0, b'{"n":1}', False), (1, b'{"n":2}', False))
-    assert len(batches_of(two, max_bytes=len(b'[{"n":1},{"n":2}]') - spare)) == 1 + spare
+    limit = len(b'[{"n":1},{"n":2}]') - spare
+    assert len(batches_of(two, max_bytes=limit)) == count_batches([two], 10, limit) == 1 + spare
