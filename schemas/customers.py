@@ -12,8 +12,6 @@ import pandera.pandas as pa
 from schemas.profiles import Leaf, Template
 
 Test = Callable[[pd.Series], pd.Series]
-# The farthest day an expiry may lie ahead (contract: code 1217).
-MAX_YEARS_AHEAD = 100
 
 
 # What cleaning found wrong in a row: "target|why", ';'-joined, null where all is well. One column for all
@@ -71,9 +69,8 @@ def _value_checks(leaf: Leaf, today: str) -> list[pa.Check]:
     if rule.when == "past":
         tests.append(("in_the_future", lambda s: s.str.slice(0, 10) <= today))
     if rule.when == "future":
-        farthest = f"{int(today[:4]) + MAX_YEARS_AHEAD}{today[4:]}"
+        # More than 100 years ahead (code 1217) no date can be: cleaning reads years up to 2100.
         tests.append(("in_the_past", lambda s: s.str.slice(0, 10) >= today))
-        tests.append(("too_far_ahead", lambda s: s.str.slice(0, 10) <= farthest))
     return [_check(name, _absent_passes(test)) for name, test in tests]
 
 

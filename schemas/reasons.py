@@ -53,7 +53,6 @@ WHY: dict[str, Meaning] = {
     "in_the_past": Meaning(
         "{subject} lies in the past.", "Correct the date; points that have expired cannot be credited."
     ),
-    "too_far_ahead": Meaning("{subject} lies more than 100 years ahead.", _CORRECT),
     "not_a_number": Meaning("{subject} is no number.", _CORRECT),
     "not_whole": Meaning("{subject} is no whole number.", _CORRECT),
     "out_of_range": Meaning("{subject} is out of any sensible range.", _CORRECT),
