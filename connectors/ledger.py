@@ -46,12 +46,14 @@ RESULTS = pa.schema(
      "entity_id": pa.string(), "request_id": pa.string(), "answered_at_utc": pa.timestamp("us", tz="UTC")}
 )  # fmt: skip
 DIGEST = pa.binary(16)
-ACCEPTED = pa.schema([("key", DIGEST), ("digest", DIGEST)])
+ACCEPTED = pa.schema([("key", DIGEST), ("digest", DIGEST), ("fate", pa.string()), ("points", pa.bool_())])
 FETCHED = 50_000
 _remember = insert(accepted)
 REMEMBER = _remember.on_conflict_do_update(
     index_elements=[accepted.c.job, accepted.c.key_hash],
-    set_={name: _remember.excluded[name] for name in ("payload_digest", "run_no", "fate", "accepted_at_us")},
+    set_={name: _remember.excluded[name] for name in ("payload_digest", "run_no", "fate", "accepted_at_us")}
+    # Who was credited once stays so, whatever is sent afterwards.
+    | {"points": accepted.c.points | _remember.excluded.points},
 )
 
 
@@ -150,25 +152,34 @@ class Ledger:
         columns = zip(*found, strict=True) if found else [()] * len(RESULTS)
         return pa.table([pa.array(c, f.type) for c, f in zip(columns, RESULTS, strict=True)], schema=RESULTS)
 
-    def accept(self, run: str, job: str, rows: pa.Table, accepted_at_utc: datetime) -> None:
-        """Remember customers as the API has them now: `rows` has `key`, `digest` and `fate`, applied ones only."""
-        same = {"job": job, "run_no": self._number(run), "accepted_at_us": microseconds(accepted_at_utc)}
-        columns = (rows.column(name).to_pylist() for name in ("key", "digest", "fate"))
+    def remember(self, run: str, job: str, rows: pa.Table, remembered_at_utc: datetime) -> None:
+        """Remember customers as the API has them, or may have them: `rows` has `key`, `digest`, `fate`, `points`."""
+        same = {"job": job, "run_no": self._number(run), "accepted_at_us": microseconds(remembered_at_utc)}
+        columns = (rows.column(name).to_pylist() for name in ACCEPTED.names)
         values = [
-            {**same, "key_hash": key, "payload_digest": digest, "fate": fate}
-            for key, digest, fate in zip(*columns, strict=True)
+            {**same, "key_hash": key, "payload_digest": digest, "fate": fate, "points": points}
+            for key, digest, fate, points in zip(*columns, strict=True)
         ]
         if values:
             with self._writing() as connection:
                 connection.execute(REMEMBER, values)
 
-    def accepted(self, job: str) -> Iterator[pa.Table]:
-        """What the API accepted last of each of a job's customers: `key` and `digest`, some thousands at a time."""
-        wanted = sa.select(accepted.c.key_hash, accepted.c.payload_digest).where(accepted.c.job == job)
+    def remembered(self, job: str, by_others_than: str) -> Iterator[pa.Table]:
+        """What other runs left to remember of a job's customers (as `ACCEPTED`), some thousands at a time."""
+        a = accepted.c
+        elsewhere = (a.job == job) & (a.run_no != self._number(by_others_than))
+        wanted = sa.select(a.key_hash, a.payload_digest, a.fate, a.points).where(elsewhere)
         with self._reading() as connection:
             for some in connection.execution_options(stream_results=True).execute(wanted).partitions(FETCHED):
-                keys, digests = zip(*some, strict=True)
-                yield pa.table([pa.array(keys, DIGEST), pa.array(digests, DIGEST)], schema=ACCEPTED)
+                columns = zip(zip(*some, strict=True), ACCEPTED.types, strict=True)
+                yield pa.table([pa.array(values, kind) for values, kind in columns], schema=ACCEPTED)
+
+    def unfinished(self, job: str) -> str | None:
+        """A run of the job that is being sent, or was killed while it was."""
+        wanted = sa.select(runs.c.run).where(runs.c.job == job, runs.c.state == RunState.DELIVERING)
+        with self._reading() as connection:
+            found: str | None = connection.scalar(wanted.limit(1))
+        return found
 
     def next_batch(self, run: str) -> int:
         """A number that no batch of the run has had, from 1."""

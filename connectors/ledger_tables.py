@@ -116,6 +116,7 @@ accepted = sa.Table(
     sa.Column("job", sa.Text, primary_key=True),
     sa.Column("key_hash", sa.LargeBinary, primary_key=True),
     sa.Column("payload_digest", sa.LargeBinary, nullable=False),
+    sa.Column("points", sa.Boolean, nullable=False),  # whether any payload of the customer has credited points
     sa.Column("run_no", sa.ForeignKey("runs.run_no"), nullable=False),
     sa.Column("fate", sa.Text, nullable=False),
     sa.Column("accepted_at_us", sa.BigInteger, nullable=False),

@@ -24,11 +24,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from connectors.ledger import ACCEPTED
 from schemas.errors import Stopped, WrongInput
 
 UNREADABLE = pa.schema([("file", pa.int32()), ("line", pa.int64()), ("code", pa.string()), ("raw", pa.binary())])
 DROPPED = pa.schema([("row", pa.int64()), ("fate", pa.string()), ("code", pa.string()), ("stands_for", pa.int64())])
-ACCEPTED = pa.schema([("key", pa.binary(16)), ("digest", pa.binary(16))])
 # What DuckDB may hold before it spills to the run's folder.
 SETTLE_MEMORY = "128MB"
 # What is wrong with a disk, and not with this code.

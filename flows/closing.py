@@ -17,7 +17,7 @@ from transforms.totals import add
 
 # Columns of prepared parts that closing reads; the payloads stay on disk.
 _META = ("row", "file", "line", "key", "fate", "codes")
-_MORE = ("points_", "programme_", "digest")
+_MORE = ("points", "programme_", "digest")
 Answers = Callable[[Part], pa.Table]
 Seen = Callable[[Part, pa.Table], None]
 

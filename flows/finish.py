@@ -19,7 +19,7 @@ from flows.underway import Load
 from schemas.errors import OutOfBalance
 from schemas.outcomes import Fate
 from schemas.runs import Plan, RunReport
-from transforms.outcomes import applied
+from transforms.outcomes import remembered
 from transforms.report import html, markdown
 from transforms.totals import check
 
@@ -41,8 +41,7 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
 
         def seen(part: Part, rows: pa.Table) -> None:
             write_rows(results, load.job, load.source, load.spool, part, rows)
-            if "digest" in rows.column_names:
-                load.ledger.accept(load.name, load.job.name, applied(rows), datetime.now(UTC))
+            load.ledger.remember(load.name, load.job.name, remembered(rows), datetime.now(UTC))
 
         closed = close_run(load.job, load.source, load.spool, prepared, load.answers, seen)
     load.seconds["report"] = time.monotonic() - began

@@ -23,7 +23,7 @@ from flows.prepare import PreparedRun, Source, open_source, prepare_run, recipe_
 from flows.settings import Home, load_job, now, run_name
 from flows.settle import digest_of, settle
 from flows.underway import Load, Manifest
-from schemas.errors import BulkloadError, JobError, Stopped, raise_all
+from schemas.errors import BulkloadError, JobError, Stopped, WrongInput, raise_all
 from schemas.job import Job
 from schemas.outcomes import Fate
 from schemas.runs import Plan, Requests, RunReport
@@ -92,7 +92,15 @@ def resume(home: Home, name: str | None, audience: Audience, environment: Mappin
         record = ledger.run(name)
         if record.state not in (RunState.PLANNED, RunState.DELIVERING, RunState.STOPPED):
             raise JobError(f"run {record.run}: it is {record.state}; there is nothing to go on with")
-        job_file = Path(Manifest.read(Spool(record.folder)).job_file)
+        try:
+            job_file = Path(Manifest.read(Spool(record.folder)).job_file)
+        except WrongInput:
+            # Nobody can go on with it; so it must not stand in the way of a new run.
+            summary = record.summary or {}
+            ledger.finish_run(
+                record.run, RunState.FAILED, exit_code=2, finished_at_utc=datetime.now(UTC), summary=summary
+            )
+            raise
         return _go_on(job_file, home, ledger, record, audience, environment)
 
 
@@ -122,6 +130,15 @@ def _differences(record: RunRecord, job: Job, source: Source, manifest: Manifest
 
 
 def _start(job: Job, source: Source, home: Home, ledger: Ledger) -> Load:
+    """A new run.
+
+    Raises:
+        JobError: a run of this job is under way, or was killed: what it sent is not remembered before it is closed.
+    """
+    if (unfinished := ledger.unfinished(job.name)) is not None:
+        raise JobError(
+            f"run {unfinished} of job {job.name}: is being sent, or was killed; first: bulkload resume {unfinished}"
+        )
     started = now(job)
     name = run_name(job, started, home)
     spool = Spool(home.run(name))

@@ -206,11 +206,14 @@ def _no_rows(columns: Sequence[str]) -> RawRows:
 
 def prepare_part(work: PartWork) -> tuple[Part, Changes]:
     """Prepare one part from its files; runs in any thread, process or machine that sees the run's folder."""
+    # Arrow's own allocators keep what each thread has freed; the system's gives it back when asked to.
+    pa.set_memory_pool(pa.system_memory_pool())
     spool = Spool(work.folder)
     read = partial(_read, spool, work)
     prepared, changes = prepare_slices(*frame_of(work.places, work.lead, work.joined, read), work.recipe)
     where = spool.read("rows", work.part, ["row", "file", "line"])
     spool.write_slices("prepared", work.part, _beside(where, prepared))
+    pa.default_memory_pool().release_unused()
     return work.part, changes
 
 
@@ -237,7 +240,6 @@ def recipe_of(job: Job, today: str, salt: bytes) -> Recipe:
         filter=read_filter(job.rules.filter) if job.rules.filter else None,
         max_bytes=job.limits.bytes_per_request,
         salt=salt,
-        digests=job.mode == "sync",
     )
 
 

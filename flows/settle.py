@@ -13,24 +13,23 @@ from flows.prepare import PreparedRun, Source
 from schemas.job import Job
 from schemas.runs import Plan
 from transforms.batches import count_batches, sendable
-from transforms.changes import with_unchanged
+from transforms.changes import left_out
 from transforms.identity import duplicates
 
 
 def settle(
     job: Job, source: Source, spool: Spool, prepared: PreparedRun, ledger: Ledger, run: str, audience: Audience
 ) -> Plan:
-    """Find duplicates over all parts, and in a sync what is unchanged; then say what would be sent."""
+    """Find duplicates over all parts, and what was sent before; then say what would be sent."""
     audience.stage("settle")
     if prepared.parts:
         with spool.database() as database:
             parts = spool.relation(database, "prepared")
             spool.write_dropped(duplicates(parts, job.rules.duplicates.keep))
-            if job.mode == "sync":
-                spool.write_accepted(ledger.accepted(job.name))
-                spool.view(database, "dropped")
-                spool.view(database, "accepted")
-                spool.write_dropped(with_unchanged(parts))
+            spool.write_accepted(ledger.remembered(job.name, by_others_than=run))
+            spool.view(database, "dropped")
+            spool.view(database, "accepted")
+            spool.write_dropped(left_out(parts))
     closed = close_run(job, source, spool, prepared, lambda part: RESULTS.empty_table())
     requests = count_batches((_sizes(spool, prepared)), job.limits.rows_per_request, job.limits.bytes_per_request)
     return Plan(

@@ -31,6 +31,14 @@ WHOLE: dict[str, Meaning] = {
     "payload.too_large": Meaning(
         "The customer alone is larger than a request may be.", "Shorten its values, or raise limits.bytes_per_request."
     ),
+    "points.credited_before": Meaning(
+        "This customer's points were sent in an earlier run of this job, and the row has changed since.",
+        "Send the change by a job without points; a new credit needs a job of another name.",
+    ),
+    "in_doubt.earlier_run": Meaning(
+        "An earlier run of this job sent it, and no answer said what became of it.",
+        "Ask Capillary's support, with the earlier run's time and request id in its results.parquet.",
+    ),
     "duplicates.another_row": Meaning(
         "Another row of the same customer stands for this one.", "Nothing to do; rules.duplicates chose the row."
     ),

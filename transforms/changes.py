@@ -1,4 +1,4 @@
-"""What changed: payloads against the ones the API accepted last."""
+"""What changed: payloads against the ones the API accepted last, or may have accepted."""
 
 from hashlib import blake2b
 
@@ -7,12 +7,20 @@ import pyarrow as pa
 
 DIGEST_BYTES = 16
 
-_UNCHANGED = """
+_LEFT_OUT = """
     select row, fate, code, stands_for from dropped
     union all
-    select row, 'unchanged' as fate, null as code, null as stands_for
-    from (select row, key, digest from prepared where fate is null) as planned
-    anti join dropped using (row) semi join accepted using (key, digest)
+    select row,
+           case when digest <> was_digest then 'invalid'
+                when was = 'in_doubt' then 'in_doubt'
+                else 'unchanged' end as fate,
+           case when digest <> was_digest then 'points.credited_before'
+                when was = 'in_doubt' then 'in_doubt.earlier_run' end as code,
+           null as stands_for
+    from (select row, key, digest, points from prepared where fate is null) as planned
+    anti join dropped using (row)
+    join (select key, digest as was_digest, fate as was, points as had_points from accepted) as accepted using (key)
+    where digest = was_digest or (points and had_points)
     order by row
 """
 
@@ -23,11 +31,15 @@ def digests(payloads: pa.Array) -> pa.Array:
     return pa.array(made, pa.binary(DIGEST_BYTES))
 
 
-def with_unchanged(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
-    """What is dropped already and what need not be sent again: `row, fate, code, stands_for`, ordered by row.
+def left_out(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """What is not sent, or not sent again: `row, fate, code, stands_for`, ordered by row.
 
-    `prepared` has `row, key, digest, fate`; its database has the views `dropped` and `accepted` (key, digest).
+    The same payload as the last one accepted is unchanged; as the last one in doubt, it still is in doubt.
+    Another payload of a customer who has been credited does not credit a second time: it is invalid.
+
+    `prepared` has `row, key, digest, points, fate`; its database has the views `dropped` and `accepted`
+    (`key, digest, fate, points`: what is remembered of each customer).
     """
-    found = prepared.query("prepared", _UNCHANGED)
+    found = prepared.query("prepared", _LEFT_OUT)
     assert found is not None
     return found

@@ -34,7 +34,6 @@ class Recipe:
     filter: Filter | None
     max_bytes: int
     salt: bytes
-    digests: bool = False  # wanted where payloads are compared with what was accepted
 
 
 def prepare(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[pa.Table, Changes]:
@@ -42,7 +41,8 @@ def prepare(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[pa.Ta
 
     `several` (bool) marks rows that a joined table has more than one row for. The table has, in the order
     of `raw`: `fate` (null: to be sent), `codes`, `key` (keyed hash), `order` (UTC), `points_N` and
-    `programme_N` per credit, `points` (bool: credits any), `size`, `payload` (null where not to be sent).
+    `programme_N` per credit, `points` (bool: credits any), `size`, `payload` and its `digest` (null where not
+    to be sent).
     """
     slices, changes = prepare_slices(raw, several, recipe)
     return pa.concat_tables(slices), changes
@@ -76,13 +76,15 @@ def _encoded(recipe: Recipe, values: Mapping[str, pa.Array], judged: pa.Table) -
         payload = encode(recipe.template, here, len(fate))
         size = pc.if_else(wanted, pc.binary_length(payload), pa.scalar(None, pa.int32()))
         too_large = pc.fill_null(pc.greater(size, recipe.max_bytes - BRACKETS), False)
+        payload = only(payload, pc.and_not(wanted, too_large)).cast(pa.binary())
         columns = {name: piece.column(name) for name in piece.column_names} | {
             "fate": pc.if_else(too_large, Fate.INVALID.value, fate),
             "codes": _also(codes, too_large, "payload.too_large"),
             "size": size,
-            "payload": only(payload, pc.and_not(wanted, too_large)).cast(pa.binary()),
+            "payload": payload,
+            "digest": digests(payload),
         }
-        yield pa.table(columns | ({"digest": digests(columns["payload"])} if recipe.digests else {}))
+        yield pa.table(columns)
 
 
 def _filtered(raw: pd.DataFrame, recipe: Recipe) -> Filtered:

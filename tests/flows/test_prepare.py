@@ -94,11 +94,29 @@ def test_other_dialects_are_read_as_the_job_says(desk):
     assert profile.first_name == "José"
 
 
-@pytest.mark.xfail(strict=True, reason="points_id is not there yet: a second migration of a file credits it again")
 def test_the_same_file_migrated_twice_credits_nobody_twice(desk):
     desk.source(3)
+    first, second = desk.run(), desk.run()
+    assert (first.sent, second.sent) == ({"accepted": 3}, {"unchanged": 3})
+    assert desk.books.credited_twice() == []
+
+
+def test_a_changed_row_does_not_credit_again(desk):
+    desk.source(3)
     desk.run()
-    desk.run()
+    desk.write("customers.csv", "member_no,phone,first_name,points\nC-2,9845000002,Renamed,2\nC-3,9845000003,Asha,\n")
+    again = desk.run()
+    assert again.sent == {"invalid": 1, "accepted": 1}
+    assert [reason["code"] for reason in again.told["reasons"]] == ["points.credited_before"]
+    assert desk.books.credited_twice() == []
+
+
+def test_a_doubtful_credit_stays_in_doubt_in_the_next_run(desk_with):
+    desk = desk_with("lost:1")
+    desk.source(8)
+    first, second = desk.run(), desk.run()
+    assert (first.sent, second.sent) == ({"in_doubt": 5, "accepted": 3}, {"in_doubt": 5, "unchanged": 3})
+    assert (second.exit_code, second.told["requests"]["sent"]) == (5, 0)
     assert desk.books.credited_twice() == []
 
 

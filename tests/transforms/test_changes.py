@@ -2,8 +2,9 @@
 
 import duckdb
 import pyarrow as pa
+import pytest
 
-from transforms.changes import digests, with_unchanged
+from transforms.changes import digests, left_out
 
 KEY = pa.binary(16)
 
@@ -12,45 +13,61 @@ def key(number: int) -> bytes:
     return number.to_bytes(16, "big")
 
 
-def left_out(prepared: list[tuple], accepted: list[tuple], dropped: list[tuple]) -> list[tuple]:
-    """`prepared`: row, key, digest, fate. `accepted`: key, digest. `dropped`: row, fate, code, stands_for."""
+def found(prepared: list[tuple], accepted: list[tuple], dropped: list[tuple] = ()) -> list[tuple]:
+    """`prepared`: row, key, digest, points, fate. `accepted`: key, digest, fate, points."""
+    tables = {
+        "rows": (prepared, {"row": pa.int64(), "key": KEY, "digest": KEY, "points": pa.bool_(), "fate": pa.string()}),
+        "accepted": (accepted, {"key": KEY, "digest": KEY, "fate": pa.string(), "points": pa.bool_()}),
+        "dropped": (dropped, {"row": pa.int64(), "fate": pa.string(), "code": pa.string(), "stands_for": pa.int64()}),
+    }
     with duckdb.connect() as database:
-        for name, rows, columns in (
-            ("rows", prepared, {"row": pa.int64(), "key": KEY, "digest": KEY, "fate": pa.string()}),
-            ("accepted", accepted, {"key": KEY, "digest": KEY}),
-            (
-                "dropped",
-                dropped,
-                {"row": pa.int64(), "fate": pa.string(), "code": pa.string(), "stands_for": pa.int64()},
-            ),
-        ):
-            columns_of = list(zip(*rows, strict=True)) or [()] * len(columns)
-            arrays = [pa.array(values, kind) for values, kind in zip(columns_of, columns.values(), strict=True)]
-            database.from_arrow(pa.table(arrays, names=list(columns))).create(name)
-        return with_unchanged(database.table("rows")).fetchall()
+        for name, (rows, kinds) in tables.items():
+            columns = list(zip(*rows, strict=True)) or [()] * len(kinds)
+            arrays = [pa.array(values, kind) for values, kind in zip(columns, kinds.values(), strict=True)]
+            database.from_arrow(pa.table(arrays, names=list(kinds))).create(name)
+        return left_out(database.table("rows")).fetchall()
 
 
-def test_only_the_same_customer_with_the_same_payload_is_unchanged():
-    prepared = [(0, key(1), key(10), None), (1, key(2), key(20), None), (2, key(3), key(30), None)]
-    assert left_out(prepared, [(key(1), key(10)), (key(2), key(99)), (key(9), key(30))], []) == [
-        (0, "unchanged", None, None)
-    ]
+PLAIN, CREDITS = False, True
+
+
+@pytest.mark.parametrize(
+    ("planned", "remembered", "told"),
+    [
+        ((key(10), PLAIN), (key(10), "accepted", PLAIN), ("unchanged", None)),
+        ((key(10), CREDITS), (key(10), "accepted_with_loss", CREDITS), ("unchanged", None)),
+        ((key(11), PLAIN), (key(10), "accepted", PLAIN), None),
+        ((key(11), PLAIN), (key(10), "accepted", CREDITS), None),
+        ((key(11), CREDITS), (key(10), "accepted", PLAIN), None),
+        ((key(11), CREDITS), (key(10), "accepted", CREDITS), ("invalid", "points.credited_before")),
+        ((key(10), CREDITS), (key(10), "in_doubt", CREDITS), ("in_doubt", "in_doubt.earlier_run")),
+        ((key(11), CREDITS), (key(10), "in_doubt", CREDITS), ("invalid", "points.credited_before")),
+    ],
+)
+def test_what_is_remembered_decides_what_is_sent(planned, remembered, told):
+    digest, points = planned
+    left = found([(0, key(1), digest, points, None)], [(key(1), *remembered)])
+    assert left == ([(0, *told, None)] if told else [])
+
+
+def test_another_customer_with_the_same_payload_is_sent():
+    assert found([(0, key(1), key(10), CREDITS, None)], [(key(2), key(10), "accepted", CREDITS)]) == []
 
 
 def test_a_row_with_a_fate_keeps_it():
-    prepared = [(0, key(1), key(10), "invalid"), (1, key(1), key(10), None), (2, key(1), key(10), None)]
+    prepared = [
+        (0, key(1), key(10), PLAIN, "invalid"),
+        (1, key(1), key(10), PLAIN, None),
+        (2, key(1), key(10), PLAIN, None),
+    ]
     dropped = [(1, "duplicate", "duplicates.another_row", 2)]
-    assert left_out(prepared, [(key(1), key(10))], dropped) == [
+    assert found(prepared, [(key(1), key(10), "accepted", PLAIN)], dropped) == [
         (1, "duplicate", "duplicates.another_row", 2),
         (2, "unchanged", None, None),
     ]
 
 
-def test_nothing_remembered_leaves_everything_to_send():
-    assert left_out([(0, key(1), key(10), None)], [], []) == []
-
-
 def test_equal_payloads_have_equal_digests():
-    told = digests(pa.chunked_array([[b"{}", b"{}"], [b'{"a":1}', None]], pa.binary())).to_pylist()
+    told = digests(pa.array([b"{}", b"{}", b'{"a":1}', None], pa.binary())).to_pylist()
     assert told[0] == told[1] != told[2]
     assert told[3] is None
