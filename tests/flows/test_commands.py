@@ -231,14 +231,14 @@ def test_several_files_are_one_source_in_order(desk):
 def test_processes_and_threads_prepare_the_same_bytes(desk):
     desk.source(250)
     threads = desk.run(run={"part_rows": 100})
-    processes = desk.run(run={"part_rows": 100, "workers": "processes"})
+    processes = desk.run(name="processes", run={"part_rows": 100, "workers": "processes"})
     assert payloads(desk, threads.told["run"]) == payloads(desk, processes.told["run"])
     assert threads.told["rows"] == processes.told["rows"]
 
 
 def test_parts_of_any_size_end_alike(desk):
     desk.source(450)
-    whole, parts = desk.run(), desk.run(run={"part_rows": 100})
+    whole, parts = desk.run(), desk.run(name="parts", run={"part_rows": 100})
     assert (whole.told["rows"], whole.points) == (parts.told["rows"], parts.points)
     assert payloads(desk, whole.told["run"]) == payloads(desk, parts.told["run"])
     assert len(list(desk.of(parts).glob("rows/*"))) == 5

@@ -83,10 +83,11 @@ def test_silence_beyond_the_time_limit_is_doubt(desk_with):
 
 
 def test_a_throttled_run_waits_and_loses_nothing(desk_with):
-    desk = desk_with(requests_per_minute=5, window_s=1.0)
-    desk.source(40)
+    # However slow the machine: one request in each two seconds cannot be the pace of four workers.
+    desk = desk_with(requests_per_minute=1, window_s=2.0)
+    desk.source(20)
     run = desk.run(limits={"in_flight": 4})
-    assert (run.exit_code, run.sent) == (0, {"accepted": 40})
+    assert (run.exit_code, run.sent) == (0, {"accepted": 20})
     assert run.told["requests"]["throttled"] > 0
     assert desk.agrees(run)
 
