@@ -21,10 +21,11 @@ from connectors.lines import Limits
 from connectors.parquet import open_parquet
 from connectors.unpack import PackedFile, member_suffix, unreadable
 from schemas.errors import SourceError, raise_all
-from schemas.job import Table
-from schemas.rows import RawRows, SourceFile
+from schemas.job import Csv, Table
+from schemas.rows import OURS, RawRows, SourceFile
 
 HASH_BYTES = 1 << 20
+HEADER_BYTES = 1 << 20
 LIMITS = Limits()
 
 
@@ -135,8 +136,18 @@ def _open(path: Path, table: Table, name: str, limits: Limits) -> _Stamped:
     file = PackedFile(path, label, packing)
     if packing == "zip" and not suffix and table.format is None:
         suffix = member_suffix(file)
+    source = SourceFile(path, state[0], digest)
+    if suffix == ".csv" and not packing and _is_rejected(path):
+        return _Stamped(source, state, label, open_delimited(file, Csv(), ",", limits))
     kind = table.format or format_of(suffix, label)
-    return _Stamped(SourceFile(path, state[0], digest), state, label, _opened(file, kind, table, limits))
+    return _Stamped(source, state, label, _opened(file, kind, table, limits))
+
+
+def _is_rejected(path: Path) -> bool:
+    """Whether this is a rejected.csv: commas and UTF-8, whatever the source it came from was written in."""
+    with path.open("rb") as file:
+        header = file.readline(HEADER_BYTES).rstrip(b"\r\n").replace(b'"', b"")
+    return header.endswith(",".join(OURS).encode())
 
 
 def _opened(file: PackedFile, kind: str, table: Table, limits: Limits) -> OpenedFile:

@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from schemas.rows import OURS
+
 RESULTS = pa.schema(
     [
         ("file", pa.string()),
@@ -34,8 +36,7 @@ class Results:
         # A run that goes on is closed again, from its first row.
         shutil.rmtree(folder / UNREADABLE_FOLDER, ignore_errors=True)
         self._results = pq.ParquetWriter(_private(folder / "results.parquet"), RESULTS, compression="zstd")
-        ours = ["_fate", "_code", "_reason", "_file", "_line"]
-        schema = pa.schema([(name, pa.string()) for name in [*source_columns, *ours]])
+        schema = pa.schema([(name, pa.string()) for name in [*source_columns, *OURS]])
         self._rejected = pyarrow.csv.CSVWriter(_private(folder / "rejected.csv"), schema)
 
     def __enter__(self) -> "Results":
@@ -51,10 +52,7 @@ class Results:
 
     def reject(self, rows: pa.Table) -> None:
         """Rows as they stood in the source, with fate, code, reason, file and line behind them."""
-        self._rejected.write_table(rows.rename_columns(self._rejected_names(rows)))
-
-    def _rejected_names(self, rows: pa.Table) -> list[str]:
-        return list(rows.column_names)
+        self._rejected.write_table(rows)
 
     def unreadable(self, file: str, raw: bytes) -> None:
         """Lines that are no rows, byte for byte, below the name of the file they came from."""

@@ -14,9 +14,9 @@ from connectors.lines import in_batches
 from connectors.spool import UNREADABLE, Part, Spool
 from flows.hands import Audience, Workers
 from schemas.job import Job
-from schemas.rows import RawRows, Unreadable
+from schemas.rows import OURS, RawRows, Unreadable
 from schemas.runs import Change, Origin
-from transforms.columns import OURS, Place, resolve
+from transforms.columns import Place, resolve
 from transforms.customers import Changes
 from transforms.filters import read_filter
 from transforms.frames import frame_of, gathered

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+# What rejected.csv carries behind the source's own columns; when it is loaded again, these are not the customer's.
+OURS = ("_fate", "_code", "_reason", "_file", "_line")
+
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:

@@ -7,9 +7,6 @@ from schemas.errors import SourceError, raise_all
 
 Place = tuple[str, int]  # table, place of the column in it
 
-# What a rejected file brings along when it is loaded again; these are ours, not the customer's.
-OURS = ("_fate", "_code", "_reason", "_file", "_line")
-
 
 def resolve(
     wanted: Iterable[tuple[str, str]], tables: Mapping[str, tuple[str, ...]], keys: Mapping[str, str]

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from schemas.codes import explain
 from schemas.outcomes import Fate
 from schemas.reasons import Meaning, explain_ours
+from schemas.rows import OURS
 from schemas.runs import Example, Reason
 from transforms.masking import mask
 from transforms.outcomes import count_reasons, first_of_each, reasons
@@ -51,7 +52,7 @@ def rejected_of(
         named,
         lines.column("line").cast(pa.string()),
     ]
-    return pa.Table.from_arrays([*values, *ours], [*columns, "_fate", "_code", "_reason", "_file", "_line"])
+    return pa.Table.from_arrays([*values, *ours], [*columns, *OURS])
 
 
 def _sentences(codes: str | None, operation: Operation) -> str:

@@ -189,3 +189,31 @@ def test_a_corrected_rejected_file_is_loaded_by_the_same_job(sample):
     told = json.loads(sample.run(sample.words.replace(str(CUSTOMERS), str(corrected))).stdout)
     assert (told["rows"]["read"], told["rows"]["accepted"], told["rows"]["refused"]) == (48, 1, 15)
     assert sample.books.writes_of("externalId", damaged[0].strip()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "csv"),
+    [
+        ("customers.csv", {"delimiter": ";", "encoding": "cp1252", "skip_rows": 1}),
+        (
+            "customers.csv",
+            {"delimiter": ";", "columns": ["member_no", "phone", "first_name", "points"], "skip_rows": 2},
+        ),
+        ("customers.tsv", {}),
+    ],
+)
+def test_rejected_rows_load_again_whatever_their_source_was_like(desk, name, csv):
+    between = "\t" if name.endswith("tsv") else ";"
+    lines = [["exported today"]] * ("skip_rows" in csv) + [["member_no", "phone", "first_name", "points"]]
+    lines += [["C-1", "9845000001", "Zoë", "1"], ["C-2", "98450", "Renée", "2"]]
+    text = "".join(between.join(line) + "\n" for line in lines)
+    desk.write(name, text.encode(csv.get("encoding", "utf-8")))
+    desk.sandbox.preload(["C-1", "C-2"])
+    job = {"csv": csv, "files": name}
+    required = {"identifiers": {"mobile": {"column": "phone", "required": True}}}
+    first = desk.run(source={"customers": job}, map=required)
+    assert first.sent == {"accepted": 1, "invalid": 1}
+    rejected = (desk.of(first) / "rejected.csv").read_text(encoding="utf-8")
+    desk.write("corrected.csv", rejected.replace("98450", "9845000002"))
+    assert desk.run(source={"customers": job | {"files": "corrected.csv"}}, map=required).sent == {"accepted": 1}
+    assert desk.books.customer("externalId", "C-2").profiles[0].first_name == "Renée"
