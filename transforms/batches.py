@@ -7,11 +7,14 @@ what is sent again without harm must not be held back by what is not.
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.batches import Batch
 from schemas.replies import Sent
+
+BRACKETS = 2
 
 
 def sendable(prepared: pa.Table, *taken_out: pa.Table) -> pa.Table:
@@ -64,15 +67,35 @@ def cut(parts: Iterable[pa.Table], max_rows: int, max_bytes: int, numbers: Itera
 
 def count_batches(parts: Iterable[pa.Table], max_rows: int, max_bytes: int) -> int:
     """How many bodies `cut` makes; `parts` have `points` and `size` (bytes) and need no payloads."""
-    sealed, rows, size_bytes = 0, {False: 0, True: 0}, {False: 2, True: 2}
+    counts = {points: _Count(max_rows, max_bytes) for points in (False, True)}
     for part in parts:
-        columns = (part.column(name).to_pylist() for name in ("size", "points"))
-        for alone, points in zip(*columns, strict=True):
-            if rows[points] and (rows[points] == max_rows or size_bytes[points] + alone + 1 > max_bytes):
-                sealed, rows[points], size_bytes[points] = sealed + 1, 0, 2
-            size_bytes[points] += alone + (1 if rows[points] else 0)
-            rows[points] += 1
-    return sealed + sum(held > 0 for held in rows.values())
+        points, sizes = part.column("points").to_numpy(), part.column("size").to_numpy().astype(np.int64)
+        counts[True].add(sizes[points])
+        counts[False].add(sizes[~points])
+    return sum(count.sealed + (count.rows > 0) for count in counts.values())
+
+
+class _Count:
+    """Bodies of one stream, counted a body at a time and not a row at a time."""
+
+    def __init__(self, max_rows: int, max_bytes: int) -> None:
+        self.max_rows, self.max_bytes = max_rows, max_bytes
+        self.sealed, self.rows, self.size_bytes = 0, 0, BRACKETS
+
+    def add(self, sizes: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> None:
+        ends = np.cumsum(sizes + 1)  # each payload with the comma before it, which the first of a body lacks
+        at = 0
+        while at < len(sizes):
+            room = self.max_bytes - self.size_bytes + (self.rows == 0)
+            done = int(ends[at - 1]) if at else 0
+            fits = min(int(np.searchsorted(ends, done + room, side="right")) - at, self.max_rows - self.rows)
+            if fits == 0:
+                assert self.rows, "a payload that fits in no body has been made invalid before"
+                self.sealed, self.rows, self.size_bytes = self.sealed + 1, 0, BRACKETS
+                continue
+            self.size_bytes += int(ends[at + fits - 1]) - done - (self.rows == 0)
+            self.rows += fits
+            at += fits
 
 
 def split(batch: Batch, sizes: Sequence[int], numbers: Iterator[int]) -> Iterator[Batch]:
