@@ -33,8 +33,8 @@ lock:  ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev \
 		pyproject.toml -o requirements.lock
 
-clean:  ## remove what the other targets made, past runs too
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis data/runs benchmarks/work
+clean:  ## remove what the other targets made; past runs stay: their ledger knows who got points
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/work
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/installed: requirements.lock pyproject.toml

@@ -174,12 +174,26 @@ class Ledger:
                 columns = zip(zip(*some, strict=True), ACCEPTED.types, strict=True)
                 yield pa.table([pa.array(values, kind) for values, kind in columns], schema=ACCEPTED)
 
-    def unfinished(self, job: str) -> str | None:
-        """A run of the job that is being sent, or was killed while it was."""
-        wanted = sa.select(runs.c.run).where(runs.c.job == job, runs.c.state == RunState.DELIVERING)
+    def unfinished(self, job: str, other_than: str = "") -> str | None:
+        """Another run of the job that is being sent, or was killed while it was."""
+        delivering = (runs.c.state == RunState.DELIVERING) & (runs.c.run != other_than)
+        wanted = sa.select(runs.c.run).where(runs.c.job == job, delivering)
         with self._reading() as connection:
             found: str | None = connection.scalar(wanted.limit(1))
         return found
+
+    def may_have_credited(self, run: str) -> bool:
+        """Whether a batch with points left, whatever came of it."""
+        left = batches.c.points & (batches.c.state != BatchState.PLANNED)
+        wanted = sa.select(sa.func.count()).where(batches.c.run_no == self._number(run), left)
+        with self._reading() as connection:
+            return bool(connection.scalar(wanted))
+
+    def sent_since(self, moment_utc: datetime) -> list[datetime]:
+        """When requests of any run of this home left; they count towards the API's allowance."""
+        wanted = sa.select(batches.c.sent_at_us).where(batches.c.sent_at_us >= microseconds(moment_utc))
+        with self._reading() as connection:
+            return [moment(at_us) for at_us in connection.scalars(wanted)]
 
     def next_batch(self, run: str) -> int:
         """A number that no batch of the run has had, from 1."""
@@ -227,8 +241,11 @@ def _record_of(row: Any) -> RunRecord:
 
 def open_engine(path: Path) -> sa.Engine:
     """The file made if there is none: for its owner's eyes only, and durable at every commit."""
-    with told_plainly(path):
+    try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise WrongInput(f"{path.parent}: cannot be the home: {error.strerror}; choose another --home") from None
+    with told_plainly(path):
         # SQLite gives its -wal and -shm files the mode of the database.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         path.chmod(0o600)

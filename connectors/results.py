@@ -1,14 +1,15 @@
 """What a run leaves for people and machines: results, rejected rows, unreadable lines, reports; all 0600."""
 
 import os
-import shutil
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from itertools import chain, count
+from pathlib import Path, PurePath
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from connectors.unpack import PACKINGS
 from schemas.rows import OURS
 
 RESULTS = pa.schema(
@@ -26,6 +27,8 @@ RESULTS = pa.schema(
     ]
 )
 UNREADABLE_FOLDER = "unreadable-lines"
+# File systems take 255 bytes; a number may come in front.
+NAME_BYTES = 240
 
 
 class Results:
@@ -34,7 +37,7 @@ class Results:
     def __init__(self, folder: Path, source_columns: Sequence[str]) -> None:
         self.folder = folder
         # A run that goes on is closed again, from its first row.
-        shutil.rmtree(folder / UNREADABLE_FOLDER, ignore_errors=True)
+        self._lines = UnreadableLines(folder)
         self._results = pq.ParquetWriter(_private(folder / "results.parquet"), RESULTS, compression="zstd")
         schema = pa.schema([(name, pa.string()) for name in [*source_columns, *OURS]])
         self._rejected = pyarrow.csv.CSVWriter(_private(folder / "rejected.csv"), schema)
@@ -55,11 +58,36 @@ class Results:
         self._rejected.write_table(rows)
 
     def unreadable(self, file: str, raw: bytes) -> None:
-        """Lines that are no rows, byte for byte, below the name of the file they came from."""
-        folder = self.folder / UNREADABLE_FOLDER
-        folder.mkdir(mode=0o700, exist_ok=True)
-        with _private(folder / file).open("ab") as opened:
+        """A line that is no row, below the name of the file it came from."""
+        self._lines.write(file, raw)
+
+
+class UnreadableLines:
+    """Lines that are no rows, byte for byte, file by file; each file is begun anew at its first line."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / UNREADABLE_FOLDER
+        self._begun: set[str] = set()
+
+    def write(self, name: str, raw: bytes) -> None:
+        """Add a line to one of the files; `name` is one of `plain_names`."""
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        with _private(self._folder / name).open("ab" if name in self._begun else "wb") as opened:
             opened.write(raw)
+        self._begun.add(name)
+
+
+def plain_names(names: Iterable[str]) -> list[str]:
+    """What plain text of these files is called in one folder: no path, no packing; of equal names, later ones count."""
+    taken: dict[str, None] = {}
+    for name in names:
+        packed = PurePath(name).suffix.lower() in PACKINGS
+        plain = (name[: -len(PurePath(name).suffix)] if packed else name).replace("/", "__")
+        while len(os.fsencode(plain)) > NAME_BYTES:
+            plain = plain[1:]
+        free = (each for each in chain([plain], (f"{n}-{plain}" for n in count(2))) if each not in taken)
+        taken[next(free)] = None
+    return list(taken)
 
 
 def write_text(path: Path, text: str) -> None:

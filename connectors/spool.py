@@ -12,7 +12,6 @@ private (0700): it holds customers until `purge`.
 """
 
 import errno
-import fcntl
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.ledger import ACCEPTED
-from schemas.errors import Stopped, WrongInput
+from schemas.errors import Stopped
 
 UNREADABLE = pa.schema([("file", pa.int32()), ("line", pa.int64()), ("code", pa.string()), ("raw", pa.binary())])
 DROPPED = pa.schema([("row", pa.int64()), ("fate", pa.string()), ("code", pa.string()), ("stands_for", pa.int64())])
@@ -140,20 +139,6 @@ class Spool:
         with private(self.folder / "accepted.parquet") as file, pq.ParquetWriter(file, ACCEPTED) as writer:
             for some in remembered:
                 writer.write_table(some)
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Let no other process of this machine send this run; a dead process lets go.
-
-        Raises:
-            WrongInput: another process is at it.
-        """
-        with os.fdopen(os.open(self.folder / "lock", os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise WrongInput(f"run {self.folder.name}: another process is sending it; wait for its end") from None
-            yield
 
     def database(self) -> duckdb.DuckDBPyConnection:
         """DuckDB for questions about whole tables: it spills to the run's folder and keeps nothing."""

@@ -36,7 +36,7 @@ def close_run(
     """Give every row its fate, part by part; `seen` is shown each closed part."""
     reasons = Reasons(job.destination.operation)
     totals = []
-    for part, closed in _closed_parts(spool, prepared.parts, answers):
+    for part, closed in closed_parts(spool, prepared.parts, answers):
         totals.append(tally(closed))
         reasons.add(closed, _files(source), partial(_customers, source, spool, part, job.key_column))
         if seen is not None:
@@ -45,10 +45,11 @@ def close_run(
 
 
 def _files(source: Source) -> list[str]:
-    return [file.path.name for file in source.tables[source.lead].files]
+    return source.names(source.lead)
 
 
-def _closed_parts(spool: Spool, parts: Sequence[Part], answers: Answers) -> Iterator[tuple[Part, pa.Table]]:
+def closed_parts(spool: Spool, parts: Sequence[Part], answers: Answers) -> Iterator[tuple[Part, pa.Table]]:
+    """Each part with a fate for every row."""
     for part in parts:
         also = [name for name in spool.names("prepared", part) if name.startswith(_MORE)]
         prepared = spool.read("prepared", part, [*_META, *also])
@@ -70,5 +71,7 @@ def write_rows(results: Results, job: Job, source: Source, spool: Spool, part: P
     results.write(results_of(closed, files))
     columns = source.columns(source.lead)
     results.reject(rejected_of(closed, spool.read("rows", part), columns, files, job.destination.operation))
-    for line in spool.read("unreadable", part).to_pylist():
-        results.unreadable(files[line["file"]], line["raw"])
+    if part.unreadable:
+        kept = source.kept_names(source.lead)
+        for line in spool.read("unreadable", part).to_pylist():
+            results.unreadable(kept[line["file"]], line["raw"])

@@ -146,7 +146,7 @@ def check(job_file: Path, told: Told) -> None:
             "job": job.name,
             "ok": True,
             "tables": {
-                name: {"files": [f.path.name for f in t.files], "columns": list(source.columns(name))}
+                name: {"files": list(source.names(name)), "columns": list(source.columns(name))}
                 for name, t in source.tables.items()
             },
             "unused_columns": unused,

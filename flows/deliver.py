@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -32,8 +32,10 @@ from transforms.replies import read_reply
 
 Result = TypeVar("Result")
 FINAL = (Verdict.ANSWERED, Verdict.REFUSED, Verdict.TOO_LARGE, Verdict.IN_DOUBT)
+MINUTE = timedelta(minutes=1)
 # Batches read ahead of the workers; a batch is at most limits.bytes_per_request.
 AHEAD = 8
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PUT_OFF_S = 1.0  # longer with each time that a row is put off
 
 
@@ -80,6 +82,7 @@ class _Run:
     counts: _Counts = field(default_factory=_Counts)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     trouble: BulkloadError | None = None
+    most_rows: int = 1_000_000  # a request; learned when the API finds one too large
 
     def stop(self, trouble: BulkloadError) -> None:
         """The first reason counts."""
@@ -104,7 +107,14 @@ def deliver(
 
     `numbers` gives the batches' numbers, and goes on for those that are made of others.
     """
-    return asyncio.run(_deliver(job, batches, numbers, ledger, run, audience))
+    before = {name: signal.getsignal(name) for name in SIGNALS}
+    try:
+        return asyncio.run(_deliver(job, batches, numbers, ledger, run, audience))
+    finally:
+        # The loop leaves the default behind, which would end the process before its report.
+        for name, handler in before.items():
+            with suppress(ValueError):
+                signal.signal(name, handler)
 
 
 async def _deliver(
@@ -112,6 +122,9 @@ async def _deliver(
 ) -> Delivery:
     async with BulkApi(job.destination, job.limits) as api, Scribe(ledger, run) as scribe:
         shared = _Run(job, api, Pacer(job.limits.requests_per_minute), scribe, audience, numbers)
+        # What an earlier process sent counts towards this minute.
+        now_utc = datetime.now(UTC)
+        shared.pacer.prime([(now_utc - at).total_seconds() for at in ledger.sent_since(now_utc - MINUTE)])
         _heed_signals(shared)
         queue: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=AHEAD)
         async with asyncio.TaskGroup() as group:
@@ -137,7 +150,7 @@ def _as_told(shared: _Run) -> BulkloadError | None:
 
 def _heed_signals(shared: _Run) -> None:
     loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
+    for name in SIGNALS:
         # Only the main thread may; elsewhere (a worker of Prefect) whoever owns the process stops it.
         with suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(
@@ -165,6 +178,10 @@ async def _work(shared: _Run, queue: asyncio.Queue[Batch | None]) -> None:
 async def _guarded(shared: _Run, batch: Batch) -> None:
     """After a stop, batches are taken and left: the feeder is never kept waiting for room."""
     if shared.stopping.is_set():
+        return
+    if len(batch.rows) > shared.most_rows:
+        for half in halves(batch, shared.numbers):
+            await _guarded(shared, half)
         return
     try:
         await _bring(shared, batch)
@@ -234,7 +251,7 @@ def _read(job: Job, batch: Batch, sending: Sending) -> BatchReply:
         case NoAnswer(why):
             return BatchReply(Verdict.IN_DOUBT, f"no_answer: {why}")
         case Answer(status=status, body=body):
-            return read_reply(status, body, sent_of(batch), job.destination.operation)
+            return read_reply(status, body, sent_of(batch), job.destination.operation, points=batch.points)
 
 
 async def _wait(shared: _Run, verdict: Verdict, wait_s: float) -> None:
@@ -257,6 +274,8 @@ async def _record(shared: _Run, batch: Batch, attempt: int, sending: Sending, re
     shared.counts.rows += 0 if unsettled else len(batch.rows) - len(again)
     shared.audience.advance(shared.counts.rows, f"{shared.counts.sent:,} requests")
     shared.afterwards += alone(batch, again, shared.numbers) if again else []
+    if reply.verdict is Verdict.TOO_LARGE:
+        shared.most_rows = min(shared.most_rows, max(1, len(batch.rows) - 1))
     if unsettled:
         # Only definite refusals are halved: nothing of them was applied.
         for half in halves(batch, shared.numbers):

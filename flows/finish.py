@@ -41,7 +41,7 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
 
         def seen(part: Part, rows: pa.Table) -> None:
             write_rows(results, load.job, load.source, load.spool, part, rows)
-            load.ledger.remember(load.name, load.job.name, remembered(rows), datetime.now(UTC))
+            load.ledger.remember(load.name, load.job.memory, remembered(rows), datetime.now(UTC))
 
         closed = close_run(load.job, load.source, load.spool, prepared, load.answers, seen)
     load.seconds["report"] = time.monotonic() - began
@@ -52,7 +52,7 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
         state="stopped" if delivery.trouble else "done", exit_code=code,
         started=load.started.isoformat(timespec="seconds"), finished=now(load.job).isoformat(timespec="seconds"),
         destination=made.destination, operation=made.operation,
-        totals=closed.totals, requests=delivery.requests, requests_per_minute=made.requests_per_minute,
+        totals=closed.totals, requests=delivery.requests + load.earlier, requests_per_minute=made.requests_per_minute,
         seconds=load.seconds, reasons=closed.reasons, changes=made.changes, origins=made.origins,
         ticks=delivery.ticks, unmatched=made.unmatched,
         stopped_because=str(delivery.trouble or ""), files=_files(load.spool.folder),

@@ -11,17 +11,20 @@ import pyarrow as pa
 from connectors.files import Reading, open_table
 from connectors.joins import join, write_joining
 from connectors.lines import in_batches
+from connectors.results import UnreadableLines, plain_names
 from connectors.spool import UNREADABLE, Part, Spool
 from flows.hands import Audience, Workers
 from schemas.job import Job
 from schemas.rows import OURS, RawRows, Unreadable
 from schemas.runs import Change, Origin
+from transforms.characters import EDGES
 from transforms.columns import Place, resolve
 from transforms.customers import Changes
 from transforms.filters import read_filter
 from transforms.frames import frame_of, gathered
 from transforms.mapping import askers, locale_of, template_of
 from transforms.prepared import Recipe, prepare_slices
+from transforms.results import told_apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,18 @@ class Source:
     def columns(self, table: str) -> tuple[str, ...]:
         """A table's columns, without those that a rejected file brings along."""
         return tuple(column for column in self.tables[table].columns if column not in OURS)
+
+    def names(self, table: str) -> list[str]:
+        """A table's files as people are told of them, in reading order."""
+        return told_apart([file.path for file in self.tables[table].files])
+
+    def kept_names(self, table: str) -> list[str]:
+        """What the unreadable lines of a table's files are kept under; all tables share one folder."""
+        shown = [
+            (each, name if each == self.lead else f"{each}-{name}") for each in self.tables for name in self.names(each)
+        ]
+        kept = plain_names(name for _, name in shown)
+        return [name for (each, _), name in zip(shown, kept, strict=True) if each == table]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +105,7 @@ def prepare_run(
 ) -> PreparedRun:
     """Pull the source into parts and prepare each; parts of a single table are prepared while it is read."""
     audience.stage("prepare")
+    _keep_little()
     read: Counter[tuple[str, int]] = Counter()
     pulled = pull(source, spool, job.run.part_rows, limit, read)
     joined = tuple(name for name, table in job.source.items() if table.join is not None)
@@ -181,22 +197,30 @@ def _unreadable(lines: list[Unreadable]) -> pa.Table:
 
 def _join(job: Job, source: Source, spool: Spool, parts: list[Part], name: str, read: Counter[tuple[str, int]]) -> int:
     """Spool a joined table and match it; returns its rows and lines without a leading row."""
-    first_row = unreadable = 0
-    batches = _counted(source.tables[name].batches(), name, read)
+    batches = _kept(_counted(source.tables[name].batches(), name, read), spool, source.kept_names(name))
+    rows = 0
     for number, group in enumerate(_grouped(batches, job.run.part_rows)):
-        held = list(group)
-        rows = gathered(held, first_row, drop=OURS)
-        write_joining(spool, name, number, rows)
-        first_row += rows.num_rows
-        unreadable += sum(len(batch.unreadable) for batch in held)
+        held = gathered(list(group), rows, drop=OURS)
+        write_joining(spool, name, number, held)
+        rows += held.num_rows
+    unreadable = sum(read[name, place] for place in range(len(source.tables[name].files))) - rows
     if not parts:
-        return first_row + unreadable
-    if not first_row:
+        return rows + unreadable
+    if not rows:
         write_joining(spool, name, 0, gathered([_no_rows(source.tables[name].columns)], 0, drop=OURS))
     on = job.source[name].join
     assert on is not None
     keys = (source.places[f"{source.lead}.{on.on}"][1], source.places[f"{name}.{on.on}"][1])
-    return unreadable + join(spool, parts, name, len(source.columns(name)), keys)
+    return unreadable + join(spool, parts, name, len(source.columns(name)), keys, EDGES)
+
+
+def _kept(batches: Iterator[RawRows], spool: Spool, names: Sequence[str]) -> Iterator[RawRows]:
+    """A joined table's lines that are no rows are kept as they are met: they belong to no part."""
+    kept = UnreadableLines(spool.folder)
+    for batch in batches:
+        for line in batch.unreadable:
+            kept.write(names[line.file], line.raw)
+        yield batch
 
 
 def _no_rows(columns: Sequence[str]) -> RawRows:
@@ -206,8 +230,7 @@ def _no_rows(columns: Sequence[str]) -> RawRows:
 
 def prepare_part(work: PartWork) -> tuple[Part, Changes]:
     """Prepare one part from its files; runs in any thread, process or machine that sees the run's folder."""
-    # Arrow's own allocators keep what each thread has freed; the system's gives it back when asked to.
-    pa.set_memory_pool(pa.system_memory_pool())
+    _keep_little()
     spool = Spool(work.folder)
     read = partial(_read, spool, work)
     prepared, changes = prepare_slices(*frame_of(work.places, work.lead, work.joined, read), work.recipe)
@@ -215,6 +238,11 @@ def prepare_part(work: PartWork) -> tuple[Part, Changes]:
     spool.write_slices("prepared", work.part, _beside(where, prepared))
     pa.default_memory_pool().release_unused()
     return work.part, changes
+
+
+def _keep_little() -> None:
+    """Arrow's own allocators keep what each thread has freed; the system's gives it back when asked to."""
+    pa.set_memory_pool(pa.system_memory_pool())
 
 
 def _read(spool: Spool, work: PartWork, table: str, columns: list[str]) -> pa.Table:
@@ -245,9 +273,9 @@ def recipe_of(job: Job, today: str, salt: bytes) -> Recipe:
 
 def _origins(source: Source, read: Counter[tuple[str, int]]) -> tuple[Origin, ...]:
     return tuple(
-        Origin(table, file.path.name, file.size_bytes, file.sha256, read[table, place])
+        Origin(table, name, file.size_bytes, file.sha256, read[table, place])
         for table, reading in source.tables.items()
-        for place, file in enumerate(reading.files)
+        for place, (file, name) in enumerate(zip(reading.files, source.names(table), strict=True))
     )
 
 

@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -34,9 +35,14 @@ class Home:
         file = self.folder / "hash.key"
         if not file.exists():
             self.folder.mkdir(parents=True, mode=0o700, exist_ok=True)
-            descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-            with os.fdopen(descriptor, "wb") as opened:
+            made = self.folder / f"hash.key.{os.getpid()}"
+            with os.fdopen(os.open(made, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as opened:
                 opened.write(secrets.token_bytes(32))
+                os.fsync(opened.fileno())
+            # Of two processes that start at once, the first one's key stays.
+            with suppress(FileExistsError):
+                os.link(made, file)
+            made.unlink()
         return file.read_bytes()
 
 

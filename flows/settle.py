@@ -26,7 +26,7 @@ def settle(
         with spool.database() as database:
             parts = spool.relation(database, "prepared")
             spool.write_dropped(duplicates(parts, job.rules.duplicates.keep))
-            spool.write_accepted(ledger.remembered(job.name, by_others_than=run))
+            spool.write_accepted(ledger.remembered(job.memory, by_others_than=run))
             spool.view(database, "dropped")
             spool.view(database, "accepted")
             spool.write_dropped(left_out(parts))

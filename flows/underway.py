@@ -15,6 +15,7 @@ from flows.prepare import PreparedRun, Source
 from flows.settings import Home
 from schemas.errors import WrongInput
 from schemas.job import Job
+from schemas.runs import Requests
 
 
 @dataclass
@@ -29,6 +30,7 @@ class Load:
     started: datetime
     spool: Spool
     seconds: dict[str, float] = field(default_factory=dict)
+    earlier: Requests = field(default_factory=Requests)  # of a process that began this run and stopped
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

@@ -250,6 +250,12 @@ class Job(Strict):
         return self
 
     @property
+    def memory(self) -> str:
+        """What the ledger remembers accepted customers under: another organisation has accepted nothing yet."""
+        to = self.destination
+        return " ".join((self.name, to.host or to.url or "", to.source, to.account_id or "")).strip()
+
+    @property
     def key_column(self) -> str:
         """The column that tells customers apart: `key`, else the first mapped identifier's."""
         if self.key is not None:

@@ -26,8 +26,8 @@ class Fate(StrEnum):
 
     @property
     def rejected(self) -> bool:
-        """The row belongs into `rejected.csv`: a person may correct it and send it again."""
-        return self in (Fate.UNREADABLE, Fate.INVALID, Fate.CONFLICT, Fate.REFUSED)
+        """The row belongs into `rejected.csv`, to be corrected and sent again; a line that is no row cannot."""
+        return self in (Fate.INVALID, Fate.CONFLICT, Fate.REFUSED)
 
 
 @dataclass(frozen=True, slots=True)

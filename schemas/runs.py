@@ -69,6 +69,10 @@ class Requests:
     throttled: int = 0
     looked_up: int = 0
 
+    def __add__(self, other: "Requests") -> "Requests":
+        """Of two processes that sent one run, one after the other."""
+        return Requests(*(getattr(self, name) + getattr(other, name) for name in Requests.__dataclass_fields__))
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:
@@ -96,7 +100,7 @@ class Plan:
     origins: tuple[Origin, ...]
     reasons: tuple[Reason, ...]
     changes: tuple[Change, ...]
-    unmatched: Mapping[str, int]  # rows of a joined table that no leading row asked for, per table
+    unmatched: Mapping[str, int]  # rows of a joined table that no leading row asked for, and its broken lines
     digest: str  # of the job file and the source; `deliver` refuses a plan whose input changed
 
     def as_json(self) -> dict[str, Any]:
@@ -145,7 +149,7 @@ class RunReport:
     changes: tuple[Change, ...]  # most rows first
     origins: tuple[Origin, ...]
     ticks: tuple[Tick, ...]
-    unmatched: Mapping[str, int] = field(default_factory=dict)
+    unmatched: Mapping[str, int] = field(default_factory=dict)  # as in `Plan`
     stopped_because: str = ""  # one sentence; empty when the run came to its end
     files: Mapping[str, str] = field(default_factory=dict)
 
@@ -165,6 +169,7 @@ class RunReport:
             "requests": {name: getattr(self.requests, name) for name in Requests.__dataclass_fields__},
             "seconds": {stage: round(seconds, 1) for stage, seconds in self.seconds.items()},
             "reasons": [reason_json(reason) for reason in self.reasons],
+            **({"unmatched": unmatched} if (unmatched := unmatched_json(self.unmatched)) else {}),
             "files": dict(self.files),
             **({"stopped_because": self.stopped_because} if self.stopped_because else {}),
         }
@@ -182,6 +187,11 @@ def points_json(totals: Totals) -> dict[str, dict[str, int]]:
         | {fate.value: points for fate in Fate if (points := totals.points[programme].get(fate, 0))}
         for programme, read in totals.points_read.items()
     }
+
+
+def unmatched_json(unmatched: Mapping[str, int]) -> dict[str, int]:
+    """Per joined table the rows that were not used; tables without any are left out."""
+    return {table: rows for table, rows in unmatched.items() if rows}
 
 
 def reason_json(reason: Reason) -> dict[str, Any]:

@@ -11,11 +11,11 @@ _LEFT_OUT = """
     select row, fate, code, stands_for from dropped
     union all
     select row,
-           case when digest <> was_digest then 'invalid'
-                when was = 'in_doubt' then 'in_doubt'
+           case when was = 'in_doubt' then 'in_doubt'
+                when digest <> was_digest then 'invalid'
                 else 'unchanged' end as fate,
-           case when digest <> was_digest then 'points.credited_before'
-                when was = 'in_doubt' then 'in_doubt.earlier_run' end as code,
+           case when was = 'in_doubt' then 'in_doubt.earlier_run'
+                when digest <> was_digest then 'points.credited_before' end as code,
            null as stands_for
     from (select row, key, digest, points from prepared where fate is null) as planned
     anti join dropped using (row)
@@ -34,8 +34,8 @@ def digests(payloads: pa.Array) -> pa.Array:
 def left_out(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     """What is not sent, or not sent again: `row, fate, code, stands_for`, ordered by row.
 
-    The same payload as the last one accepted is unchanged; as the last one in doubt, it still is in doubt.
-    Another payload of a customer who has been credited does not credit a second time: it is invalid.
+    The same payload as the last one accepted is unchanged. A customer whose last credit is in doubt still is in
+    doubt, and one who has been credited is not credited by another payload a second time: that is invalid.
 
     `prepared` has `row, key, digest, points, fate`; its database has the views `dropped` and `accepted`
     (`key, digest, fate, points`: what is remembered of each customer).

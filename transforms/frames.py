@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,7 +24,7 @@ def gathered(batches: Sequence[RawRows], first_row: int, drop: Iterable[str]) ->
     return pa.table(
         {
             **columns,
-            "row": pa.array(range(first_row, first_row + rows), pa.int64()),
+            "row": pa.array(np.arange(first_row, first_row + rows)),
             "file": pa.chunked_array(files, pa.int32()),
             "line": pa.chunked_array([batch.lines for batch in batches], pa.int64()),
         }

@@ -16,17 +16,18 @@ _RANK = {
 }
 # Few customers have several rows: only those are ranked, so that memory does not grow with the file.
 _SEVERAL = """
-    with clean as (select row, key, "order" from prepared where fate is null),
-         several as (select key from clean group by key having count(*) > 1),
-         rivals as (select clean.* from clean semi join several using (key))
+    with told as (select row, key, "order", fate from prepared
+                  where key is not null and coalesce(fate, 'invalid') = 'invalid'),
+         several as (select key from told group by key having count(*) > 1),
+         rivals as (select told.* from told semi join several using (key))
 """
 _ALL_INVALID = """
     select row, 'invalid' as fate, 'duplicates.several_rows' as code, null::bigint as stands_for
-    from rivals order by row
+    from rivals where fate is null order by row
 """
 _STANDS_FOR = """
     select row, 'duplicate' as fate, 'duplicates.another_row' as code, first_value(row) over ({rank}) as stands_for
-    from rivals qualify row_number() over ({rank}) > 1 order by row
+    from rivals qualify row_number() over ({rank}) > 1 and fate is null order by row
 """
 
 
@@ -49,8 +50,9 @@ def duplicates(
 ) -> duckdb.DuckDBPyRelation:
     """Rows another row stands for: `row, fate, code, stands_for`, ordered by row.
 
-    `prepared` has `row, key, order, fate`; only rows without a fate yet compete. Under `none` all rows of
-    such a customer are invalid, and nobody stands for them.
+    `prepared` has `row, key, order, fate`. An invalid row competes too: where the latest word of a customer is
+    wrong, an older one (and its points) must not be sent in its place. Under `none` all rows of such a
+    customer are invalid, and nobody stands for them.
     """
     chosen = _ALL_INVALID if keep == "none" else _STANDS_FOR.format(rank=_RANK[keep])
     found = prepared.query("prepared", _SEVERAL + chosen)

@@ -10,10 +10,11 @@ from schemas.codes import NO_CODE, CodeClass, Operation
 from schemas.outcomes import BatchReply, Fate, RowReply, Verdict
 from schemas.replies import Answer, Element, Envelope, Problem, Sent, count, read_answer, stated
 from transforms.reply_rows import (
+    Echoes,
     EmptyErrorPolicy,
     Judged,
+    Terms,
     doubted,
-    echoes,
     fate_of_warnings,
     has_failed,
     judge_error,
@@ -59,10 +60,13 @@ def read_reply(
     sent: Sequence[Sent],
     operation: Operation,
     empty_error_policy: EmptyErrorPolicy = "reconcile",
+    *,
+    points: bool = False,
 ) -> BatchReply:
     """Read one answer; `sent` holds the identifiers of each row in batch order. Whatever came, it does not raise.
 
-    `empty_error_policy` says what an error without code and text (`"errors": [{}]`) makes of its row.
+    `empty_error_policy` says what an error without code and text (`"errors": [{}]`) makes of its row; `points`
+    says that the batch credits points: an applied row is then in doubt where theirs is not known.
     """
     answer = read_answer(body)
     refusal = _refusal(answer, operation)
@@ -71,7 +75,7 @@ def read_reply(
         return _by_worst_code(refusal)
     elements = _elements(status, answer, len(sent))
     if elements is not None:
-        reply = _read_rows(answer, elements, sent, operation, empty_error_policy)
+        reply = _read_rows(answer, elements, sent, Terms(operation, empty_error_policy, points))
         is_plain_refusal = 400 <= status < 500 and (refusal or not elements)
         if reply.verdict is Verdict.ANSWERED or not is_plain_refusal:
             return reply
@@ -153,8 +157,7 @@ def _read_rows(
     answer: Answer,
     elements: Sequence[Element | None],
     sent: Sequence[Sent],
-    operation: Operation,
-    policy: EmptyErrorPolicy,
+    terms: Terms,
 ) -> BatchReply:
     if len(elements) != len(sent):
         return BatchReply(Verdict.IN_DOUBT, "row_count")
@@ -162,14 +165,15 @@ def _read_rows(
         return BatchReply(Verdict.IN_DOUBT, "unknown_shape")
     if not _adds_up(answer.whole, elements):
         return BatchReply(Verdict.IN_DOUBT, "sums")
-    told = [echoes(element, row) for element, row in zip(elements, sent, strict=True)]
+    echoes = Echoes(sent)
+    told = [echoes.agree(element, number) for number, element in enumerate(elements)]
     if False in told:
         return BatchReply(Verdict.IN_DOUBT, "shuffled")
-    rows = [read_row(element, operation, policy) for element in elements]
+    rows = [read_row(element, terms) for element in elements]
     if None in told:
         rows = _place_silent(rows, told)
     if answer.elements is not None:
-        rows = _heed_whole(rows, answer.whole, operation)
+        rows = _heed_whole(rows, answer.whole, terms)
     return BatchReply(Verdict.ANSWERED, rows=tuple(rows))
 
 
@@ -200,11 +204,11 @@ def _place_silent(rows: list[RowReply], told: list[bool | None]) -> list[RowRepl
     return [replace(r, retry=retry) if echoed is None else r for r, echoed in zip(rows, told, strict=True)]
 
 
-def _heed_whole(rows: list[RowReply], whole: Envelope, operation: Operation) -> list[RowReply]:
+def _heed_whole(rows: list[RowReply], whole: Envelope, terms: Terms) -> list[RowReply]:
     """An envelope's warnings hold for every row that was applied; its error makes them doubtful."""
     if stated(whole.errors) or (whole.says_no and all(row.fate.applied for row in rows)):
         return [row if row.fate is Fate.REFUSED else doubted(row, "batch_error") for row in rows]
-    warnings = [judge_warning(problem, operation) for problem in stated(whole.warnings)]
+    warnings = [judge_warning(problem, terms) for problem in stated(whole.warnings)]
     if not warnings:
         return rows
     codes, fate = tuple(code for code, _ in warnings), fate_of_warnings({kind for _, kind in warnings})

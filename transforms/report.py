@@ -27,6 +27,7 @@ from transforms.report_words import FOR_A_PERSON, change_sentence, steps, sum_of
 from transforms.totals import additions
 
 LINES = 15  # of a summary
+ENOUGH_FOR_A_PACE = 20  # requests; of fewer, the first second says nothing of the rate
 REASONS_SHOWN = 20
 
 NAMES = {fate: fate.value.replace("_", " ").capitalize() for fate in Fate}
@@ -62,7 +63,7 @@ def summary(report: RunReport) -> list[str]:
 def _pace(report: RunReport) -> str:
     length_s = sum(tick.length_s for tick in report.ticks)
     allowed = f"{count(report.requests_per_minute)} a minute allowed"
-    if length_s < 1:
+    if report.requests.sent < ENOUGH_FOR_A_PACE or not length_s:
         return allowed
     return f"{count(60 * sum(tick.sent for tick in report.ticks) / length_s)} a minute ({allowed})"
 

@@ -65,7 +65,14 @@ def verdict(report: RunReport) -> str:
 
 def steps(report: RunReport) -> list[Step]:
     """What is left to do, the riskiest first."""
-    return [*_imbalances(report), *_in_doubt(report), *_refused(report), *_unsent(report), *_at_leisure(report)]
+    return [
+        *_imbalances(report),
+        *_in_doubt(report),
+        *_refused(report),
+        *_unsent(report),
+        *_at_leisure(report),
+        *_unmatched(report),
+    ]
 
 
 def change_sentence(change: Change) -> str:
@@ -188,7 +195,7 @@ def _at_leisure(report: RunReport) -> Iterator[Step]:
         yield Step(
             f"{_rows(rows)} left out before sending",
             "Something in them is missing, wrong or shared with another customer; the reasons are below.",
-            f"Correct them in {_rejected(report)} when there is time, then run a job that reads it.",
+            _mend_left_out(report),
             urgent=False,
         )
     if rows := sum_of(report, Fate.ACCEPTED_WITH_LOSS):
@@ -198,3 +205,25 @@ def _at_leisure(report: RunReport) -> Iterator[Step]:
             "Mend the mapping or the source, so that the next run carries the part again.",
             urgent=False,
         )
+
+
+def _mend_left_out(report: RunReport) -> str:
+    """Where the rows that were left out lie: those that are no rows have a place of their own."""
+    lines = report.files.get("unreadable", "unreadable-lines") if sum_of(report, Fate.UNREADABLE) else ""
+    rows = _rejected(report) if sum_of(report, *LEFT_OUT) > sum_of(report, Fate.UNREADABLE) else ""
+    both = " and ".join(place for place in (rows, lines) if place)
+    return f"Correct them in {both} when there is time, then run a job that reads {'them' if lines else 'it'}."
+
+
+def _unmatched(report: RunReport) -> Iterator[Step]:
+    folder = report.files.get("unreadable")
+    for table, rows in report.unmatched.items():
+        if rows:
+            lines = f"; lines that could not be read are in {folder}, in files named {table}-…" if folder else ""
+            yield Step(
+                f"{_rows(rows)} of {table} not used",
+                f"{'It belongs' if rows == 1 else 'They belong'} to no row that was read of the leading table, "
+                f"or could not be read; points in {'it' if rows == 1 else 'them'} were not sent.",
+                f"Look for keys of {table} that the leading table does not have{lines}.",
+                urgent=False,
+            )

@@ -1,9 +1,11 @@
 """Closed rows as people and machines get them: results, rejected rows, reasons with examples."""
 
-from collections import Counter
+import os.path
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import PurePath
 from typing import Literal
 
 import pyarrow as pa
@@ -19,7 +21,17 @@ from transforms.outcomes import count_reasons, first_of_each, reasons
 
 Operation = Literal["update", "register", "upsert"]
 EXAMPLES = 3
+# Unreadable lines have no columns: loaded again, they would be customers without a key.
 REJECTED = [fate.value for fate in Fate if fate.rejected]
+
+
+def told_apart(paths: Sequence[PurePath]) -> list[str]:
+    """The shortest path that tells each file from the others: its name, or its path below their common folder."""
+    folders: dict[str, list[PurePath]] = defaultdict(list)
+    for path in paths:
+        folders[path.name].append(path.parent)
+    common = {name: os.path.commonpath(of) for name, of in folders.items()}
+    return [path.relative_to(common[path.name]).as_posix() for path in paths]
 
 
 def results_of(closed: pa.Table, files: Sequence[str]) -> pa.Table:
@@ -35,15 +47,13 @@ def rejected_of(
 ) -> pa.Table:
     """`rejected.csv`: the source's own columns and text, then what became of the row and why.
 
-    `raw` holds the part's readable rows, columns named by place; an unreadable line's columns are empty.
+    `raw` holds the part's readable rows, columns named by place. Unreadable lines are left out.
     """
     rejected = pc.is_in(closed.column("fate"), value_set=pa.array(REJECTED)).combine_chunks()
     at = pc.indices_nonzero(rejected)
     lines = closed.take(at)
-    # Unreadable lines stand behind the readable rows, so their places find nothing here.
-    found = pc.if_else(pc.less(at, raw.num_rows), at, pa.scalar(None, at.type))
     reason = [_sentences(codes, operation) for codes in lines.column("codes").to_pylist()]
-    values = [raw.column(str(place)).combine_chunks().take(found) for place in range(len(columns))]
+    values = [raw.column(str(place)).combine_chunks().take(at) for place in range(len(columns))]
     named = pa.array(files, pa.string()).take(lines.column("file").combine_chunks())
     ours = [
         lines.column("fate"),

@@ -128,9 +128,9 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path):
         Ledger(tmp_path / "ledger.db")
 
 
-def test_a_place_without_room_for_a_ledger_stops(tmp_path):
+def test_a_place_that_can_be_no_home_is_told(tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(LedgerStopped, match="bulkload resume"):
+    with pytest.raises(WrongInput, match="choose another --home"):
         Ledger(tmp_path / "file" / "ledger.db")
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.results import RESULTS, Results, write_text
+from connectors.results import RESULTS, Results, UnreadableLines, plain_names, write_text
 
 OURS = ["_fate", "_code", "_reason", "_file", "_line"]
 
@@ -54,6 +54,34 @@ def test_a_run_closed_again_starts_its_files_anew(tmp_path):
             results.unreadable("a.csv", b"line\n")
     assert len(read_csv(tmp_path)) == 2
     assert (tmp_path / "unreadable-lines" / "a.csv").read_bytes() == b"line\n"
+
+
+def test_lines_kept_before_the_end_stay(tmp_path):
+    UnreadableLines(tmp_path).write("loyalty-points.csv", b"early\n")
+    with Results(tmp_path, ["a"]) as results:
+        results.unreadable("a.csv", b"late\n")
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "unreadable-lines").iterdir()}
+    assert kept == {"loyalty-points.csv": b"early\n", "a.csv": b"late\n"}
+
+
+@pytest.mark.parametrize(
+    ("names", "plain"),
+    [
+        (["a.csv", "b.csv"], ["a.csv", "b.csv"]),
+        (["east/x.csv", "west/x.csv"], ["east__x.csv", "west__x.csv"]),
+        (["a.csv.gz", "b.jsonl.ZST", "c.zip"], ["a.csv", "b.jsonl", "c"]),
+        (["x.csv", "x.csv.gz", "x.csv.zst"], ["x.csv", "2-x.csv", "3-x.csv"]),  # never two files in one
+        (["a/x.csv", "a__x.csv"], ["a__x.csv", "2-a__x.csv"]),
+    ],
+)
+def test_plain_text_has_a_plain_name_of_its_own(names, plain):
+    assert plain_names(names) == plain
+
+
+def test_a_plain_name_fits_a_file_system():
+    long = plain_names(["ü" * 127 + "/x.csv", "ü" * 126 + "/x.csv"])
+    assert len(set(long)) == 2
+    assert all(len(name.encode()) <= 255 and name.endswith("__x.csv") for name in long)
 
 
 def test_results_hold_exactly_the_promised_columns(tmp_path):

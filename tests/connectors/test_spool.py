@@ -1,14 +1,11 @@
 """A run's folder: parts that come back as they were written, for their owner's eyes only."""
 
-import errno
-import os
 import stat
 
 import pyarrow as pa
 import pytest
 
-from connectors.spool import DROPPED, NoRoom, Part, Spool, private, room_in
-from schemas.errors import WrongInput
+from connectors.spool import DROPPED, Part, Spool, private, room_in
 
 FIRST = Part(number=0, first_row=0, rows=2, unreadable=1)
 SECOND = Part(number=1, first_row=3, rows=2)
@@ -71,26 +68,6 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
         raise RuntimeError
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"whole")]
     assert mode(tmp_path / "file") == 0o600
-
-
-def test_nobody_else_may_send_a_run_that_is_held(spool):
-    with spool.held(), pytest.raises(WrongInput, match="run run: another process is sending it"), spool.held():
-        pass
-    with spool.held():
-        assert mode(spool.folder / "lock") == 0o600
-
-
-@pytest.mark.parametrize(
-    ("number", "hint"),
-    [
-        (errno.ENOSPC, "cannot be written (no space left on device); make room"),
-        (errno.EROFS, "cannot be written (read-only file system); mend that, or choose another --home"),
-    ],
-)
-def test_a_disk_in_trouble_is_told_with_a_way_out(tmp_path, number, hint):
-    with pytest.raises(NoRoom) as told, room_in(tmp_path):
-        raise OSError(number, os.strerror(number))
-    assert str(told.value) == f"{tmp_path}: {hint}"
 
 
 def test_other_errors_stay_what_they_are(tmp_path):

@@ -137,6 +137,13 @@ def test_an_error_that_says_nothing_follows_the_policy(policy, fate):
     assert [row.fate for row in reply.rows] == [fate]
 
 
+# Section 5, the row of 19223: the customer was saved, the points were not, so they are to be looked up.
+@pytest.mark.parametrize(("points", "fate"), [(False, "accepted_with_loss"), (True, "in_doubt")])
+def test_points_that_failed_are_in_doubt_where_the_batch_credits_them(points, fate):
+    reply = read_reply(200, PARENT_AND_CHILDREN_E2, [(("mobile", "919800000021"),)], "register", points=points)
+    assert [(row.fate, row.codes) for row in reply.rows] == [(fate, ("19223", "1626"))]
+
+
 # Section 4.2, without a body that speaks of rows.
 ERROR = '{{"errors":[{{"status":false,"code":{},"message":"{}"}}]}}'
 STATUSES: list[tuple[int, str, str, str]] = [

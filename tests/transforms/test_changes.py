@@ -41,7 +41,7 @@ PLAIN, CREDITS = False, True
         ((key(11), CREDITS), (key(10), "accepted", PLAIN), None),
         ((key(11), CREDITS), (key(10), "accepted", CREDITS), ("invalid", "points.credited_before")),
         ((key(10), CREDITS), (key(10), "in_doubt", CREDITS), ("in_doubt", "in_doubt.earlier_run")),
-        ((key(11), CREDITS), (key(10), "in_doubt", CREDITS), ("invalid", "points.credited_before")),
+        ((key(11), CREDITS), (key(10), "in_doubt", CREDITS), ("in_doubt", "in_doubt.earlier_run")),
     ],
 )
 def test_what_is_remembered_decides_what_is_sent(planned, remembered, told):

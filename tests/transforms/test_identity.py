@@ -38,7 +38,7 @@ SEVERAL = ("invalid", "duplicates.several_rows")
 @pytest.mark.parametrize(
     ("keep", "expected"),
     [
-        ("latest", [(0, *DUPLICATE, 2), (4, *DUPLICATE, 6), (5, *DUPLICATE, 2)]),
+        ("latest", [(0, *DUPLICATE, 3), (2, *DUPLICATE, 3), (4, *DUPLICATE, 6), (5, *DUPLICATE, 3)]),
         ("last", [(0, *DUPLICATE, 5), (2, *DUPLICATE, 5), (4, *DUPLICATE, 6)]),
         ("first", [(2, *DUPLICATE, 0), (5, *DUPLICATE, 0), (6, *DUPLICATE, 4)]),
         ("none", [(row, *SEVERAL, None) for row in (0, 2, 4, 5, 6)]),
@@ -50,14 +50,14 @@ def test_one_row_stands_for_the_others(keep, expected):
 
 def plain(rows, keep):
     """The rule said again, one customer at a time."""
-    clean = [row for row in rows if row[3] is None and row[1] is not None]
+    known = [row for row in rows if row[3] in (None, "invalid") and row[1] is not None]
     told = []
-    for key in {row[1] for row in clean}:
-        rivals = [row for row in clean if row[1] == key]
+    for key in {row[1] for row in known}:
+        rivals = [row for row in known if row[1] == key]
         if len(rivals) == 1:
             continue
         if keep == "none":
-            told += [(row[0], *SEVERAL, None) for row in rivals]
+            told += [(row[0], *SEVERAL, None) for row in rivals if row[3] is None]
             continue
         best = {
             "first": lambda row: -row[0],
@@ -65,12 +65,14 @@ def plain(rows, keep):
             "latest": lambda row: (row[2] is not None, row[2] or 0, row[0]),
         }[keep]
         winner = max(rivals, key=best)
-        told += [(row[0], *DUPLICATE, winner[0]) for row in rivals if row is not winner]
+        told += [(row[0], *DUPLICATE, winner[0]) for row in rivals if row is not winner and row[3] is None]
     return sorted(told)
 
 
 cells = st.tuples(
-    st.sampled_from(["a", "b", "c", None]), st.none() | st.integers(0, 3), st.sampled_from([None, None, "invalid"])
+    st.sampled_from(["a", "b", "c", None]),
+    st.none() | st.integers(0, 3),
+    st.sampled_from([None, None, "invalid", "filtered"]),
 )
 tables = st.lists(cells, max_size=12).map(lambda cells: [(row, *cell) for row, cell in enumerate(cells)])
 
@@ -85,7 +87,7 @@ def test_any_table_is_decided_by_the_plain_rule(keep, rows):
 @settings(deadline=None, max_examples=60)
 @given(tables, st.randoms(use_true_random=False))
 def test_the_order_of_rows_matters_under_latest_only_in_ties(rows, random):
-    ties = {(row[1], row[2]) for row in rows if [(r[1], r[2], r[3]) for r in rows].count((row[1], row[2], None)) > 1}
+    ties = {(row[1], row[2]) for row in rows if [(r[1], r[2]) for r in rows].count((row[1], row[2])) > 1}
     rows = [row for row in rows if (row[1], row[2]) not in ties]
     shuffled = random.sample(rows, len(rows))
     renumbered = [(place, *row[1:]) for place, row in enumerate(shuffled)]

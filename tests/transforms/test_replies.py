@@ -24,8 +24,8 @@ def problem(code: int, message: str = "") -> dict:
 ECHOES = [echo(*row) for row in SENT]
 
 
-def read(body: object, sent=SENT, status=200, operation="update", policy="reconcile"):
-    return read_reply(status, json.dumps(body).encode(), sent, operation, policy)
+def read(body: object, sent=SENT, status=200, operation="update", policy="reconcile", points=False):
+    return read_reply(status, json.dumps(body).encode(), sent, operation, policy, points=points)
 
 
 def fates(reply) -> list[str]:
@@ -88,6 +88,49 @@ def test_an_echo_of_another_customer_spoils_the_batch(echoed):
 
 def test_exchanged_elements_are_noticed():
     assert fates(read([ECHOES[1], ECHOES[0], ECHOES[2]])) == ["in_doubt", "shuffled"]
+
+
+# Two rows of one household: the mobile is both's.
+A, B, C, M, N = ("externalId", "A"), ("externalId", "B"), ("externalId", "C"), ("mobile", "91980"), ("mobile", "91981")
+NO = {"errors": [problem(8009)]}
+SHUFFLED = ["in_doubt", "shuffled"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "elements", "expected"),
+    [
+        # Each element names its row by more than what the rows share.
+        ([(A, M), (B, M)], [echo(A, M), echo(B, M, **NO)], ["accepted", "refused"]),
+        ([(A, M), (B, M), (C,)], [echo(M, A), echo(("mobile", "+919 80"), B), echo(C)], ["accepted"] * 3),
+        ([(A, M), (B, M)], [echo(A), echo(B, **NO)], ["accepted", "refused"]),
+        # Exchanged, and each still holds the mobile of the row in whose place it stands.
+        ([(A, M), (B, M)], [echo(B, M, **NO), echo(A, M)], SHUFFLED),
+        ([(A, M), (B, M)], [echo(("mobile", 91980), B, **NO), echo(A, M)], SHUFFLED),
+        ([(A, M), (B, ("mobile", "+919 80"))], [echo(B, M, **NO), echo(A, M)], SHUFFLED),
+        ([(A, M), (B, M), (C,)], [echo(B, M), echo(A, M), echo(C)], SHUFFLED),
+        # A tie: either row's.
+        ([(A, M), (B, M)], [echo(M), echo(B, M, **NO)], SHUFFLED),
+        ([(M,), (B, M)], [echo(M), echo(B, M)], SHUFFLED),
+        ([(M,), (M,)], [echo(M), echo(M, **NO)], SHUFFLED),
+    ],
+)
+def test_rows_that_share_an_identifier_are_told_apart_by_the_rest(sent, elements, expected):
+    assert fates(read(elements, sent=sent)) == expected
+
+
+@pytest.mark.parametrize(
+    ("sent", "echoed", "expected"),
+    [
+        ([(A, M), (B, N)], (A, M, N), ["accepted"] * 2),  # two of its own outweigh one of its neighbour's
+        ([(A, M), (B, N)], (A, N), SHUFFLED),
+        ([(A, M), (B, N)], (A, B, N), SHUFFLED),
+        ([(A,), (N,)], (A, N), SHUFFLED),
+        ([(A,), (N,)], (A, ("mobile", "+919 81")), SHUFFLED),
+        ([(A,), (B,)], (A, N), ["accepted"] * 2),  # nobody was sent with this mobile
+    ],
+)
+def test_an_identifier_of_another_row_must_be_outweighed(sent, echoed, expected):
+    assert fates(read([echo(*echoed), echo(*sent[1])], sent=sent)) == expected
 
 
 @pytest.mark.parametrize("elements", [ECHOES[:2], [*ECHOES, ECHOES[0]], []])
@@ -177,6 +220,41 @@ def test_nothing_to_change_is_success_except_on_register(operation, fate):
 def test_warnings_decide_what_an_applied_row_lost(warnings, fate):
     row = row_of({"warnings": [problem(code) for code in warnings]})
     assert (row.fate, row.codes) == (fate, tuple(map(str, warnings)))
+
+
+@pytest.mark.parametrize(
+    ("said", "fate"),
+    [
+        ({"warnings": [problem(19223)]}, "in_doubt"),
+        ({"warnings": [problem(889)]}, "in_doubt"),
+        ({"warnings": [problem(1086)]}, "in_doubt"),
+        ({"warnings": [problem(1087)]}, "in_doubt"),
+        ({"warnings": [problem(8059), problem(19223)]}, "in_doubt"),
+        ({"errors": [problem(8070)]}, "in_doubt"),  # nothing to change: nor to credit?
+        ({"errors": [problem(8073)]}, "in_doubt"),
+        ({"warnings": [problem(8070)]}, "accepted"),  # a note beside a row that was stored
+        ({"warnings": [problem(8057)]}, "accepted_with_loss"),
+        ({"errors": [problem(8009)], "warnings": [problem(19223)]}, "refused"),  # nothing was stored at all
+        ({"errors": [problem(8070), problem(8009)]}, "refused"),
+        ({"errors": [problem(8070), problem(521)]}, "refused"),
+        ({}, "accepted"),
+    ],
+)
+def test_points_that_nobody_knows_are_in_doubt(said, fate):
+    row = row_of(said, points=True)
+    told = [str(each["code"]) for each in (*said.get("errors", ()), *said.get("warnings", ()))]
+    assert (row.fate, list(row.codes)) == (fate, told)
+
+
+@pytest.mark.parametrize("said", [{"warnings": [problem(19223)]}, {"errors": [problem(8070)]}])
+def test_points_are_asked_after_only_where_they_are_credited(said):
+    assert row_of(said).fate.applied
+
+
+def test_points_that_failed_for_the_whole_batch_are_in_doubt_for_each_applied_row():
+    body = {"data": [ECHOES[0], {**ECHOES[1], **NO}], "warnings": [problem(19223)]}
+    reply = read(body, sent=SENT[:2], points=True)
+    assert [(row.fate, row.codes) for row in reply.rows] == [("in_doubt", ("19223",)), ("refused", ("8009",))]
 
 
 @pytest.mark.parametrize(("code", "told"), [(91016, "91016"), (None, "extended_field"), (8059, "8059")])
@@ -434,6 +512,14 @@ def test_rows_are_never_mixed_up(order, seed):
     reply = read([random_element(number, seed) for number in order], sent=sent)
     expected = Verdict.ANSWERED if order == sorted(order) else Verdict.IN_DOUBT
     assert (reply.verdict, reply.code) == (expected, "" if order == sorted(order) else "shuffled")
+
+
+@given(st.permutations(range(5)), st.lists(st.integers(0, 2), min_size=5, max_size=5), st.randoms())
+def test_rows_that_share_identifiers_are_never_mixed_up(order, mobiles, seed):
+    sent = [(("externalId", f"C-{number}"), ("mobile", f"9198{mobiles[number]}")) for number in range(5)]
+    truth = [{**random_element(n, seed), **echo(*sent[n])} for n in range(5)]
+    reply = read([truth[n] for n in order], sent=sent)
+    assert reply.verdict is (Verdict.ANSWERED if order == sorted(order) else Verdict.IN_DOUBT)
 
 
 @given(st.permutations(range(4)), st.lists(st.booleans(), min_size=4, max_size=4), st.randoms())

@@ -96,6 +96,32 @@ def test_what_is_riskiest_comes_first():
     ]
 
 
+def test_rows_that_joined_nothing_are_told_at_leisure():
+    told = steps(report({Fate.ACCEPTED: 3}, unmatched={"loyalty": 2, "tiers": 0}))
+    assert [(step.title, step.urgent) for step in told] == [("2 rows of loyalty not used", False)]
+    assert told[0].why.endswith("or could not be read; points in them were not sent.")
+    assert "unreadable" not in told[0].do
+    (kept,) = steps(report(unmatched={"loyalty": 1}, files={"unreadable": "unreadable-lines"}))
+    assert kept.do.endswith("are in unreadable-lines, in files named loyalty-….")
+
+
+def test_run_json_tells_what_joined_nothing_when_there_is_any():
+    assert report(unmatched={"loyalty": 2, "tiers": 0}).as_json()["unmatched"] == {"loyalty": 2}
+    assert "unmatched" not in report(unmatched={"tiers": 0}).as_json()
+
+
+@pytest.mark.parametrize(
+    ("rows", "place"),
+    [
+        ({Fate.INVALID: 1}, "rejected.csv"),
+        ({Fate.UNREADABLE: 1}, "unreadable-lines"),
+        ({Fate.UNREADABLE: 1, Fate.CONFLICT: 1}, "rejected.csv and unreadable-lines"),
+    ],
+)
+def test_what_was_left_out_is_corrected_where_it_lies(rows, place):
+    assert steps(report(rows))[0].do.startswith(f"Correct them in {place} when")
+
+
 def test_points_in_doubt_are_named_per_programme():
     told = steps(report({Fate.IN_DOUBT: 2}, {"1016": {Fate.IN_DOUBT: 500}, "1017": {Fate.ACCEPTED: 3}}))
     assert "(500 of programme 1016)" in told[0].why
@@ -148,7 +174,7 @@ def test_a_summary_fits_a_terminal():
         "Duplicate                    9    0.9%  Refused                      3    0.3%",
         "Unchanged                  500   50.0%",
         "Points    80,800 of 81,200 credited in programme 1016",
-        "Requests  12 sent, 0 throttled, 90 a minute (90 a minute allowed)",
+        "Requests  12 sent, 0 throttled, 90 a minute allowed",
         "Files     report.html, rejected.csv",
         "Next      Correct them in rejected.csv, then run a job that reads it.",
     ]

@@ -1,10 +1,13 @@
 """Closed rows as a person gets them: results without names, rejected rows as they were, reasons in sentences."""
 
+from pathlib import Path
+
 import pyarrow as pa
+import pytest
 
 from schemas.outcomes import Fate
 from schemas.runs import Example
-from transforms.results import Reasons, meaning, rejected_of, results_of
+from transforms.results import Reasons, meaning, rejected_of, results_of, told_apart
 
 FILES = ["monday.csv", "tuesday.csv"]
 COLUMNS = ["Member No", "phone"]
@@ -28,7 +31,7 @@ def test_results_name_files_and_hide_keys():
 
 
 def test_rejected_rows_keep_their_own_text_and_say_why():
-    refused, invalid, unreadable = rejected_of(CLOSED, RAW, COLUMNS, FILES, "update").to_pylist()
+    refused, invalid = rejected_of(CLOSED, RAW, COLUMNS, FILES, "update").to_pylist()
     assert list(refused) == ["Member No", "phone", "_fate", "_code", "_reason", "_file", "_line"]
     assert refused == {
         "Member No": "C-1001",
@@ -44,7 +47,27 @@ def test_rejected_rows_keep_their_own_text_and_say_why():
         None,
         "mobile is too short to be one.",
     )
-    assert (unreadable["Member No"], unreadable["_line"]) == (None, "9")
+
+
+def test_an_unreadable_line_is_no_rejected_row():
+    """Without columns it would be a customer without a key when the file is loaded again."""
+    assert rejected_of(CLOSED.slice(3, 1), RAW.slice(0, 0), COLUMNS, FILES, "update").num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["/in/a.csv"], ["a.csv"]),
+        (["/in/1/a.csv", "/in/2/b.csv"], ["a.csv", "b.csv"]),
+        (["/in/1/x.csv", "/in/2/x.csv", "/in/3/y.csv"], ["1/x.csv", "2/x.csv", "y.csv"]),
+        (["/in/x.csv", "/in/late/x.csv"], ["x.csv", "late/x.csv"]),
+        (["../in/1/eu/x.csv", "../in/2/eu/x.csv"], ["1/eu/x.csv", "2/eu/x.csv"]),
+        (["x.csv", "old/x.csv"], ["x.csv", "old/x.csv"]),
+        ([], []),
+    ],
+)
+def test_files_of_one_name_are_told_apart_by_their_folders(paths, names):
+    assert told_apart([Path(path) for path in paths]) == names
 
 
 def test_nothing_rejected_is_an_empty_table_with_all_columns():
