@@ -1,5 +1,8 @@
 """The command line: `bulkload COMMAND`. Each command reads its words, calls one function, tells its result."""
 
+import flows.arrow_memory  # noqa: F401  # Arrow reads the environment when it is imported
+
+# isort: split
 import json
 import os
 import signal

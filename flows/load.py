@@ -32,6 +32,7 @@ from schemas.runs import Plan, Requests, RunReport
 from transforms.batches import cut, sendable
 from transforms.outcomes import remembered
 
+BODY_ROWS = 2_000
 INTERRUPTED = (RunState.DELIVERING, RunState.STOPPED)
 
 
@@ -243,4 +244,6 @@ def _sendable(load: Load, prepared: PreparedRun) -> Iterator[pa.Table]:
     """Rows of the plan that have no answer yet."""
     for part in prepared.parts:
         rows = load.spool.read("prepared", part, ["row", "fate", "points", "payload"])
-        yield sendable(rows, load.spool.dropped(part), load.answers(part))
+        wanted = sendable(rows, load.spool.dropped(part), load.answers(part))
+        # Bodies are made of Python's bytes, which take more room than Arrow's: not of a whole part at once.
+        yield from (wanted.slice(start, BODY_ROWS) for start in range(0, wanted.num_rows, BODY_ROWS))

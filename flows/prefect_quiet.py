@@ -2,6 +2,8 @@
 
 import os
 
+import flows.arrow_memory  # noqa: F401  # the same for Arrow
+
 for name, value in {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

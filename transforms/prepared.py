@@ -82,7 +82,7 @@ def _encoded(recipe: Recipe, values: Mapping[str, pa.Array], judged: pa.Table) -
             "codes": _also(codes, too_large, "payload.too_large"),
             "size": size,
             "payload": payload,
-            "digest": digests(payload),
+            "digest": digests(payload, recipe.salt),
         }
         yield pa.table(columns)
 

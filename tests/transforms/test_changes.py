@@ -68,6 +68,8 @@ def test_a_row_with_a_fate_keeps_it():
 
 
 def test_equal_payloads_have_equal_digests():
-    told = digests(pa.array([b"{}", b"{}", b'{"a":1}', None], pa.binary())).to_pylist()
+    payloads = pa.array([b"{}", b"{}", b'{"a":1}', None], pa.binary())
+    told = digests(payloads, b"salt").to_pylist()
+    assert told[0] != digests(payloads, b"other").to_pylist()[0]
     assert told[0] == told[1] != told[2]
     assert told[3] is None
