@@ -2,6 +2,9 @@
 
 # ruff: noqa: PLC0415 - each process loads only what it measures: memory counts
 
+import flows.arrow_memory  # noqa: F401  # as the command line does, before Arrow is imported
+
+# isort: split
 import json
 import os
 import resource

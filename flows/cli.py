@@ -60,7 +60,7 @@ def home_for(given: Path | None) -> Home:
 @app.command()
 def demo(home: HomeOption = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Load 2,000 messy sample customers into the bundled sandbox, and say where the report is."""
-    from flows import commands  # noqa: PLC0415  # pandas and its kin take a second; light commands do without
+    from flows import commands
 
     with speaking(as_json, quiet) as told:
         raise typer.Exit(commands.demo(home_for(home), told))
@@ -69,7 +69,7 @@ def demo(home: HomeOption = None, as_json: AsJson = False, quiet: Quiet = False)
 @app.command()
 def check(job: JobFile, home: HomeOption = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Check job file, source, columns and credentials; sends nothing."""
-    from flows import commands  # noqa: PLC0415
+    from flows import commands
 
     with speaking(as_json, quiet) as told:
         commands.check(job, told)
@@ -84,7 +84,7 @@ def preview(
     quiet: Quiet = False,
 ) -> None:
     """Show rows before and after, and the exact JSON that would be sent. Shows personal data."""
-    from flows import commands  # noqa: PLC0415
+    from flows import commands
 
     with speaking(as_json, quiet) as told:
         commands.preview(job, rows, home_for(home), told)
@@ -95,7 +95,7 @@ def plan(
     job: JobFile, limit: Limit = None, home: HomeOption = None, as_json: AsJson = False, quiet: Quiet = False
 ) -> None:
     """Prepare, and say what would be sent; sends nothing. `bulkload run JOB --plan RUN` applies it."""
-    from flows import commands  # noqa: PLC0415
+    from flows import commands
 
     with speaking(as_json, quiet) as told:
         commands.plan(job, limit, home_for(home), told)
@@ -113,7 +113,7 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Plan, then send; ends with a report that accounts for every row."""
-    from flows import commands  # noqa: PLC0415
+    from flows import commands
 
     with speaking(as_json, quiet) as told:
         raise typer.Exit(commands.run(job, commands.RunOptions(limit, planned, prefect), home_for(home), told))
@@ -127,7 +127,7 @@ def resume(
     quiet: Quiet = False,
 ) -> None:
     """Go on where a stopped or killed run stood; nothing that has an answer is sent again."""
-    from flows import commands  # noqa: PLC0415
+    from flows import commands
 
     with speaking(as_json, quiet) as told:
         raise typer.Exit(commands.resume(name, home_for(home), told))
@@ -142,7 +142,7 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Say how a past run ended, and where its report is."""
-    from flows import past  # noqa: PLC0415
+    from flows import past
 
     with speaking(as_json, quiet) as told:
         past.report(name, open_it, home_for(home), told)
@@ -151,7 +151,7 @@ def report(
 @app.command()
 def runs(home: HomeOption = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """List past runs, the last one first."""
-    from flows import past  # noqa: PLC0415
+    from flows import past
 
     with speaking(as_json, quiet) as told:
         past.runs(home_for(home), told)
@@ -160,7 +160,7 @@ def runs(home: HomeOption = None, as_json: AsJson = False, quiet: Quiet = False)
 @app.command()
 def schema() -> None:
     """Print the job file's JSON Schema, for editors."""
-    from schemas.job import Job  # noqa: PLC0415
+    from schemas.job import Job
 
     typer.echo(
         json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **Job.model_json_schema()}, indent=1)
@@ -180,7 +180,7 @@ def sandbox(
     quiet: Quiet = False,
 ) -> None:
     """Serve the stand-in bulk API on this machine until stopped; its books are at /sandbox/books."""
-    from flows.sandbox import sandbox as serve_until_a_signal  # noqa: PLC0415
+    from flows.sandbox import sandbox as serve_until_a_signal
 
     with speaking(as_json, quiet) as told:
         serve_until_a_signal(port, fault or [], creates, requests_per_minute, max_batch, told)

@@ -61,15 +61,15 @@ def _inside_prefect(asked: bool | None) -> bool:
     profiles = Path(os.environ.get("PREFECT_HOME", Path.home() / ".prefect")) / "profiles.toml"
     if not profiles.exists():
         return False
-    from flows.prefect_hands import api_is_configured  # noqa: PLC0415  # importing Prefect takes seconds
+    from flows.prefect_hands import api_is_configured
 
     return api_is_configured()
 
 
 def _prefectly(job_file: Path, options: RunOptions, home: Home, told: Told) -> dict[str, object]:
     """The same load as a flow run; what was wrong is raised here again, in its own words."""
-    from flows.migrate import migrate  # noqa: PLC0415  # importing Prefect takes seconds
-    from flows.sync import sync  # noqa: PLC0415
+    from flows.migrate import migrate
+    from flows.sync import sync
 
     flow = sync if load_job(job_file, os.environ).mode == "sync" else migrate
     state = flow(
