@@ -29,7 +29,7 @@ from schemas.errors import Stopped
 UNREADABLE = pa.schema([("file", pa.int32()), ("line", pa.int64()), ("code", pa.string()), ("raw", pa.binary())])
 DROPPED = pa.schema([("row", pa.int64()), ("fate", pa.string()), ("code", pa.string()), ("stands_for", pa.int64())])
 # What DuckDB may hold before it spills to the run's folder.
-SETTLE_MEMORY = "128MB"
+SETTLE_MEMORY = "96MB"
 # What is wrong with a disk, and not with this code.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNUSABLE = (*_FULL, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR)

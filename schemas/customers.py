@@ -31,10 +31,11 @@ def target_of(column: str) -> str:
 
 
 def customers_schema(template: Template, today: str) -> pa.DataFrameSchema:
-    """`today` (yyyy-mm-dd, in the job's zone) parts past from future."""
+    """`today` (yyyy-mm-dd, in the job's zone) parts past from future. Only targets with a rule have a column."""
     columns = {PROBLEMS: _column([_check("problem", lambda s: s.isna())])}
     for leaf in template.leaves():
-        columns[leaf.target] = _column(_value_checks(leaf, today))
+        if checks := _value_checks(leaf, today):
+            columns[leaf.target] = _column(checks)
         if template.must_be_told(leaf):
             columns[told_of(leaf.target)] = _column([_check("missing", lambda s: s)])
     return pa.DataFrameSchema(columns, strict=True)
