@@ -34,7 +34,7 @@ lock:  ## renew requirements.lock from pyproject.toml (needs uv)
 		pyproject.toml -o requirements.lock
 
 clean:  ## remove what the other targets made; past runs stay: their ledger knows who got points
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/work
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/made
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/installed: requirements.lock pyproject.toml

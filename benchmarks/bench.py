@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-WORK, RESULTS = ROOT / "benchmarks" / "work", ROOT / "benchmarks" / "results"
+WORK, RESULTS = ROOT / "benchmarks" / "made", ROOT / "benchmarks" / "results"
 LIBRARIES = ("pyarrow", "pandas", "pandera", "duckdb", "httpx", "orjson", "requests")
 STAGES = {
     "read": "read: lines, values as text, digest of the file",

@@ -168,7 +168,7 @@ def _readme(about: str, plants: Sequence[Plant]) -> str:
 
 
 CHUNK = 50_000
-MESSY_FILE = "../../benchmarks/work/messy.csv"  # as data/jobs/messy.yaml names it
+MESSY_FILE = "../../benchmarks/made/messy.csv"  # as data/jobs/messy.yaml names it
 SPACE = len(MOBILE_PREFIXES) * 10**8  # as many members, each with a mobile of their own
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from benchmarks.clock import Clock
 
-WORK = Path(__file__).resolve().parent / "work"
+WORK = Path(__file__).resolve().parent / "made"
 MB = 1_000_000
 # The naive way takes a millisecond and more for a row; so many are enough to know it.
 NAIVE_ROWS, NAIVE_SENT = 10_000, 3_000
