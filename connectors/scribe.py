@@ -53,7 +53,7 @@ class Scribe:
         except IllegalMove as error:
             # One step of the group does not fit; the others must not suffer for it.
             return [error] if len(ops) == 1 else [problem for op in ops for problem in self._written([op])]
-        except Exception as error:
+        except Exception as error:  # whatever it is, whoever waits must hear of it: this thread has nobody to raise to
             return [error] * len(ops)
         return [None] * len(ops)
 

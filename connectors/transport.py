@@ -116,7 +116,7 @@ class Wire:
                     return self._answer(response, await _bounded(response), phase)
                 finally:
                     await response.aclose()
-        except Exception as error:
+        except Exception as error:  # once a byte may have left, no kind of failure may pass for "not sent"
             if phase.began_at is not None:
                 return NoAnswer(self._why_no_answer(error))
             if not isinstance(error, httpx.TransportError | TimeoutError | OSError):

@@ -26,7 +26,7 @@ class Connections:
         class Remembered(H11Protocol):
             """Uvicorn's own, which remembers its transport."""
 
-            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows the argument
                 """Enter the connection."""
                 self.address = tuple(transport.get_extra_info("peername")[:2])
                 opened[self.address] = transport

@@ -154,7 +154,7 @@ def test_credentials_lost_during_the_run_stop_it(desk):
     def lock_out() -> None:
         while len(desk.books.requests("/v2/bulk")) < 3:
             time.sleep(0.002)
-        desk.sandbox.auth.token = lambda *_: None  # type: ignore[method-assign]
+        desk.sandbox.auth.token = lambda *_: None  # type: ignore[method-assign]  # no token is given any more
         desk.sandbox.auth.revoke_all()
 
     locking = threading.Thread(target=lock_out)

@@ -101,7 +101,7 @@ window: {from: "00:30", to: "05:00"}
 run: {workers: threads, dask: null, part_rows: 50000}
 notify: {webhook: ${ALERT_WEBHOOK:-}, email: null}
 keep: {payloads_days: 7, reports_days: 90}
-"""  # noqa: E501
+"""  # noqa: E501 - the documented file, as it is documented
 ENVIRONMENT = dict.fromkeys(
     ("KEY", "SECRET", "PGP_KEY_FILE", "PGP_PASSPHRASE", "WAREHOUSE_URL", "CAPILLARY_KEY", "CAPILLARY_SECRET"), "set"
 )

@@ -69,6 +69,6 @@ def test_a_wrong_fault_starts_nothing():
 
 
 def test_a_taken_port_is_an_error():
-    with run_sandbox() as first, pytest.raises(OSError, match="in use"):  # noqa: SIM117
+    with run_sandbox() as first, pytest.raises(OSError, match="in use"):  # noqa: SIM117 - the second needs the url of the first
         with run_sandbox(port=int(first.url.rsplit(":", 1)[1])):
             pass
