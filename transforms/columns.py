@@ -46,6 +46,7 @@ def _problems(
             choices = " or ".join(f"{table}.{name}" for table, _ in found)
             yield f"{who}: column {name!r} stands in several tables; write {choices}"
         elif not found:
-            near = difflib.get_close_matches(name, every, n=1, cutoff=0.5)
+            # A joined table's key has the name and is not meant: its plain name is the leading table's.
+            near = difflib.get_close_matches(name, [column for column in every if column != name], n=1, cutoff=0.5)
             hint = f"; nearest is {near[0]!r}" if near else ""
             yield f"{who}: the source has no column {name!r}{hint}; it has: {', '.join(every)}"

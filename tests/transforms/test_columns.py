@@ -49,3 +49,9 @@ def test_all_missing_columns_and_their_askers_are_told_at_once():
     with pytest.raises(SourceError) as told:
         resolve([("a", "map.firstName"), ("b", "key"), ("a", "rules.filter"), ("a", "map.firstName")], TABLES, KEYS)
     assert [problem.split(":")[0] for problem in told.value.problems] == ["map.firstName, rules.filter", "key"]
+
+
+def test_a_name_that_only_a_joined_key_has_is_not_its_own_hint():
+    tables = {"customers": ("member", "b"), "loyalty": ("member_no", "points")}
+    with pytest.raises(SourceError, match=r"key: the source has no column 'member_no'; nearest is 'member'; it has"):
+        resolve([("member_no", "key")], tables, {"loyalty": "member_no"})
