@@ -93,6 +93,16 @@ class BulkApi:
         if answer.status == 401:
             raise CredentialsError(f"the API does not know us (HTTP 401); {self._auth.advice}")
 
+    async def answers(self, on_leaving: Callable[[], object] | None = None) -> bool:
+        """Whether the host is well: any answer of its own will do, because who is refused has been heard.
+
+        Raises:
+            CredentialsError: the API does not know the key any more.
+        """
+        url = self._wire.base_url.copy_with(path=WHO_AM_I_PATH)
+        answer = await self._exchange("GET", url, on_leaving=on_leaving)
+        return isinstance(answer, Answer) and answer.status < 500
+
     async def look_up(self, path: str, query: Mapping[str, str]) -> bytes | None:
         """Read one page of what the organisation has set up; None when it cannot be read."""
         answer = await self._exchange("GET", self._wire.base_url.copy_with(path=path, params=dict(query)))

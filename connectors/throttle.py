@@ -17,6 +17,8 @@ GUARD_S = 0.045
 # After a stall the lost time is made good at twice the rate, but no more than this much of it.
 CATCH_UP_S = 5.0
 SHORTEST_SLEEP_S = 0.001
+# A 429 says that the true allowance is lower, at least for now. What is given up at once comes back slowly.
+SLOWER, FASTER = 0.8, 1.05
 
 
 class Turn:
@@ -44,7 +46,8 @@ class Pacer:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._allowance = requests_per_minute
-        self._spacing_s = (MINUTE_S + GUARD_S) / requests_per_minute
+        self._rate = float(requests_per_minute)  # what is used of the allowance: less after a 429
+        self._rated_at = float("-inf")
         self._clock = clock
         self._sleep = sleep
         self._one_at_a_time = asyncio.Lock()  # wakes its waiters in their order, and forgets cancelled ones
@@ -60,12 +63,29 @@ class Pacer:
                 # Woken early or late, or paused in the meantime: look again.
                 await self._sleep(max(wait_s, SHORTEST_SLEEP_S))
             now = self._clock()
+            self._recover(now)
             self._due = max(self._due, now - CATCH_UP_S if self._log else now) + self._spacing_s
             return Turn(self, self._noted(now))
 
+    @property
+    def requests_per_minute(self) -> int:
+        """The rate in use: the allowance, or what answers of 429 have left of it."""
+        return int(self._rate)
+
+    def start_at(self, requests_per_minute: int) -> None:
+        """Begin with a rate learned earlier; it recovers up to the allowance while nothing is refused."""
+        self._rate = float(min(max(requests_per_minute, 1), self._allowance))
+        self._rated_at = self._clock()
+
     def pause(self, seconds: float) -> None:
-        """Let nobody leave for so long (Retry-After); of several pauses the longest wins."""
-        self._paused_until = max(self._paused_until, self._clock() + seconds)
+        """After a 429: let nobody leave for so long (Retry-After), and go slower then.
+
+        Of several pauses the longest wins; what was under way when the first came slows nothing down again.
+        """
+        now = self._clock()
+        if now >= self._paused_until:
+            self._rate, self._rated_at = max(1.0, self._rate * SLOWER), now
+        self._paused_until = max(self._paused_until, now + seconds)
         # What was missed during a pause is not made good: the server has just said that it was too much.
         self._due = max(self._due, self._paused_until)
 
@@ -81,9 +101,18 @@ class Pacer:
         earliest = max(self._due, self._paused_until)
         if self._log:
             earliest = max(earliest, self._log[-1][0] + self._spacing_s / 2)
-        if len(self._log) == self._allowance:
-            earliest = max(earliest, self._log[0][0] + MINUTE_S + GUARD_S)
+        if len(self._log) >= (most := self.requests_per_minute):
+            earliest = max(earliest, self._log[-most][0] + MINUTE_S + GUARD_S)
         return earliest
+
+    @property
+    def _spacing_s(self) -> float:
+        return (MINUTE_S + GUARD_S) / self._rate
+
+    def _recover(self, now: float) -> None:
+        """A minute without a 429 earns a little more."""
+        if self._rate < self._allowance and now - self._rated_at >= MINUTE_S:
+            self._rate, self._rated_at = min(self._allowance, self._rate * FASTER), now
 
     def _noted(self, at: float) -> tuple[float, int]:
         entry = (at, next(self._ids))

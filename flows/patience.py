@@ -6,18 +6,21 @@ Only for verdicts after which nothing of the batch was applied, for sure.
 from dataclasses import dataclass
 
 from schemas.batches import Answer, NeverSent, Sending
-from schemas.errors import BulkloadError, CredentialsError, Stopped, Unreachable, WrongInput
+from schemas.errors import BulkloadError, CredentialsError, Stopped, WrongInput
 from schemas.job import Job
 from schemas.outcomes import BatchReply, Verdict
 
 LONGEST_WAIT_S = 60.0
+UNSENT_WAIT_S = 1.0  # the breaker takes over when it happens again and again
 # A batch that is only ever answered 429 shows that the rate is somebody else's; waiting longer cannot help.
 MOST_THROTTLED = 20
 
 
 @dataclass
 class Tries:
-    """Of one batch. A 429 is no attempt, nor is a token that had expired; anything else that goes again is."""
+    """Of one batch. Only a "later" of the API's own is an attempt: not a 429, nor a token that had expired, nor
+    what never left, because no retries are spent on a dead host.
+    """
 
     later: int = 0
     throttled: int = 0
@@ -28,9 +31,9 @@ class Tries:
         """The number of the attempt that is made next, from 1."""
         return 1 + self.later
 
-    def count(self, verdict: Verdict) -> None:
+    def count(self, sending: Sending, verdict: Verdict) -> None:
         """One more."""
-        self.later += verdict is Verdict.LATER
+        self.later += verdict is Verdict.LATER and isinstance(sending, Answer)
         self.throttled += verdict is Verdict.THROTTLED
         self.unauthenticated = self.unauthenticated + 1 if verdict is Verdict.UNAUTHENTICATED else 0
 
@@ -38,10 +41,12 @@ class Tries:
         """As long as the API asks for; without a wish, longer each time."""
         if verdict is Verdict.UNAUTHENTICATED:
             return 0.0
+        if isinstance(sending, NeverSent):
+            return UNSENT_WAIT_S
         wished_s = sending.retry_after_s if isinstance(sending, Answer) else None
         return wished_s if wished_s is not None else min(LONGEST_WAIT_S, 2.0 ** (self.later + self.throttled))
 
-    def give_up(self, job: Job, sending: Sending, reply: BatchReply) -> BulkloadError | None:
+    def give_up(self, job: Job, reply: BatchReply) -> BulkloadError | None:
         """Why the run ends here, or None to try again."""
         where = job.destination.host or job.destination.url
         if reply.verdict is Verdict.MISCONFIGURED:
@@ -58,6 +63,4 @@ class Tries:
             )
         if self.later < job.limits.attempts:
             return None
-        if isinstance(sending, NeverSent):
-            return Unreachable(f"{where}: {sending.why}; {self.later} attempts")
         return Stopped(f"{where} asked to come back later {self.later} times ({reply.code})")

@@ -109,10 +109,10 @@ def split(batch: Batch, sizes: Sequence[int], numbers: Iterator[int]) -> Iterato
         start += size
 
 
-def halves(batch: Batch, numbers: Iterator[int]) -> Iterator[Batch]:
-    """Two bodies instead of one: which half holds the row that sinks the batch?"""
-    first = (len(batch.rows) + 1) // 2
-    return split(batch, (first, len(batch.rows) - first), numbers)
+def pieces(batch: Batch, most_rows: int, numbers: Iterator[int]) -> Iterator[Batch]:
+    """Several bodies instead of one, of at most so many rows."""
+    full, rest = divmod(len(batch.rows), most_rows)
+    return split(batch, [most_rows] * full + [rest] * (rest > 0), numbers)
 
 
 def alone(batch: Batch, rows: Collection[int], numbers: Iterator[int]) -> list[Batch]:

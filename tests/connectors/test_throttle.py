@@ -7,30 +7,7 @@ from collections import Counter
 import pytest
 
 from connectors.throttle import Pacer
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """Time stands still while anything can run, and jumps to the next timer when nothing can."""
-
-    def __init__(self):
-        super().__init__()
-        self.now = 1_000.0
-        wait = self._selector.select
-
-        def jump(timeout):
-            if timeout:
-                self.now += timeout
-            return wait(0)
-
-        self._selector.select = jump
-
-    def time(self):
-        return self.now
-
-
-def in_virtual_time(story):
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(story)
+from tests.virtual_time import in_virtual_time
 
 
 def new_pacer(requests_per_minute):
@@ -118,7 +95,8 @@ def test_pause_stops_every_worker_and_the_longest_wins():
         await workers
         return left
 
-    assert in_virtual_time(story()) == [0.0, 0.1, 7.15, 7.25, 7.35, 7.45]
+    # Ten a second before; after a refusal eight.
+    assert in_virtual_time(story()) == [0.0, 0.1, 7.15, 7.28, 7.4, 7.53]
 
 
 def test_turns_are_granted_in_the_order_asked():
@@ -181,3 +159,66 @@ def test_a_request_counts_from_when_it_left():
         return round(loop.time() - start)
 
     assert in_virtual_time(story()) == 90  # 60 if the first still counted from 0
+
+
+async def told_to_wait(pacer, times, retry_after_s=1.0):
+    """So many 429s one after the other."""
+    for _ in range(times):
+        await pacer.turn()
+        pacer.pause(retry_after_s)
+        pacer.pause(retry_after_s)  # of a request that was under way too
+
+
+def test_each_429_lowers_the_pace_once():
+    async def story():
+        pacer = new_pacer(100)
+        await told_to_wait(pacer, 3)
+        return pacer.requests_per_minute
+
+    assert in_virtual_time(story()) == 51  # 100, 80, 64, 51
+
+
+def test_the_pace_never_comes_to_a_stop():
+    async def story():
+        pacer = new_pacer(2)
+        await told_to_wait(pacer, 20)
+        return pacer.requests_per_minute
+
+    assert in_virtual_time(story()) == 1
+
+
+def test_the_pace_recovers_while_nothing_is_refused():
+    async def story():
+        loop, pacer, rates = asyncio.get_running_loop(), new_pacer(100), []
+        pacer.start_at(80)
+        start = loop.time()
+        while loop.time() - start < 600:
+            await pacer.turn()
+            rates.append(pacer.requests_per_minute)
+        return rates
+
+    rates = in_virtual_time(story())
+    assert (rates[0], rates[-1]) == (80, 100)
+    assert rates == sorted(rates)
+
+
+@pytest.mark.parametrize("server_limit", [7, 50, 85])
+def test_a_limit_below_the_jobs_is_found_and_used(server_limit):
+    """A server that counts a sliding minute; an hour against it."""
+
+    async def story():
+        loop, pacer, admitted, refused = asyncio.get_running_loop(), new_pacer(90), [], 0
+        start = loop.time()
+        while loop.time() - start < 3600:
+            await pacer.turn()
+            now = loop.time()
+            if sum(now - at < 60 for at in admitted[-server_limit:]) >= server_limit:
+                refused += 1
+                pacer.pause(2.0)
+            else:
+                admitted.append(now)
+        return len(admitted), refused
+
+    admitted, refused = in_virtual_time(story())
+    assert admitted >= 0.8 * 60 * server_limit
+    assert refused <= 0.05 * admitted + 10

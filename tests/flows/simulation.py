@@ -1,0 +1,235 @@
+"""A run of delivery in milliseconds: the real flow, ledger and look-up; an API and a clock that are made up.
+
+A schedule is a seed. It decides what the API does to each request (loses, refuses, delays, half-believes it) and
+when the process dies. After each step of the API the laws are checked; `Books` is the truth.
+"""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from schemas.batches import Answer, NeverSent, NoAnswer, Sending
+
+STARTED_UTC = datetime(2026, 3, 1, tzinfo=UTC)
+PROGRAMME = 1016
+
+
+class Killed(BaseException):
+    """kill -9: nothing of the process runs any more."""
+
+
+class LawBroken(AssertionError):
+    """A customer was written to twice."""
+
+
+@dataclass
+class Customer:
+    """What the API holds of one."""
+
+    name: str
+    modified_at_utc: datetime
+    credits: list[tuple[int, datetime]] = field(default_factory=list)  # points, when they can be seen
+
+
+@dataclass
+class World:
+    """What outlives a process: the API's customers and the clock."""
+
+    known: Mapping[str, Customer]
+    chance: random.Random
+    loop_time: Callable[[], float] = lambda: 0.0
+    spent_s: float = 0.0  # virtual seconds of processes that are over
+    applied: Counter[str] = field(default_factory=Counter)
+    requests: int = 0
+    kills_left: int = 0
+    faults: float = 0.3  # share of writes that something happens to
+    most_rows: int = 100
+    lag_s: float = 0.0  # points can be seen only so long after they were credited
+    unwell_until_s: float = -1.0
+    late: list[tuple[float, list[dict[str, Any]]]] = field(default_factory=list)  # writes that the API works on yet
+
+    def now(self) -> datetime:
+        return STARTED_UTC + timedelta(seconds=self.spent_s + self.loop_time())
+
+    def catch_up(self) -> None:
+        """What a silent server was still working on is done by now."""
+        due = [elements for at_s, elements in self.late if at_s <= self.spent_s + self.loop_time()]
+        self.late = [one for one in self.late if one[0] > self.spent_s + self.loop_time()]
+        for element in (element for elements in due for element in elements):
+            if _key_of(element) in self.known:
+                self.apply(element)
+
+    def apply(self, element: dict[str, Any]) -> None:
+        """What a write does to one customer. A second credit breaks the law."""
+        key = _key_of(element)
+        customer = self.known[key]
+        customer.name, customer.modified_at_utc = element["profiles"][0]["firstName"], self.now()
+        self.applied[key] += 1
+        for enrolment in element.get("loyaltyProgramEnrollments", ()):
+            customer.credits.append((enrolment["loyaltyPoints"], self.now() + timedelta(seconds=self.lag_s)))
+        if self.applied[key] > 1:
+            raise LawBroken(f"{key} was written {self.applied[key]} times, credits {len(customer.credits)}")
+
+
+def _key_of(element: dict[str, Any]) -> str:
+    return str(element["profiles"][0]["identifiers"][0]["value"])
+
+
+FAULTS = (
+    "never", "cut", "lost", "late", "502", "502-after", "500-after", "503-auth", "429", "429-wait", "garbage",
+    "short", "shuffled", "empty-error", "401", "refused-rows", "busy-rows", "whole-refused", "unwell", "kill",
+    "kill-after",
+)  # fmt: skip
+
+
+@dataclass
+class SimulatedApi:
+    """Stands where `connectors.bulk_api.BulkApi` stands."""
+
+    world: World
+
+    async def answers(self, on_leaving: Callable[[], object] | None = None) -> bool:
+        """A probe."""
+        await self._travel(on_leaving)
+        return not self._unwell()
+
+    async def send(self, body: bytes, on_leaving: Callable[[], object] | None = None) -> Sending:
+        """One write, and what chance makes of it."""
+        world, chance = self.world, self.world.chance
+        world.requests += 1
+        elements = json.loads(body)
+        fault = chance.choice(FAULTS) if chance.random() < world.faults else ""
+        if fault == "never":
+            return NeverSent("connection refused")
+        if fault == "kill":
+            self._kill()
+        await self._travel(on_leaving)
+        if fault == "unwell":
+            world.unwell_until_s = world.loop_time() + chance.uniform(1, 400)
+        if self._unwell():
+            return Answer(502, b"<html>bad gateway</html>")
+        if len(elements) > world.most_rows:
+            return _answer(400, {"errors": [_problem(1060)]})
+        return await self._met(fault, elements)
+
+    async def _met(self, fault: str, elements: list[dict[str, Any]]) -> Sending:
+        if fault in _NOTHING_APPLIED:
+            return _NOTHING_APPLIED[fault]
+        if fault == "whole-refused":
+            return _answer(400, {"errors": [_problem(400)]})
+        if fault == "late":
+            self.world.late.append((self.world.spent_s + self.world.loop_time() + self.world.chance.uniform(0.1, 4.0), elements))
+            return NoAnswer("the server was silent")
+        echoes = [self._applied(fault, element) for element in elements]
+        if fault == "kill-after":
+            self._kill()
+        await asyncio.sleep(self.world.chance.uniform(0.0, 0.05))
+        return _told(fault, echoes)
+
+    def _applied(self, fault: str, element: dict[str, Any]) -> dict[str, Any]:
+        echo = {"profiles": [{"identifiers": element["profiles"][0]["identifiers"]}], "errors": [], "warnings": []}
+        if _key_of(element) not in self.world.known:
+            return echo | {"errors": [_problem(8009)]}
+        if fault in ("refused-rows", "busy-rows") and self.world.chance.random() < 0.5:
+            return echo | {"errors": [_problem(1001 if fault == "refused-rows" else 521)]}
+        self.world.apply(element)
+        return echo
+
+    def _kill(self) -> None:
+        if self.world.kills_left:
+            self.world.kills_left -= 1
+            raise Killed
+
+    def _unwell(self) -> bool:
+        return self.world.loop_time() < self.world.unwell_until_s
+
+    async def _travel(self, on_leaving: Callable[[], object] | None) -> None:
+        if on_leaving is not None:
+            on_leaving()
+        await asyncio.sleep(self.world.chance.uniform(0.005, 0.2))
+        self.world.catch_up()
+
+    async def read(
+        self, path: str, query: Mapping[str, str], on_leaving: Callable[[], object] | None = None
+    ) -> Sending:
+        """A look-up: customer, programmes or credits."""
+        await self._travel(on_leaving)
+        if self._unwell() or self.world.chance.random() < 0.05:
+            return Answer(502, b"<html>bad gateway</html>")
+        customer = self.world.known.get(query["identifierValue"])
+        if customer is None:
+            return _answer(400, {"errors": [_problem(8015)]})
+        seen = [(points, at) for points, at in customer.credits if at <= self.world.now()]
+        body = {
+            "customerDetails": lambda: _details(query["identifierValue"], customer),
+            "loyaltyDetails": lambda: {"data": [{"programId": PROGRAMME}] if customer.credits else []},
+            "getCustomerLedgerInfo": lambda: {"ledgerEntries": [_entry(*one) for one in reversed(seen)]},
+        }[urlsplit(path).path.rsplit("/", 1)[-1]]()
+        return _answer(200, body, self.world.now())
+
+
+def _details(key: str, customer: Customer) -> dict[str, Any]:
+    modified = customer.modified_at_utc.isoformat(timespec="seconds")
+    profile = {
+        "firstName": customer.name,
+        "identifiers": [{"type": "externalId", "value": key}],
+        "source": "INSTORE",
+        "attribution": {"modifiedDate": modified},
+    }
+    return {"id": 1, "profiles": [profile], "loyaltyInfo": {"loyaltyType": "loyalty"}, "warnings": []}
+
+
+def _entry(points: int, at_utc: datetime) -> dict[str, Any]:
+    return {
+        "eventLogId": 1,
+        "eventName": "CustomerUpdate",
+        "ledgerCreatedDate": at_utc.isoformat(timespec="milliseconds"),
+        "entryDetails": [{"entryType": "CREDIT", "programId": PROGRAMME, "points": points}],
+        "netPointsOnEvent": points,
+    }
+
+
+def _problem(code: int) -> dict[str, Any]:
+    return {"status": False, "code": code, "message": f"code {code}"}
+
+
+def _answer(status: int, body: object, now_utc: datetime | None = None) -> Answer:
+    return Answer(status, json.dumps(body).encode(), request_id="req")
+
+
+_NOTHING_APPLIED: dict[str, Sending] = {
+    "cut": NoAnswer("connection reset"),
+    "502": Answer(502, b"<html>bad gateway</html>"),
+    "503-auth": _answer(503, {"errors": [{"code": 503, "message": "authorization status unavailable"}]}),
+    "429": Answer(429, b"{}"),
+    "429-wait": Answer(429, b"{}", retry_after_s=3.0),
+    "401": Answer(401, b"{}"),
+}
+
+
+def _told(fault: str, echoes: list[dict[str, Any]]) -> Sending:
+    """The answer to what was applied."""
+    match fault:
+        case "lost":
+            return NoAnswer("connection closed before an answer")
+        case "502-after":
+            return Answer(502, b"<html>bad gateway</html>")
+        case "500-after":
+            return _answer(500, {})
+        case "garbage":
+            return Answer(200, b"\x00\xff")
+        case "short":
+            return _answer(200, echoes[:-1])
+        case "shuffled":
+            return _answer(200, echoes[::-1])
+        case "empty-error":
+            return _answer(200, [echo | {"errors": [{}]} for echo in echoes])
+    return _answer(200, echoes)
