@@ -1,6 +1,7 @@
 """A batch as it leaves: body, rows, and what came back."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from schemas.outcomes import BatchReply
 
@@ -55,3 +56,16 @@ class Delivered:
     attempt: int
     reply: BatchReply
     request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A row of a run that was sent, and nobody knows what became of it; `codes` say why."""
+
+    row: int
+    batch: int
+    attempt: int
+    sent_at_utc: datetime
+    answered_at_utc: datetime  # when it was given up on
+    request_id: str | None
+    codes: tuple[str, ...]

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import datetime as dt
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +50,18 @@ def test_a_run_is_remembered_as_it_went(tmp_path):
     assert (run.run, run.job, run.mode, run.folder) == ("r-2", "nightly", "sync", tmp_path / "r-2")
     assert (run.state, run.exit_code, run.digest, run.summary) == (RunState.DONE, 5, "abc", {"rows": {"read": 7}})
     assert (run.started_at_utc, run.finished_at_utc) == (NOW, LATER)
+
+
+def test_a_run_knows_who_started_it_and_what_it_sends_again(tmp_path):
+    with opened(tmp_path, "r-1") as ledger:
+        again = {"job": "nightly", "mode": "sync", "folder": tmp_path, "started_at_utc": NOW, "caller": "flow-run-7"}
+        ledger.start_run("r-2", **again)
+        ledger.start_run("r-3", **again, retry_of="r-1")
+        assert [(run.caller, run.retry_of) for run in ledger.runs()] == [
+            ("flow-run-7", "r-1"), ("flow-run-7", None), (None, None),
+        ]  # fmt: skip
+        assert ledger.run_of_caller("flow-run-7").run == "r-3"
+        assert ledger.run_of_caller("flow-run-8") is None
 
 
 def test_unknown_and_doubled_runs_are_refused(tmp_path):
@@ -110,16 +121,6 @@ def test_every_commit_is_durable(tmp_path):
             for name in ("journal_mode", "synchronous", "foreign_keys")
         }
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
-
-
-def test_a_newer_ledger_is_refused_in_words(tmp_path):
-    with opened(tmp_path):
-        pass
-    with contextlib.closing(sqlite3.connect(tmp_path / "ledger.db")) as newer:
-        newer.execute("update ledger_schema set version = 7")
-        newer.commit()
-    with pytest.raises(WrongInput, match=r"newer bulkload \(ledger schema 7, this one reads 1\)"):
-        Ledger(tmp_path / "ledger.db")
 
 
 def test_a_file_that_is_no_ledger_is_refused(tmp_path):
