@@ -1,5 +1,6 @@
 """The ledger's batches and rows: what left, what came of it, and what nobody knows."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -79,6 +80,13 @@ class Batches(Runs):
                 )
                 for row, batch, attempt, sent, answered, request, codes in connection.execute(wanted)
             ]
+
+    def fates(self, run: str) -> Counter[Fate]:
+        """How many rows of a run have which fate by an answer, a look-up or a person."""
+        r = row_results.c
+        wanted = sa.select(r.fate, sa.func.count()).where(r.run_no == self._number(run)).group_by(r.fate)
+        with self._reading() as connection:
+            return Counter({Fate(fate): rows for fate, rows in connection.execute(wanted)})
 
     def may_have_credited(self, run: str) -> bool:
         """Whether a batch with points left, whatever came of it."""

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from connectors.ledger_tables import (
-    FOUND_FATES,
+    SENT_FATES,
     BatchState,
     IllegalMove,
     Intent,
@@ -140,6 +140,7 @@ def _settle(connection: sa.Connection, run_no: int, op: Settled) -> None:
     trace = [
         {**same, "row": row, "outcome": (reply.fate if reply else Fate.NOT_SENT).value}
         for row, reply in op.rows.items()
+        if reply is None or reply.fate is not Fate.IN_DOUBT
     ]
     for statement, values in ((_FOUND_OUT, answers), (_NOT_APPLIED, unsent), (sa.insert(settlements), trace)):
         if values:
@@ -175,7 +176,7 @@ def _refuse_second_result(connection: sa.Connection, run_no: int, batch: int, ro
 
 def _refuse_settling(connection: sa.Connection, run_no: int, op: Settled) -> None:
     for row, reply in op.rows.items():
-        if reply is not None and reply.fate not in FOUND_FATES:
+        if reply is not None and reply.fate not in SENT_FATES:
             raise IllegalMove(f"batch {op.batch}: row {row} cannot be settled as {reply.fate}")
     wanted = {"run_no": run_no, "batch": op.batch, "rows": _as_json(op.rows)}
     if missing := sorted(set(op.rows).difference(connection.scalars(_IN_DOUBT, wanted))):

@@ -203,12 +203,13 @@ class Recorded:
 class Settled:
     """Rows in doubt whose fate was found out later; a row told as None was not applied, for sure.
 
-    Such a row loses its result and may be planned again, in a batch of another number.
+    Such a row loses its result and may be planned again, in a batch of another number. A row told as in doubt
+    stays so, and tells why.
     """
 
     batch: int
     rows: Mapping[int, RowReply | None]
-    by: Literal["look_up", "person"]
+    by: Literal["look_up", "person", "resend"]
     settled_at_utc: datetime
 
 

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 
@@ -27,6 +27,7 @@ from schemas.batches import Batch
 from schemas.errors import BulkloadError, Stopped, WrongInput
 from schemas.job import Job
 from schemas.runs import Requests, Tick
+from transforms.guards import RefusedShare
 
 MINUTE = timedelta(minutes=1)
 # Batches read ahead of the workers; a batch is at most limits.bytes_per_request.
@@ -34,6 +35,7 @@ AHEAD = 8
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PUT_OFF_S = 1.0  # longer with each time that a row is put off
 Api = Callable[[], AbstractAsyncContextManager[BulkApi]]
+Clock = Callable[[], datetime]  # at the job's place
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def deliver(
     before = {name: signal.getsignal(name) for name in SIGNALS}
     api = partial(BulkApi, job.destination, job.limits)
     try:
-        return asyncio.run(delivering(job, batches, numbers, ledger, run, audience, recall, api))
+        return asyncio.run(delivering(job, batches, numbers, ledger, run, audience, recall, api=api, clock=partial(now, job)))
     finally:
         # The loop leaves the default behind, which would end the process before its report.
         for name, handler in before.items():
@@ -89,11 +91,13 @@ async def delivering(
     run: str,
     audience: Audience,
     recall: Recall,
+    *,
     api: Api,
+    clock: Clock,
 ) -> Delivery:
-    """As `deliver`, in the caller's loop and against the caller's API."""
+    """As `deliver`, in the caller's loop, against the caller's API and by the caller's clock on the wall."""
     async with api() as opened, Scribe(ledger, run) as scribe:
-        sender = _sender(job, opened, scribe, ledger, run, audience, numbers)
+        sender = _sender(job, opened, scribe, ledger, run, audience, numbers, clock)
         _heed_signals(sender)
         try:
             await _wait_for_window(sender)
@@ -107,13 +111,20 @@ async def delivering(
 
 
 def _sender(
-    job: Job, api: BulkApi, scribe: Scribe, ledger: Ledger, run: str, audience: Audience, numbers: Iterator[int]
+    job: Job,
+    api: BulkApi,
+    scribe: Scribe,
+    ledger: Ledger,
+    run: str,
+    audience: Audience,
+    numbers: Iterator[int],
+    clock: Clock,
 ) -> Sender:
     pacer = Pacer(job.limits.requests_per_minute, clock=asyncio.get_running_loop().time)
     # What an earlier process sent counts towards this minute.
-    now_utc = datetime.now(UTC)
-    pacer.prime([(now_utc - at).total_seconds() for at in ledger.sent_since(now_utc - MINUTE)])
-    sender = Sender(job, api, pacer, scribe, audience, numbers, partial(now, job), ledger.fates(run))
+    pacer.prime([(clock() - at).total_seconds() for at in ledger.sent_since(clock() - MINUTE)])
+    refused = RefusedShare(job.guards, ledger.fates(run))
+    sender = Sender(job, api, pacer, scribe, audience, numbers, clock, refused)
     learned = ledger.learned(sender.where, job.destination.operation)
     if "requests_per_minute" in learned:
         pacer.start_at(learned["requests_per_minute"])
@@ -181,7 +192,7 @@ async def _wait_for_window(sender: Sender) -> None:
 
 def _learn(sender: Sender, ledger: Ledger) -> None:
     """What the API's refusals taught is known to the next run."""
-    operation, now_utc = sender.job.destination.operation, datetime.now(UTC)
+    operation = sender.job.destination.operation
     rate, allowed = sender.pacer.requests_per_minute, sender.job.limits.requests_per_minute
     learned: dict[str, int | None] = {"requests_per_minute": rate if rate < allowed else None}
     if sender.most_rows < sender.job.limits.rows_per_request:
@@ -189,7 +200,7 @@ def _learn(sender: Sender, ledger: Ledger) -> None:
     for name, value in learned.items():
         if value is not None:
             sender.notes.append(f"{sender.where} takes less than limits.{name} says: {value:,} is used from now on")
-        ledger.learn(sender.where, operation, name, value, now_utc)
+        ledger.learn(sender.where, operation, name, value, sender.now())
 
 
 def _as_told(sender: Sender) -> BulkloadError | None:

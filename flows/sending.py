@@ -8,7 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 from connectors.bulk_api import BulkApi
@@ -20,12 +20,12 @@ from flows.hands import Audience
 from flows.patience import Tries
 from flows.timeline import Timeline
 from flows.window import closed, opens_in_s
-from schemas.batches import Answer, Batch, Delivered, NeverSent, NoAnswer, Sending
+from schemas.batches import Answer, Batch, Delivered, Doubt, NeverSent, NoAnswer, Sending
 from schemas.errors import BulkloadError, CredentialsError, GuardStopped, Stopped, WrongInput
 from schemas.job import Job
 from schemas.outcomes import BatchReply, Fate, Verdict
 from transforms.batches import alone, pieces, sent_of
-from transforms.guards import too_many_refused
+from transforms.guards import RefusedShare
 from transforms.replies import read_reply
 
 Result = TypeVar("Result")
@@ -58,12 +58,13 @@ class Sender:
     audience: Audience
     numbers: Iterator[int]
     now: Callable[[], datetime]  # at the job's place
-    fates: Counter[Fate]  # of the rows that have an answer, in this process or an earlier one of the run
+    refused: RefusedShare
     most_rows: int = 1_000_000  # a request; learned when the API finds one too large
     afterwards: list[Batch] = field(default_factory=list)
     put_off: Counter[int] = field(default_factory=Counter)  # how often a row was answered "later"
     timeline: Timeline = field(default_factory=Timeline)
     counts: Counts = field(default_factory=Counts)
+    doubted: dict[int, tuple[float, float]] = field(default_factory=dict)  # when a batch left and fell in doubt (loop)
     notes: list[str] = field(default_factory=list)  # what a person should know, beside fates and reasons
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     trouble: BulkloadError | None = None
@@ -105,6 +106,18 @@ class Sender:
         if turn is not None and self.job.window is not None and opens_in_s(self.job.window, self.now()) > 0:
             raise closed(self.job.window)
         return turn
+
+    def sent_s_ago(self, doubt: Doubt) -> float:
+        """How long ago a doubtful row left: a clock on the wall that was changed since then does not matter."""
+        if doubt.batch in self.doubted:
+            return asyncio.get_running_loop().time() - self.doubted[doubt.batch][0]
+        return (self.now() - doubt.sent_at_utc).total_seconds()
+
+    def doubted_s_ago(self, doubt: Doubt) -> float:
+        """How long ago it was given up waiting for its answer."""
+        if doubt.batch in self.doubted:
+            return asyncio.get_running_loop().time() - self.doubted[doubt.batch][1]
+        return (self.now() - doubt.answered_at_utc).total_seconds()
 
     async def _probe(self) -> bool:
         turn = await self.turn()
@@ -155,10 +168,12 @@ async def _try(sender: Sender, batch: Batch, attempt: int) -> tuple[Sending, Bat
         turn = await sender.turn()
         if turn is None:
             return None
-        await sender.scribe.write(Intent(batch, attempt, datetime.now(UTC)))
+        began_s = asyncio.get_running_loop().time()
+        await sender.scribe.write(Intent(batch, attempt, sender.now()))
         sending = await _send(sender, batch, attempt, turn)
         reply = _read(sender.job, batch, sending)
         sender.breaker.seen(sending, reply)
+        sender.doubted[batch.number] = began_s, asyncio.get_running_loop().time()
         return sending, reply
 
 
@@ -198,7 +213,7 @@ async def _record(sender: Sender, batch: Batch, attempt: int, sending: Sending, 
     """What is known is durable first; then rows that a definite no was meant for, or not, go their ways."""
     request_id = sending.request_id if isinstance(sending, Answer) else None
     delivered = Delivered(batch, attempt, _finally(sender, batch, reply), request_id)
-    await sender.scribe.write(Recorded(delivered, datetime.now(UTC)))
+    await sender.scribe.write(Recorded(delivered, sender.now()))
     sender.counts.batches_recorded += 1
     unsettled = len(batch.rows) > 1 and reply.verdict in (Verdict.REFUSED, Verdict.TOO_LARGE)
     again = {row for row, said in zip(batch.rows, delivered.reply.rows, strict=False) if said.retry}
@@ -217,19 +232,16 @@ async def _record(sender: Sender, batch: Batch, attempt: int, sending: Sending, 
 
 
 def _count(sender: Sender, batch: Batch, reply: BatchReply) -> None:
-    """Fates so far; of a single row that is refused as a batch there is no reply but the batch's.
+    """The guard hears of every answer; of a single row that is refused as a batch there is no reply but the batch's.
 
     Raises:
         GuardStopped: more rows are refused than the job allows.
     """
-    if reply.rows:
-        sender.fates.update(row.fate for row in reply.rows if not row.retry)
-    elif reply.verdict is not Verdict.IN_DOUBT:
-        sender.fates[Fate.REFUSED] += len(batch.rows)
-    answered = sum(rows for fate, rows in sender.fates.items() if fate is not Fate.IN_DOUBT)
-    broken = too_many_refused(sender.job.guards, answered, sender.fates[Fate.REFUSED])
-    if broken is not None:
-        raise GuardStopped(broken)
+    fates = [row.fate for row in reply.rows if not row.retry]
+    if not reply.rows and reply.verdict is not Verdict.IN_DOUBT:
+        fates = [Fate.REFUSED] * len(batch.rows)
+    if broken := sender.refused.add(fates):
+        raise GuardStopped(*broken)
 
 
 def _finally(sender: Sender, batch: Batch, reply: BatchReply) -> BatchReply:

@@ -6,20 +6,19 @@ when the process dies. After each step of the API the laws are checked; `Books` 
 
 import asyncio
 import json
+import math
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from schemas.batches import Answer, NeverSent, NoAnswer, Sending
 
 STARTED_UTC = datetime(2026, 3, 1, tzinfo=UTC)
 PROGRAMME = 1016
+AHEAD_S = 7200.0  # the API's clock of ours
 
 
 class Killed(BaseException):
@@ -162,38 +161,47 @@ class SimulatedApi:
     ) -> Sending:
         """A look-up: customer, programmes or credits."""
         await self._travel(on_leaving)
-        if self._unwell() or self.world.chance.random() < 0.05:
+        world = self.world
+        if self._unwell() or world.chance.random() < world.faults / 6:
             return Answer(502, b"<html>bad gateway</html>")
-        customer = self.world.known.get(query["identifierValue"])
+        asked = query["identifierValue"]
+        key = asked if query["identifierName"] == "externalId" else list(world.known)[int(asked) - 1]
+        customer = world.known.get(key)
         if customer is None:
-            return _answer(400, {"errors": [_problem(8015)]})
-        seen = [(points, at) for points, at in customer.credits if at <= self.world.now()]
-        body = {
-            "customerDetails": lambda: _details(query["identifierValue"], customer),
-            "loyaltyDetails": lambda: {"data": [{"programId": PROGRAMME}] if customer.credits else []},
-            "getCustomerLedgerInfo": lambda: {"ledgerEntries": [_entry(*one) for one in reversed(seen)]},
-        }[urlsplit(path).path.rsplit("/", 1)[-1]]()
-        return _answer(200, body, self.world.now())
+            return self._answer(400, {"errors": [_problem(8015)]})
+        seen = [(points, at) for points, at in customer.credits if at <= world.now()]
+        what = path.rsplit("/", 1)[-1]
+        if what == "customerDetails":
+            return self._answer(200, _details(1 + list(world.known).index(key), key, customer))
+        if what == "loyaltyDetails":
+            return self._answer(200, {"data": [{"programId": PROGRAMME}] if customer.credits else []})
+        entries = [_entry(*one) for one in reversed(seen)]
+        return self._answer(200, {"ledgerEntries": entries, "ledgerDetails": {"pageCount": 1}})
+
+    def _answer(self, status: int, body: object) -> Answer:
+        """With the server's clock, in whole seconds as `Date` has it; it is hours ahead of ours."""
+        ahead_s = math.floor(self.world.now().timestamp() + AHEAD_S) - self.world.now().timestamp()
+        return Answer(status, json.dumps(body).encode(), request_id="req", ahead_s=ahead_s)
 
 
-def _details(key: str, customer: Customer) -> dict[str, Any]:
-    modified = customer.modified_at_utc.isoformat(timespec="seconds")
+def _details(number: int, key: str, customer: Customer) -> dict[str, Any]:
+    modified = (customer.modified_at_utc + timedelta(seconds=AHEAD_S)).isoformat(timespec="seconds")
     profile = {
         "firstName": customer.name,
         "identifiers": [{"type": "externalId", "value": key}],
         "source": "INSTORE",
         "attribution": {"modifiedDate": modified},
     }
-    return {"id": 1, "profiles": [profile], "loyaltyInfo": {"loyaltyType": "loyalty"}, "warnings": []}
+    return {"id": number, "profiles": [profile], "loyaltyInfo": {"loyaltyType": "loyalty"}, "warnings": []}
 
 
 def _entry(points: int, at_utc: datetime) -> dict[str, Any]:
     return {
         "eventLogId": 1,
         "eventName": "CustomerUpdate",
-        "ledgerCreatedDate": at_utc.isoformat(timespec="milliseconds"),
-        "entryDetails": [{"entryType": "CREDIT", "programId": PROGRAMME, "points": points}],
-        "netPointsOnEvent": points,
+        "ledgerCreatedDateISO": (at_utc + timedelta(seconds=AHEAD_S)).isoformat(timespec="seconds"),
+        "entryDetails": [{"ledgerEntryType": "CREDIT", "programId": PROGRAMME, "points": f"{points}.000"}],
+        "netPointsOnEvent": f"{points}.000",
     }
 
 
@@ -201,7 +209,7 @@ def _problem(code: int) -> dict[str, Any]:
     return {"status": False, "code": code, "message": f"code {code}"}
 
 
-def _answer(status: int, body: object, now_utc: datetime | None = None) -> Answer:
+def _answer(status: int, body: object) -> Answer:
     return Answer(status, json.dumps(body).encode(), request_id="req")
 
 
