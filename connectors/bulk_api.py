@@ -48,6 +48,7 @@ class BulkApi:
         *,
         tls: ssl.SSLContext | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         base_url = safe_base_url(destination)
         self._method, path, query = ROUTES[destination.operation]
@@ -55,7 +56,7 @@ class BulkApi:
             path=destination.path or path, params={**query, **_own_query(destination), **destination.query}
         )
         self._headers = safe_headers(destination)
-        self._wire = Wire(base_url, connections=limits.in_flight, timeout_s=limits.timeout_s, tls=tls)
+        self._wire = Wire(base_url, connections=limits.in_flight, timeout_s=limits.timeout_s, tls=tls, clock=clock)
         self._auth: Authenticator = authenticator(destination.auth, self._wire, monotonic)
 
     async def __aenter__(self) -> Self:
@@ -99,13 +100,19 @@ class BulkApi:
         Raises:
             CredentialsError: the API does not know the key any more.
         """
-        url = self._wire.base_url.copy_with(path=WHO_AM_I_PATH)
-        answer = await self._exchange("GET", url, on_leaving=on_leaving)
+        answer = await self.read(WHO_AM_I_PATH, {}, on_leaving)
         return isinstance(answer, Answer) and answer.status < 500
+
+    async def read(
+        self, path: str, query: Mapping[str, str], on_leaving: Callable[[], object] | None = None
+    ) -> Sending:
+        """Read once; `on_leaving` and errors are those of `send`."""
+        url = self._wire.base_url.copy_with(path=path, params=dict(query))
+        return await self._exchange("GET", url, on_leaving=on_leaving)
 
     async def look_up(self, path: str, query: Mapping[str, str]) -> bytes | None:
         """Read one page of what the organisation has set up; None when it cannot be read."""
-        answer = await self._exchange("GET", self._wire.base_url.copy_with(path=path, params=dict(query)))
+        answer = await self.read(path, query)
         return answer.body if isinstance(answer, Answer) and answer.status == 200 else None
 
     async def _exchange(

@@ -126,13 +126,15 @@ class Wire:
             self._busy[place] -= 1
 
     def _answer(self, response: httpx.Response, body: bytes, phase: "_Phase") -> Answer:
+        now_s, told_s = self._clock(), _epoch_s(response.headers.get("date", ""))
         ids = (response.headers.get(name, "").strip()[:200] for name in REQUEST_ID_HEADERS)
         return Answer(
             status=response.status_code,
             body=body,
             request_id=next(filter(None, ids), None),
-            retry_after_s=retry_after_s(response.headers, self._clock()),
+            retry_after_s=retry_after_s(response.headers, now_s),
             latency_ms=(time.perf_counter() - (phase.began_at or 0.0)) * 1000,
+            ahead_s=None if told_s is None else told_s - now_s,
         )
 
     def _why_no_answer(self, error: Exception) -> str:

@@ -36,13 +36,18 @@ class NoAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer, whole. `retry_after_s` is the server's wish, from either form of Retry-After."""
+    """An HTTP answer, whole. `retry_after_s` is the server's wish, from either form of Retry-After.
+
+    `ahead_s` is how far the server's clock is ahead of ours, by its `Date`, which is whole seconds, at the moment
+    when the answer had been read: never more than it really is. None without a `Date`.
+    """
 
     status: int
     body: bytes = field(repr=False)
     request_id: str | None = None
     retry_after_s: float | None = None
     latency_ms: float = 0.0
+    ahead_s: float | None = None
 
 
 Sending = NeverSent | NoAnswer | Answer

@@ -51,6 +51,12 @@ class Stopped(BulkloadError):
     exit_code = 4
 
 
+class GuardStopped(BulkloadError):
+    """What was found is beyond what the job's guards allow; all that are broken are told at once."""
+
+    exit_code = 3
+
+
 class OutOfBalance(BulkloadError):
     """Rows or points read are not the sum of rows or points per fate: a bug, told instead of hidden."""
 

@@ -13,6 +13,7 @@ from schemas.spellings import Clock, Country, Duration, Host, Name, Url, UrlPath
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 PositiveInt = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0)]
 
 
 class Strict(BaseModel):
@@ -163,7 +164,7 @@ class Destination(Strict):
     auth: Auth
     attribution: Attribution | None = None
     enrollments: bool = False
-    in_doubt: Literal["look_up", "hold", "resend"] = "hold"
+    in_doubt: Literal["look_up", "hold", "resend"] = "look_up"
     headers: dict[str, str] = {}
     query: dict[str, str] = {}
 
@@ -184,6 +185,15 @@ class Limits(Strict):
     in_flight: Annotated[int, Field(ge=1, le=256)] = 4
     timeout_s: Annotated[float, Field(gt=0)] = 60.0
     attempts: PositiveInt = 4
+    # When a row in doubt is looked up, and when once more: nobody says how long the API works on after it fell silent.
+    look_up_after_s: tuple[Seconds, Seconds] = (5.0, 30.0)
+
+    @model_validator(mode="after")
+    def second_look_is_later(self) -> Self:
+        """Two looks at one moment would be one."""
+        if self.look_up_after_s[0] >= self.look_up_after_s[1]:
+            raise ValueError("look_up_after_s: the second look comes after the first")
+        return self
 
 
 class Guards(Strict):

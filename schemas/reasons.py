@@ -142,10 +142,64 @@ ANSWERS: dict[str, Meaning] = {
     ),
 }
 
+_DECIDE = (
+    "Ask Capillary's support whether the request of this time and request id was applied, then "
+    "`bulkload settle RUN --as accepted` or `--as not-sent`."
+)
+
+# What became of a row in doubt when its customer was looked up (transforms/lookup.py).
+LOOKS: dict[str, Meaning] = {
+    "looked_up": Meaning("No answer said so, but the customer was looked up and has what was sent.", "Nothing."),
+    "look_up.part_missing": Meaning(
+        "The customer was looked up: the points were credited, and of the rest not everything is there.",
+        "Compare the stored customer with the row, and send what is missing by a job without points.",
+    ),
+    "look_up.untouched": Meaning(
+        "The customer was looked up twice, and nothing of the row was there.", "Nothing: the row is sent again."
+    ),
+    "look_up.not_confirmed": Meaning(
+        "The customer was looked up twice, and only the second time nothing of the row was there.",
+        "Run `bulkload settle RUN`, which looks again.",
+    ),
+    "look_up.no_identifier": Meaning(
+        "The row has no identifier by which the API can be asked for its customer.",
+        f"Map a mobile, an e-mail or an external id too. {_DECIDE}",
+    ),
+    "look_up.unreadable": Meaning(
+        "The customer could not be looked up.",
+        "Check that these credentials may read customers and points, then run `bulkload settle RUN`.",
+    ),
+    "look_up.ledger_unreadable": Meaning(
+        "The customer's points ledger cannot be read back to the time of the request, or does not tell its zone.",
+        _DECIDE,
+    ),
+    "look_up.clock_unknown": Meaning(
+        "The API's answers do not tell its time, so that before and after the request cannot be told apart.", _DECIDE
+    ),
+    "look_up.customer_differs": Meaning(
+        "The customer is not as the row wants it, and was written to since the request or at an unknown time.",
+        f"Look at the stored customer. {_DECIDE}",
+    ),
+    "look_up.credit_not_seen": Meaning(
+        "The points are not in the customer's ledger, or not all of them, and may still be booked.",
+        f"Run `bulkload settle RUN` later, which looks again. {_DECIDE}",
+    ),
+    "look_up.other_credits": Meaning(
+        "Since the request the customer's ledger has other credits than the row's, or more of them.", _DECIDE
+    ),
+    "look_up.other_customer": Meaning(
+        "Another identifier of the row leads to another customer, or may: the points may have gone there.", _DECIDE
+    ),
+    "look_up.merged": Meaning(
+        "The customer was merged into another, who does not have the row's identifiers.",
+        f"Look at the surviving customer. {_DECIDE}",
+    ),
+}
+
 
 def explain_ours(code: str) -> Meaning:
     """Cause and fix of one of our codes; one that has no words yet is told by its name."""
-    known = WHOLE | LINES | ANSWERS
+    known = WHOLE | LINES | ANSWERS | LOOKS
     if code in known:
         return known[code]
     if code.startswith("http_"):

@@ -237,7 +237,6 @@ _NOT_YET: tuple[tuple[str, ...], ...] = (
     ("rules", "shared_identifier"),
     ("rules", "placeholders"),
     ("guards",),
-    ("window",),
     ("run", "dask"),
     ("notify",),
     ("keep",),
@@ -253,8 +252,6 @@ def not_supported(written: dict[str, Any], job: Job | None) -> Iterator[tuple[Pa
         return
     if job.run.workers == "dask":
         yield ("run", "workers"), "dask is not supported yet; use threads or processes"
-    if job.destination.in_doubt != "hold":
-        yield ("destination", "in_doubt"), f"{job.destination.in_doubt} is not supported yet; use hold"
     yield from _unread_files(job)
     yield from _unsent_enrolments(job)
 

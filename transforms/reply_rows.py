@@ -69,7 +69,7 @@ class Echoes:
         if not self._is_shared and self._echoes_plainly(element, self._sent[number]):
             return True
         told = {(i.type, i.value) for i in element.identifiers}  # most are echoed twice
-        spoken = {_canonical(kind, value) for kind, value in told if value not in (None, "")}
+        spoken = {canonical(kind, value) for kind, value in told if value not in (None, "")}
         if not spoken:
             return None
         holders = [row for identifier in spoken for row in self._rows_of.get(identifier, ())]
@@ -94,7 +94,7 @@ class Echoes:
     def _rows_of(self) -> dict[tuple[str, str], list[int]]:
         found: dict[tuple[str, str], list[int]] = {}
         for number, row in enumerate(self._sent):
-            for identifier in {_canonical(kind, value) for kind, value in row}:
+            for identifier in {canonical(kind, value) for kind, value in row}:
                 found.setdefault(identifier, []).append(number)
         return found
 
@@ -198,7 +198,7 @@ def _children_add_up(element: Element, children: list[Element | None]) -> bool:
     return all(told in (None, seen) for told, seen in expected)
 
 
-def _canonical(kind: str | None, value: Scalar) -> tuple[str, str]:
+def canonical(kind: str | None, value: Scalar) -> tuple[str, str]:
     """One spelling for what the API may write in several: 919…, "+91 9…", "cardNumber", "A@x.com"."""
     kind = _canonical_kind(kind)
     text = (f"{value:.0f}" if isinstance(value, float) else str(value)).strip()

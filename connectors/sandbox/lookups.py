@@ -1,23 +1,26 @@
-"""Reads of one customer, for reconciliation (contract §1.1): by identifier, by id, points and their ledger."""
+"""Reads of one customer, for reconciliation (contract §1.1): by identifier, by id, points and their ledger.
+
+The ledger is written as the vendor's page "Get Points Ledger" prints it: points as text, and times twice, once
+without their zone.
+"""
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
 
 from connectors.sandbox.breakage import Answer
 from connectors.sandbox.codes import Note, note
-from connectors.sandbox.records import IST, Record
+from connectors.sandbox.records import Record
 from connectors.sandbox.replies import profile_echo
 from connectors.sandbox.state import Sandbox
 
 LEDGER_MAX = 10
 BALANCES = """select program_id, sum(points) from credits
               where customer_id = ? and credited_at <= ? group by program_id"""
-LEDGER = """select id, program_id, points, credited_at from credits
-            where customer_id = ? and credited_at <= ? and program_id = coalesce(?, program_id)
-            order by id desc limit ? offset ?"""
+OF_CUSTOMER = """from credits
+                 where customer_id = ? and credited_at <= ? and program_id = coalesce(?, program_id)"""
 
 
 def find(sandbox: Sandbox, request: Request) -> tuple[Record | None, list[Note]]:
@@ -125,28 +128,53 @@ def _programmes(sandbox: Sandbox, record: Record) -> list[dict[str, Any]]:
 
 
 def ledger(sandbox: Sandbox, request: Request) -> Answer:
-    """Credits, newest first: one entry per time points were applied. `limit` is at most 10 (contract §1.1)."""
+    """Credits, one entry per time points were applied; newest first, unless `order=ASC`.
+
+    `limit` is at most 10 (contract §1.1), and `offset` counts pages, not entries.
+    """
     query = request.query_params
-    limit, offset = query.get("limit", "10"), query.get("offset", "0")
-    if not (limit.isdecimal() and offset.isdecimal() and 1 <= int(limit) <= LEDGER_MAX):
+    limit, page = query.get("limit", "10"), query.get("offset", "0")
+    if not (limit.isdecimal() and page.isdecimal() and 1 <= int(limit) <= LEDGER_MAX):
         return Answer(400, {"errors": [note(8101)]})
     record, notes = find(sandbox, request)
     if record is None:
         return _missing(sandbox, notes)
+    is_asked = query.get("ledgerEntryType", "CREDIT") == "CREDIT"
     program = query.get("programId")
-    until_s = _visible_until(sandbox)
-    wanted = [record.id, until_s, int(program) if program else None, int(limit), int(offset)]
-    rows = sandbox.store.rows(LEDGER, wanted) if query.get("ledgerEntryType", "CREDIT") == "CREDIT" else []
-    return Answer(200, {"ledgerEntries": [_entry(*row) for row in rows], "warnings": notes, "errors": []})
+    whose = [record.id, _visible_until(sandbox) if is_asked else 0.0, int(program) if program else None]
+    order = "asc" if query.get("order", "DESC") == "ASC" else "desc"
+    total = sandbox.store.number(f"select count(*) {OF_CUSTOMER}", whose)
+    rows = sandbox.store.rows(
+        f"select id, program_id, points, credited_at {OF_CUSTOMER} order by id {order} limit ? offset ?",
+        [*whose, int(limit), int(page) * int(limit)],
+    )
+    return Answer(
+        200,
+        {
+            "customerDetails": {"userId": record.id, "entityType": "CUSTOMER"},
+            "ledgerDetails": {
+                "pageNumber": int(page),
+                "pageSize": int(limit),
+                "totalEntries": total,
+                "pageCount": -(-total // int(limit)),
+            },
+            "ledgerEntries": [_entry(*row) for row in rows],
+            "warnings": notes,
+        },
+    )
 
 
 def _entry(entry_id: int, program_id: int, points: int, credited_at_s: float) -> dict[str, Any]:
+    at = datetime.fromtimestamp(credited_at_s, UTC)
     return {
         "eventLogId": entry_id,
         "eventName": "CustomerUpdate",
-        "ledgerCreatedDate": datetime.fromtimestamp(credited_at_s, IST).isoformat(timespec="milliseconds"),
-        "entryDetails": [{"entryType": "CREDIT", "programId": program_id, "points": points}],
-        "netPointsOnEvent": points,
+        "ledgerCreatedDate": f"{at:%Y-%m-%d %H:%M:%S}.0",
+        "ledgerCreatedDateISO": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        "entryDetails": [
+            {"ledgerEntryType": "CREDIT", "points": f"{points}.000", "pointsCategory": "Main", "programId": program_id}
+        ],
+        "netPointsOnEvent": f"{points}.000",
     }
 
 

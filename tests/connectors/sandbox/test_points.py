@@ -1,5 +1,7 @@
 """Points are credited, not set: every application is an entry that nothing takes back."""
 
+from datetime import UTC, datetime, timedelta
+
 WHO = {"identifierName": "externalId", "identifierValue": "C-1"}
 LEDGER = "/v2/pointsLedger/getCustomerLedgerInfo"
 
@@ -40,13 +42,40 @@ def test_the_ledger_proves_one_credit_or_two(plain, one, points):
     for sent in (30, 12):
         plain.send(one("C-1", **points(sent)))
     entries = plain.get(LEDGER, ledgerEntryType="CREDIT", limit=10, **WHO).json()["ledgerEntries"]
-    assert [entry["netPointsOnEvent"] for entry in entries] == [12, 30]
-    assert entries[0]["entryDetails"] == [{"entryType": "CREDIT", "programId": 1016, "points": 12}]
+    assert [entry["netPointsOnEvent"] for entry in entries] == ["12.000", "30.000"]
+    assert entries[0]["entryDetails"] == [
+        {"ledgerEntryType": "CREDIT", "points": "12.000", "pointsCategory": "Main", "programId": 1016}
+    ]
 
 
-def test_the_ledger_gives_at_most_ten(plain, one, points, codes):
+def test_the_ledger_tells_times_with_and_without_their_zone(plain, one, points):
+    plain.send(one("C-4", **points(5)))
+    (entry,) = plain.get(LEDGER, **WHO | {"identifierValue": "C-4"}).json()["ledgerEntries"]
+    bare, zoned = (datetime.fromisoformat(entry[name]) for name in ("ledgerCreatedDate", "ledgerCreatedDateISO"))
+    assert bare.replace(tzinfo=UTC) == zoned
+    assert abs(zoned - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_the_ledger_gives_at_most_ten(plain, codes):
     assert codes(plain.get(LEDGER, limit=11, **WHO).json()) == [8101]
-    assert len(plain.get(LEDGER, limit=1, offset=1, **WHO).json()["ledgerEntries"]) == 1
+
+
+def test_the_ledgers_offset_counts_pages(plain, one, points):
+    for sent in range(1, 6):
+        plain.send(one("C-5", **points(sent)))
+
+    def page(**query):
+        return plain.get(LEDGER, limit=2, **WHO | {"identifierValue": "C-5"}, **query).json()
+
+    pages = [page(offset=number) for number in range(4)]
+    assert [[int(float(e["netPointsOnEvent"])) for e in told["ledgerEntries"]] for told in pages] == [
+        [5, 4],
+        [3, 2],
+        [1],
+        [],
+    ]
+    assert pages[1]["ledgerDetails"] == {"pageNumber": 1, "pageSize": 2, "totalEntries": 5, "pageCount": 3}
+    assert [e["netPointsOnEvent"] for e in page(order="ASC")["ledgerEntries"]] == ["1.000", "2.000"]
 
 
 def test_loyalty_details_have_a_row_per_programme(plain, one, points):
