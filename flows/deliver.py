@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
+from typing import Literal
 
 from connectors.bulk_api import BulkApi
 from connectors.ledger import Ledger
@@ -35,6 +36,7 @@ AHEAD = 8
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PUT_OFF_S = 1.0  # longer with each time that a row is put off
 Api = Callable[[], AbstractAsyncContextManager[BulkApi]]
+Limit = Literal["rows_per_request", "requests_per_minute"]
 Clock = Callable[[], datetime]  # at the job's place
 
 
@@ -73,9 +75,11 @@ def deliver(
     of rows again.
     """
     before = {name: signal.getsignal(name) for name in SIGNALS}
-    api = partial(BulkApi, job.destination, job.limits)
+    api, clock = partial(BulkApi, job.destination, job.limits), partial(now, job)
     try:
-        return asyncio.run(delivering(job, batches, numbers, ledger, run, audience, recall, api=api, clock=partial(now, job)))
+        return asyncio.run(
+            delivering(job, batches, numbers, ledger, run, audience, recall, api=api, clock=partial(now, job))
+        )
     finally:
         # The loop leaves the default behind, which would end the process before its report.
         for name, handler in before.items():
@@ -136,22 +140,22 @@ async def _phases(sender: Sender, batches: Iterator[Batch], ledger: Ledger, run:
     if ledger.next_batch(run) == 1:
         batches = await send_canary(sender, batches, ledger, run)
     await send_all(sender, batches)
-    # The API works on these customers already (521): one by one, when their neighbours are done.
-    while sender.afterwards and not sender.stopping.is_set():
-        batch = sender.afterwards.pop(0)
-        await sender.pause(sender.put_off[batch.rows[0]] * PUT_OFF_S)
-        await bring(sender, batch)
     if sender.job.destination.in_doubt != "hold" and not sender.stopping.is_set():
         await settle_doubts(sender, ledger, run, recall, partial(send_all, sender))
 
 
 async def send_all(sender: Sender, batches: Iterator[Batch]) -> None:
-    """All batches, as many side by side as the job allows."""
+    """All batches, as many side by side as the job allows; then one by one what their answers put off."""
     queue: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=AHEAD)
     async with asyncio.TaskGroup() as group:
         group.create_task(_feed(sender, batches, queue))
         for _ in range(sender.job.limits.in_flight):
             group.create_task(_work(sender, queue))
+    # The API works on these customers already (521): each alone, when its neighbours are done.
+    while sender.afterwards and not sender.stopping.is_set():
+        batch = sender.afterwards.pop(0)
+        await sender.pause(sender.put_off[batch.rows[0]] * PUT_OFF_S)
+        await bring(sender, batch)
 
 
 async def _feed(sender: Sender, batches: Iterator[Batch], queue: asyncio.Queue[Batch | None]) -> None:
@@ -194,10 +198,10 @@ def _learn(sender: Sender, ledger: Ledger) -> None:
     """What the API's refusals taught is known to the next run."""
     operation = sender.job.destination.operation
     rate, allowed = sender.pacer.requests_per_minute, sender.job.limits.requests_per_minute
-    learned: dict[str, int | None] = {"requests_per_minute": rate if rate < allowed else None}
+    learned: list[tuple[Limit, int | None]] = [("requests_per_minute", rate if rate < allowed else None)]
     if sender.most_rows < sender.job.limits.rows_per_request:
-        learned["rows_per_request"] = sender.most_rows
-    for name, value in learned.items():
+        learned.append(("rows_per_request", sender.most_rows))
+    for name, value in learned:
         if value is not None:
             sender.notes.append(f"{sender.where} takes less than limits.{name} says: {value:,} is used from now on")
         ledger.learn(sender.where, operation, name, value, sender.now())

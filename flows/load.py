@@ -3,14 +3,16 @@
 import asyncio
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from connectors.ledger import Ledger, RunRecord
 from connectors.ledger_tables import RunState
@@ -236,8 +238,17 @@ def _apply(load: Load, made: Plan, prepared: PreparedRun, audience: Audience) ->
     delivery = Delivery(Requests(), ())
     with load.timed("deliver"):
         if made.requests:
-            delivery = deliver(load.job, batches, numbers, load.ledger, load.name, audience)
+            recall = partial(_recalled, load, prepared)
+            delivery = deliver(load.job, batches, numbers, load.ledger, load.name, audience, recall)
     return finish(load, made, prepared, delivery, audience)
+
+
+def _recalled(load: Load, prepared: PreparedRun, rows: Sequence[int]) -> pa.Table:
+    """Rows as they were prepared: what was in doubt may have to be compared, or sent again."""
+    wanted = pa.array(sorted(rows), pa.int64())
+    parts = [part for part in prepared.parts if any(part.first_row <= row < part.end_row for row in rows)]
+    found = (load.spool.read("prepared", part, ["row", "points", "payload"]) for part in parts)
+    return pa.concat_tables([rows_.filter(pc.is_in(rows_.column("row"), value_set=wanted)) for rows_ in found])
 
 
 def _sendable(load: Load, prepared: PreparedRun) -> Iterator[pa.Table]:

@@ -11,7 +11,8 @@ from flows.sending import Sender
 from schemas.batches import Batch
 from schemas.errors import GuardStopped
 from schemas.outcomes import Fate
-from transforms.lookup import differences, key_type, wanted_of
+from transforms.comparison import differences
+from transforms.lookup import key_type, wanted_of
 from transforms.mapping import template_of
 
 

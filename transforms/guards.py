@@ -1,6 +1,6 @@
 """Guards: what a run may not pass without a person, and what to do where it would."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from schemas.job import Guards
 from schemas.outcomes import Fate
@@ -52,11 +52,11 @@ def _too_many_points(guards: Guards, points: int, most_points_per_customer: int)
 class RefusedShare:
     """How many of the rows that the API has answered it refused, while a run is sent and at its end."""
 
-    def __init__(self, guards: Guards, before: Totals) -> None:
-        """`before` are the run's totals as they stand: an earlier process may have sent a part of it."""
+    def __init__(self, guards: Guards, before: Mapping[Fate, int]) -> None:
+        """`before` are rows by fate as they stand: an earlier process may have sent a part of it."""
         self._most_percent = guards.max_refused_percent
         self._answered = self._refused = 0
-        for fate, rows in before.rows.items():
+        for fate, rows in before.items():
             self._count(fate, rows)
 
     def add(self, fates: Iterable[Fate]) -> tuple[str, ...]:

@@ -125,7 +125,9 @@ class SimulatedApi:
         if fault == "whole-refused":
             return _answer(400, {"errors": [_problem(400)]})
         if fault == "late":
-            self.world.late.append((self.world.spent_s + self.world.loop_time() + self.world.chance.uniform(0.1, 4.0), elements))
+            self.world.late.append(
+                (self.world.spent_s + self.world.loop_time() + self.world.chance.uniform(0.1, 4.0), elements)
+            )
             return NoAnswer("the server was silent")
         echoes = [self._applied(fault, element) for element in elements]
         if fault == "kill-after":
@@ -223,21 +225,19 @@ _NOTHING_APPLIED: dict[str, Sending] = {
 }
 
 
+_LOST: dict[str, Sending] = {
+    "lost": NoAnswer("connection closed before an answer"),
+    "502-after": Answer(502, b"<html>bad gateway</html>"),
+    "500-after": _answer(500, {}),
+    "garbage": Answer(200, b"\x00\xff"),
+}
+
+
 def _told(fault: str, echoes: list[dict[str, Any]]) -> Sending:
     """The answer to what was applied."""
-    match fault:
-        case "lost":
-            return NoAnswer("connection closed before an answer")
-        case "502-after":
-            return Answer(502, b"<html>bad gateway</html>")
-        case "500-after":
-            return _answer(500, {})
-        case "garbage":
-            return Answer(200, b"\x00\xff")
-        case "short":
-            return _answer(200, echoes[:-1])
-        case "shuffled":
-            return _answer(200, echoes[::-1])
-        case "empty-error":
-            return _answer(200, [echo | {"errors": [{}]} for echo in echoes])
-    return _answer(200, echoes)
+    if fault in _LOST:
+        return _LOST[fault]
+    if fault == "empty-error":
+        echoes = [echo | {"errors": [{}]} for echo in echoes]
+    told = {"short": echoes[:-1], "shuffled": echoes[::-1]}
+    return _answer(200, told.get(fault, echoes))

@@ -9,7 +9,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -21,7 +21,6 @@ from connectors.ledger import Ledger, LedgerStopped
 from connectors.ledger_tables import RunState
 from flows.deliver import Delivery, delivering
 from flows.hands import Silent
-from schemas.errors import BulkloadError
 from schemas.job import Job
 from schemas.outcomes import Fate
 from tests.flows.simulation import STARTED_UTC, Customer, Killed, LawBroken, SimulatedApi, World
@@ -127,29 +126,30 @@ class Simulation:
         with closing(Ledger(self.folder / "ledger.sqlite")) as ledger:
             ledger.start_run(RUN, job="simulated", mode="migrate", folder=self.folder, started_at_utc=STARTED_UTC)
             ledger.set_run_state(RUN, RunState.DELIVERING)
-        for _ in range(PROCESSES):
-            try:
-                delivery = self.process()
-            except* Killed:
-                continue
-            if delivery.trouble is None:
-                return delivery
-        return delivery
+        deliveries = (self.process() for _ in range(PROCESSES))
+        return next(one for one in deliveries if one is not None and one.trouble is None)
 
-    def process(self) -> Delivery:
+    def process(self) -> Delivery | None:
+        """One process; None when it was killed."""
         with closing(MortalLedger(self.folder / "ledger.sqlite", self.world)) as ledger:
             ledger.doubt_leftovers(RUN, self.world.now())
             with asyncio.Runner(loop_factory=VirtualLoop) as runner:
                 loop = runner.get_loop()
                 began_s = loop.time()
                 self.world.loop_time = lambda: loop.time() - began_s
+                delivery = None
                 try:
-                    return runner.run(self.deliver(ledger))
+                    with suppress(Killed):
+                        delivery = runner.run(self.deliver(ledger))
+                except BaseExceptionGroup as died:
+                    if died.split(Killed)[1] is not None:
+                        raise
                 finally:
                     self.world.spent_s += loop.time() - began_s + self.world.chance.uniform(0, 100)
                     self.world.loop_time = lambda: 0.0
                     self.world.unwell_until_s = -1.0
                     self.world.catch_up()
+                return delivery
 
     async def deliver(self, ledger: Ledger) -> Delivery:
         known = set(ledger.results(RUN, 0, self.rows).column("row").to_pylist())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.batches import alone, count_batches, cut, halves, sendable, sent_of, split
+from transforms.batches import alone, count_batches, cut, pieces, sendable, sent_of, split
 
 
 def part(*rows):
@@ -93,7 +93,8 @@ def test_numbers_are_given_as_batches_are_sealed():
 
 
 def test_a_batch_is_halved_with_the_odd_row_first():
-    assert [half.rows for half in halves(BATCH, count())] == [(0, 1, 2), (3, 4)]
+    assert [half.rows for half in pieces(BATCH, 3, count())] == [(0, 1, 2), (3, 4)]
+    assert [piece.rows for piece in pieces(BATCH, 2, count())] == [(0, 1), (2, 3), (4,)]
 
 
 def test_chosen_rows_stand_alone():
