@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from connectors.durable import keep_all
 from connectors.ledger_tables import RunState
 from connectors.results import UNREADABLE_FOLDER, Results, write_text
 from connectors.spool import Part
@@ -61,6 +62,7 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
     write_text(load.spool.folder / "report.html", html(report))
     write_text(load.spool.folder / "report.md", told)
     write_text(load.spool.folder / "run.json", json.dumps(report.as_json(), indent=1))
+    keep_all(load.spool.folder)  # nobody writes them again once the run is done
     load.ledger.finish_run(
         load.name, RunState(report.state), exit_code=code, finished_at_utc=datetime.now(UTC), summary=report.as_json()
     )

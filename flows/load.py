@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
@@ -14,6 +14,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.durable import keep_all
 from connectors.ledger import Ledger, RunRecord
 from connectors.ledger_tables import RunState
 from connectors.locks import only_one
@@ -23,6 +24,7 @@ from flows.closing import closed_parts
 from flows.deliver import Delivery, deliver, preflight
 from flows.finish import finish
 from flows.hands import Audience, Workers
+from flows.lease import holding
 from flows.prepare import PreparedRun, Source, open_source, prepare_run, recipe_of
 from flows.settings import Home, load_job, now, run_name
 from flows.settle import digest_of, settle
@@ -50,7 +52,8 @@ def plan(
     job = load_job(job_file, environment)
     source = open_source(job, job_file.parent)
     with room_in(home.folder), closing(Ledger(home.ledger)) as ledger:
-        load = _start(job, source, home, ledger)
+        load = _named(job, source, home, ledger)
+        _start(load)
         made, _ = _plan(load, job_file, workers, audience, limit)
         audience.planned(made)
         return made
@@ -68,12 +71,14 @@ def run(
     job = load_job(job_file, environment)
     source = open_source(job, job_file.parent)
     asyncio.run(preflight(job))
-    with room_in(home.folder), closing(Ledger(home.ledger)) as ledger, only_one(home.folder, job.name):
-        _check_finished(ledger, job)
-        load = _start(job, source, home, ledger)
-        made, prepared = _plan(load, job_file, workers, audience, limit)
-        audience.planned(made)
-        return _apply(load, made, prepared, audience)
+    with room_in(home.folder), closing(Ledger(home.ledger)) as ledger:
+        load = _named(job, source, home, ledger)
+        with _alone(ledger, home, job, load.name):
+            _check_finished(ledger, job)
+            _start(load)
+            made, prepared = _plan(load, job_file, workers, audience, limit)
+            audience.planned(made)
+            return _apply(load, made, prepared, audience)
 
 
 def run_planned(
@@ -140,7 +145,7 @@ def _go_on(
     source = open_source(job, job_file.parent)
     spool = Spool(record.folder)
     manifest = Manifest.read(spool)
-    with only_one(home.folder, job.name):
+    with _alone(ledger, home, job, record.run):
         _check_finished(ledger, job, other_than=record.run)
         if changed := list(_differences(record, job, source, manifest)):
             if record.state == RunState.DELIVERING:
@@ -149,7 +154,15 @@ def _go_on(
         asyncio.run(preflight(job))
         load = Load(job, source, home, ledger, record.run, manifest.started, spool, manifest.seconds, _earlier(record))
         made = settle(job, source, spool, manifest.prepared, ledger, record.run, audience)
+        keep_all(spool.folder)  # settling wrote anew what it drops
         return _apply(load, made, manifest.prepared, audience)
+
+
+@contextmanager
+def _alone(ledger: Ledger, home: Home, job: Job, run: str) -> Iterator[None]:
+    """Nobody else sends to the same place, nor the same job to another one: its killed run is known by its name."""
+    with holding(ledger, home.folder, job.lease, run), only_one(home.folder, job.name):
+        yield
 
 
 def _check_finished(ledger: Ledger, job: Job, other_than: str = "") -> None:
@@ -194,13 +207,17 @@ def _differences(record: RunRecord, job: Job, source: Source, manifest: Manifest
         yield f"run {record.run}: {name} changed since it was planned; `bulkload run` starts anew"
 
 
-def _start(job: Job, source: Source, home: Home, ledger: Ledger) -> Load:
+def _named(job: Job, source: Source, home: Home, ledger: Ledger) -> Load:
+    """A run with a name and nothing else yet: who may not begin leaves no trace."""
     started = now(job)
     name = run_name(job, started, home)
-    spool = Spool(home.run(name))
-    spool.create()
-    ledger.start_run(name, job=job.name, mode=job.mode, folder=spool.folder, started_at_utc=started.astimezone(UTC))
-    return Load(job, source, home, ledger, name, started, spool)
+    return Load(job, source, home, ledger, name, started, Spool(home.run(name)))
+
+
+def _start(load: Load) -> None:
+    load.spool.create()
+    began, folder = load.started.astimezone(UTC), load.spool.folder
+    load.ledger.start_run(load.name, job=load.job.name, mode=load.job.mode, folder=folder, started_at_utc=began)
 
 
 def _plan(
@@ -212,6 +229,8 @@ def _plan(
             prepared = prepare_run(load.job, load.source, load.spool, recipe, workers, audience, limit)
         with room_in(load.home.folder), load.timed("settle"):
             made = settle(load.job, load.source, load.spool, prepared, load.ledger, load.name, audience)
+        with room_in(load.home.folder):
+            _keep(load, made, prepared, job_file)
     except BaseException as error:
         # What was prepared by then is of no use, and it is people's data.
         shutil.rmtree(load.spool.folder, ignore_errors=True)
@@ -221,11 +240,16 @@ def _plan(
             load.name, RunState.FAILED, exit_code=code, finished_at_utc=datetime.now(UTC), summary={}
         )
         raise
+    load.ledger.set_run_state(load.name, RunState.PLANNED, digest=made.digest)
+    return made, prepared
+
+
+def _keep(load: Load, made: Plan, prepared: PreparedRun, job_file: Path) -> None:
+    """What a run is gone on with must be there after a power cut, before the ledger says that it is."""
     write_text(load.spool.folder / "plan.json", json.dumps(made.as_json(), indent=1))
     manifest = Manifest(str(job_file.resolve()), prepared, load.started, load.seconds)
     write_text(load.spool.folder / "prepared.json", msgspec.json.encode(manifest).decode())
-    load.ledger.set_run_state(load.name, RunState.PLANNED, digest=made.digest)
-    return made, prepared
+    keep_all(load.spool.folder)
 
 
 def _apply(load: Load, made: Plan, prepared: PreparedRun, audience: Audience) -> RunReport:

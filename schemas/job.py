@@ -266,6 +266,12 @@ class Job(Strict):
         return " ".join((self.name, to.host or to.url or "", to.source, to.account_id or "")).strip()
 
     @property
+    def lease(self) -> str:
+        """What only one run at a time may load, whatever its job is called: an operation on a tenant's source."""
+        to = self.destination
+        return " ".join((to.operation, to.host or to.url or "", to.source, to.account_id or "")).strip()
+
+    @property
     def key_column(self) -> str:
         """The column that tells customers apart: `key`, else the first mapped identifier's."""
         if self.key is not None:

@@ -75,11 +75,18 @@ def test_a_killed_run_whose_folder_is_gone_is_not_forgotten(desk):
     assert credited_once(desk)
 
 
-def test_two_processes_never_load_one_job(desk):
+def test_two_processes_never_load_one_job_or_one_place(desk, monkeypatch):
     desk.source(60)
     first = running(desk, "run", desk.job(limits=SLOWLY))
-    second = desk("run", desk.job(limits=SLOWLY))
-    assert (second.exit_code, "another process is loading it" in second.stderr) == (2, True)
+    (sending,) = desk("runs").told["runs"]
+    for job in (desk.job(limits=SLOWLY), desk.job(name="other-name")):
+        second = desk("run", job)
+        assert (second.exit_code, f"run {sending['run']} (process {first.pid} on " in second.stderr) == (2, True)
+    with run_sandbox() as other:
+        monkeypatch.setenv("E2E_URL", other.url)
+        elsewhere = desk("run", desk.job(limits=SLOWLY))
+        assert (elsewhere.exit_code, "job e2e: another process is loading it" in elsewhere.stderr) == (2, True)
+    assert [run["run"] for run in desk("runs").told["runs"]] == [sending["run"]]
     assert first.wait() == 0
     assert credited_once(desk)
 
