@@ -27,8 +27,8 @@ LEDGER_PATH = "/v2/pointsLedger/getCustomerLedgerInfo"
 PAGE = 10  # entries; the vendor's pages disagree whether more are allowed
 PAGES_MAX = 5
 NOT_FOUND = {"816", "1011", "1012", "8009", "8015", "8065"}
-# Other statuses below 500 may carry the API's own word on a customer.
-_NO_WORD = {401, 403, 404, 405, 406, 407, 408, 415, 429}
+# Of the caller and their calls; other statuses below 500 may carry the API's own word on a customer.
+_NO_WORD = {401, 403, 407, 408, 429}
 # Gives the next turn of the pacer; None when the run stops and nothing more may leave.
 Turns = Callable[[], Awaitable[Turn | None]]
 Told = TypeVar("Told", Loyalty, LedgerPage)

@@ -1,7 +1,7 @@
 """Customers that were there before: added in bulk, without requests, writes or credits."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -15,14 +15,15 @@ CHUNK = 10_000
 def preload(store: Store, identities: Iterable[Identity], source: str, account: str) -> int:
     """Add one loyalty customer per identity, ids in the order given; one whose identifier is taken is left out.
 
-    Identifiers are taken as they are: no rule of the organisation is checked.
+    Identifiers are taken as they are: no rule of the organisation is checked. They were last written to a day ago,
+    so that a look-up can tell that from what a run writes a moment later.
     """
-    now = datetime.now(IST).isoformat(timespec="seconds")
+    then = (datetime.now(IST) - timedelta(days=1)).isoformat(timespec="seconds")
     remaining = iter(identities)
     added = 0
     while chunk := list(islice(remaining, CHUNK)):
         with store.lock:
-            added += _add(store, chunk, StoredProfile(source, account, created_at=now, modified_at=now))
+            added += _add(store, chunk, StoredProfile(source, account, created_at=then, modified_at=then))
     return added
 
 

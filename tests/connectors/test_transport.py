@@ -91,6 +91,21 @@ def test_a_whole_answer_is_kept_as_it_came(answer):
     assert 0 < got.latency_ms < 5_000
 
 
+@pytest.mark.parametrize(
+    ("date", "ahead_s"),
+    [
+        (b"Date: Thu, 01 Jan 2026 00:00:00 GMT\r\n", 0.0),
+        (b"Date: Thu, 01 Jan 2026 05:30:00 GMT\r\n", 19_800.0),
+        (b"Date: Wed, 31 Dec 2025 23:59:00 GMT\r\n", -60.0),
+        (b"Date: soon\r\n", None),
+        (b"", None),
+    ],
+)
+def test_an_answer_tells_how_far_the_servers_clock_is_ahead(date, ahead_s):
+    answer = HEAD + date + b'Content-Length: 15\r\n\r\n[{"errors":[]}]'
+    assert outcome(answering(answer), clock=lambda: NOW_S).ahead_s == ahead_s
+
+
 @pytest.mark.parametrize("answer", [PLAIN, CHUNKED], ids=["content-length", "chunked"])
 def test_an_answer_cut_at_any_byte_is_no_answer(answer):
     async def story():

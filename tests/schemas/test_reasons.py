@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.reasons import ANSWERS, LINES, WHOLE, WHY, explain_ours
+from schemas.reasons import ANSWERS, LINES, LOOKS, WHOLE, WHY, explain_ours
 
 ROOT = Path(__file__).parent.parent.parent
 KERNELS = ["dates", "emails", "moments", "names", "numbers", "phones", "spelled_dates", "texts", "values", "words"]
@@ -61,7 +61,14 @@ def test_codes_that_modules_write_whole_have_their_own_words():
     assert written == set(WHOLE)
 
 
-MEANINGS = [(code, explain_ours(code)) for code in (*WHOLE, *LINES, *ANSWERS, *(f"mobile.{why}" for why in WHY))]
+def test_codes_of_looking_up_have_their_own_words():
+    source = (ROOT / "transforms" / "lookup.py").read_text(encoding="utf-8")
+    assert set(re.findall(r'"(look(?:_up\.[a-z_]+|ed_up))"', source)) == set(LOOKS)
+
+
+MEANINGS = [
+    (code, explain_ours(code)) for code in (*WHOLE, *LINES, *ANSWERS, *LOOKS, *(f"mobile.{why}" for why in WHY))
+]
 
 
 @pytest.mark.parametrize(("code", "meaning"), [*MEANINGS, ("http_418", explain_ours("http_418"))])
