@@ -45,6 +45,12 @@ class Unreachable(WrongInput):
     """The API's host could not be reached before anything was sent."""
 
 
+class GuardStopped(BulkloadError):
+    """What was found is beyond what the job's guards allow; all that are broken are told at once."""
+
+    exit_code = 3
+
+
 class Stopped(BulkloadError):
     """The run ended before its end; what was not sent is known and can be sent later."""
 
