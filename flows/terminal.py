@@ -30,10 +30,7 @@ class Terminal:
         self.console = Console(stderr=True, quiet=quiet, highlight=False)
         self._quiet = quiet
         self._live = self.console.is_terminal and not quiet
-        self._progress = Progress(
-            SpinnerColumn(), TextColumn("{task.description:<26}"), BarColumn(bar_width=24), MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"), TimeElapsedColumn(), console=self.console, disable=not self._live,
-        )  # fmt: skip
+        self._progress = self._lines()
         self._task: TaskID | None = None
         self._title = ""
         self._total: int | None = None
@@ -91,7 +88,9 @@ class Terminal:
         except (EOFError, KeyboardInterrupt):
             self.say("")
             return False
-        self._go_on()
+        # New lines: the old ones would be drawn again, over what was asked.
+        self._progress = self._lines()
+        self._progress.start()
         return typed.strip().replace(",", "") == str(points)
 
     def _asked(self, plan: Plan) -> Iterator[str]:
@@ -110,11 +109,11 @@ class Terminal:
         for line in summary(report):
             self.say(line)
 
-    def _go_on(self) -> None:
-        """Live lines again, below what was asked; those of stages that are over stay above it."""
-        for task in self._progress.task_ids:
-            self._progress.remove_task(task)
-        self._progress.start()
+    def _lines(self) -> Progress:
+        return Progress(
+            SpinnerColumn(), TextColumn("{task.description:<26}"), BarColumn(bar_width=24), MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"), TimeElapsedColumn(), console=self.console, disable=not self._live,
+        )  # fmt: skip
 
     def _end_stage(self) -> None:
         if self._task is not None:
