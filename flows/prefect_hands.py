@@ -44,7 +44,7 @@ from transforms.report_words import verdict
 PROGRESS_EVERY_S = 2.0
 # From a night's run to the end of the next day's work.
 APPROVAL_S = 18 * 3600
-APPROVAL_POLL_S = 5
+APPROVAL_POLL_S = 2
 
 
 def api_is_configured() -> bool:
