@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-from prefect import get_run_logger, task
+from prefect import get_client, get_run_logger, task
 from prefect.artifacts import (
     create_markdown_artifact,
     create_progress_artifact,
@@ -30,7 +31,7 @@ from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
-from prefect.states import Completed, Failed
+from prefect.states import Completed, Failed, Running
 
 from flows import load
 from flows.hands import Stage, in_order
@@ -162,6 +163,9 @@ class PrefectAudience:
                 Approval.with_initial_data(description=asked), timeout=APPROVAL_S, poll_interval=APPROVAL_POLL_S
             )
         except FlowPauseTimeout:
+            # After a pause that ran out the server fails the run in its own words; this one has an end to tell.
+            with get_client(sync_client=True) as client:
+                client.set_flow_run_state(UUID(flow_run.get_id()), Running(), force=True)
             return False
         return answer.approve
 

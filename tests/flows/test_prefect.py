@@ -145,6 +145,9 @@ def test_prefect_never_hears_of_secrets_or_customers(both):
         assert word not in kept
 
 
+IMPATIENT = "from flows import prefect_hands; prefect_hands.APPROVAL_S = 4; from flows.cli import main; main()"
+
+
 def asked(api: str, path: str, body: dict) -> object:
     """What the server says to a request."""
     said = httpx.post(f"{api}/flow_runs/{path}", json=body).raise_for_status()
@@ -166,8 +169,9 @@ def paused(api: str) -> str:
     [
         ({"run_input": {"approve": True}}, 0, {"accepted": 3}, "COMPLETED"),
         ({"run_input": {}}, 4, {"not_sent": 3}, "FAILED"),
+        (None, 4, {"not_sent": 3}, "FAILED"),
     ],
-    ids=["approved", "denied"],
+    ids=["approved", "denied", "nobody"],
 )
 def test_points_wait_for_a_person_in_prefect(prefect, tmp_path, said, exit_code, rows, state):
     environment, _ = prefect
@@ -178,10 +182,13 @@ def test_points_wait_for_a_person_in_prefect(prefect, tmp_path, said, exit_code,
         job.write_text(JOB.format(csv=csv, url=sandbox.url).replace("destination:", POINTS) + ASKING)
         secrets = {"TEST_KEY": "demo", "TEST_SECRET": "demo-secret"}
         words = command(tmp_path / "home", job, "--prefect")
+        if said is None:
+            words = [sys.executable, "-c", IMPATIENT, *words[1:]]
         with subprocess.Popen(words, env=environment | secrets, stdout=subprocess.PIPE, text=True) as running:
             run = paused(api)
             assert sandbox.books.requests("/v2/bulk") == []
-            asked(api, f"{run}/resume", said)
+            if said is not None:
+                asked(api, f"{run}/resume", said)
             told = json.loads(running.communicate(timeout=60)[0])
         credited = sandbox.books.credits()
     assert (running.returncode, told["exit_code"]) == (exit_code, exit_code)
