@@ -32,6 +32,7 @@ HomeOption = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, and nothing else there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N rows of the source.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Credit points above guards.approve_above_points without asking.")]
 UsePrefect = Annotated[
     bool | None, typer.Option("--prefect/--no-prefect", help="Run inside Prefect. [when a Prefect API is configured]")
 ]
@@ -104,7 +105,7 @@ def plan(
 @app.command()
 def run(
     job: JobFile,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before crediting points.")] = False,
+    yes: Yes = False,
     limit: Limit = None,
     planned: Annotated[str | None, typer.Option("--plan", metavar="RUN", help="Apply this plan exactly.")] = None,
     prefect: UsePrefect = None,
@@ -116,12 +117,13 @@ def run(
     from flows import commands
 
     with speaking(as_json, quiet) as told:
-        raise typer.Exit(commands.run(job, commands.RunOptions(limit, planned, prefect), home_for(home), told))
+        raise typer.Exit(commands.run(job, commands.RunOptions(limit, planned, prefect, yes), home_for(home), told))
 
 
 @app.command()
 def resume(
     name: Annotated[str | None, typer.Argument(metavar="RUN", help="A run; the last one by default.")] = None,
+    yes: Yes = False,
     home: HomeOption = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -130,7 +132,7 @@ def resume(
     from flows import commands
 
     with speaking(as_json, quiet) as told:
-        raise typer.Exit(commands.resume(name, home_for(home), told))
+        raise typer.Exit(commands.resume(name, yes, home_for(home), told))
 
 
 @app.command()

@@ -11,7 +11,7 @@ from connectors.spool import Part, Spool
 from flows.prepare import PreparedRun, Source
 from schemas.job import Job
 from schemas.runs import Reason, Totals
-from transforms.outcomes import close, tally
+from transforms.outcomes import close, most_points, tally
 from transforms.results import Reasons, rejected_of, results_of
 from transforms.totals import add
 
@@ -27,6 +27,7 @@ class Closed:
     """What the closed parts add up to."""
 
     totals: Totals
+    most_points: int  # of a row that was not sent
     reasons: tuple[Reason, ...]
 
 
@@ -35,13 +36,14 @@ def close_run(
 ) -> Closed:
     """Give every row its fate, part by part; `seen` is shown each closed part."""
     reasons = Reasons(job.destination.operation)
-    totals = []
+    totals, most = [], 0
     for part, closed in closed_parts(spool, prepared.parts, answers):
         totals.append(tally(closed))
+        most = max(most, most_points(closed))
         reasons.add(closed, _files(source), partial(_customers, source, spool, part, job.key_column))
         if seen is not None:
             seen(part, closed)
-    return Closed(add(totals), reasons.told())
+    return Closed(add(totals), most, reasons.told())
 
 
 def _files(source: Source) -> list[str]:

@@ -32,6 +32,7 @@ class RunOptions:
     limit: int | None = None
     planned: str | None = None
     prefect: bool | None = None
+    yes: bool = False
 
 
 def demo(home: Home, told: Told) -> int:
@@ -73,7 +74,12 @@ def _prefectly(job_file: Path, options: RunOptions, home: Home, told: Told) -> d
 
     flow = sync if load_job(job_file, os.environ).mode == "sync" else migrate
     state = flow(
-        job=str(job_file.resolve()), home=str(home.folder), limit=options.limit, plan=options.planned, return_state=True
+        job=str(job_file.resolve()),
+        home=str(home.folder),
+        limit=options.limit,
+        plan=options.planned,
+        approved=options.yes,
+        return_state=True,
     )
     report = state.result(raise_on_failure=False)
     if isinstance(report, BaseException):
@@ -88,17 +94,19 @@ def _plainly(job_file: Path, options: RunOptions, home: Home, told: Told) -> dic
     """A load on this machine's threads or processes, as the job says."""
     with _audience(told) as audience:
         if options.planned:
-            return load.run_planned(job_file, home, options.planned, audience, os.environ).as_json()
+            planned = options.planned
+            return load.run_planned(job_file, home, planned, audience, os.environ, options.yes).as_json()
         kind = load_job(job_file, os.environ).run.workers
         assert kind != "dask", "refused with the job file"
         with pool(kind) as workers:
-            return load.run(job_file, home, workers, audience, os.environ, options.limit).as_json()
+            limit, yes = options.limit, options.yes
+            return load.run(job_file, home, workers, audience, os.environ, limit, yes).as_json()
 
 
-def resume(name: str | None, home: Home, told: Told) -> int:
+def resume(name: str | None, yes: bool, home: Home, told: Told) -> int:
     """Go on with a run; returns the exit code."""
     with _audience(told) as audience:
-        report = load.resume(home, name, audience, os.environ).as_json()
+        report = load.resume(home, name, audience, os.environ, yes).as_json()
     told.result(report, lambda: iter([f"report: {home.run(str(report['run'])) / 'report.html'}"]))
     return int(str(report["exit_code"]))
 
@@ -123,6 +131,7 @@ def _plan_lines(made: Plan) -> Iterator[str]:
         yield f"{'points ' + programme:20} {points:>12,} read"
     minutes = made.seconds_at_allowed_rate / 60
     yield f"{made.requests:,} requests, {minutes:,.1f} minutes at {made.requests_per_minute} a minute"
+    yield from (f"a run would stop: {broken}" for broken in made.guards)
     yield f"apply it with: bulkload run JOB --plan {made.run}"
 
 

@@ -11,15 +11,16 @@ from connectors.durable import keep_all
 from connectors.ledger_tables import RunState
 from connectors.results import UNREADABLE_FOLDER, Results, write_text
 from connectors.spool import Part
-from flows.closing import close_run, write_rows
+from flows.closing import Closed, close_run, write_rows
 from flows.deliver import Delivery
 from flows.hands import Audience
 from flows.prepare import PreparedRun
 from flows.settings import now
 from flows.underway import Load
-from schemas.errors import OutOfBalance
+from schemas.errors import GuardStopped, OutOfBalance
 from schemas.outcomes import Fate
 from schemas.runs import Plan, RunReport
+from transforms.guards import RefusedShare
 from transforms.outcomes import remembered
 from transforms.report import html, markdown
 from transforms.totals import check
@@ -46,8 +47,9 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
 
         closed = close_run(load.job, load.source, load.spool, prepared, load.answers, seen)
     load.seconds["report"] = time.monotonic() - began
+    trouble = delivery.trouble or _refused_too_many(load, closed)
     in_doubt = closed.totals.rows.get(Fate.IN_DOUBT, 0)
-    code = delivery.trouble.exit_code if delivery.trouble else IN_DOUBT_EXIT if in_doubt else 0
+    code = trouble.exit_code if trouble else IN_DOUBT_EXIT if in_doubt else 0
     report = RunReport(
         run=load.name, job=load.job.name, mode=load.job.mode,
         state="stopped" if delivery.trouble else "done", exit_code=code,
@@ -56,7 +58,7 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
         totals=closed.totals, requests=delivery.requests + load.earlier, requests_per_minute=made.requests_per_minute,
         seconds=load.seconds, reasons=closed.reasons, changes=made.changes, origins=made.origins,
         ticks=delivery.ticks, unmatched=made.unmatched,
-        stopped_because=str(delivery.trouble or ""), files=_files(load.spool.folder),
+        stopped_because=". ".join(trouble.problems if trouble else ()), files=_files(load.spool.folder),
     )  # fmt: skip
     told = markdown(report)
     write_text(load.spool.folder / "report.html", html(report))
@@ -69,6 +71,12 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
     audience.reported(report, told)
     _prove(report, made)
     return report
+
+
+def _refused_too_many(load: Load, closed: Closed) -> GuardStopped | None:
+    """A run that came to its end is judged by all its answers, however few."""
+    broken = RefusedShare(load.job.guards, closed.totals.rows).broken()
+    return GuardStopped(*broken) if broken else None
 
 
 def _files(folder: Path) -> dict[str, str]:

@@ -40,6 +40,9 @@ class Audience(Protocol):
     def planned(self, plan: Plan) -> None:
         """The plan stands; nothing is sent yet."""
 
+    def approve(self, plan: Plan) -> bool:
+        """Whether a person says yes to crediting the plan's points; False where nobody can be asked."""
+
     def reported(self, report: RunReport, markdown: str) -> None:
         """The run is over."""
 
@@ -51,6 +54,9 @@ class Silent:
     def advance(self, done: int, note: str = "") -> None: ...
     def say(self, line: str) -> None: ...
     def planned(self, plan: Plan) -> None: ...
+    def approve(self, plan: Plan) -> bool:
+        return False
+
     def reported(self, report: RunReport, markdown: str) -> None: ...
 
 

@@ -23,11 +23,12 @@ from connectors.spool import Part, Spool, room_in
 from flows.closing import closed_parts
 from flows.deliver import Delivery, deliver, preflight
 from flows.finish import finish
+from flows.guards import held_back, left_of
 from flows.hands import Audience, Workers
 from flows.lease import holding
 from flows.prepare import PreparedRun, Source, open_source, prepare_run, recipe_of
 from flows.settings import Home, load_job, now, run_name
-from flows.settle import digest_of, settle
+from flows.settle import digest_of, section_digests, settle
 from flows.underway import Load, Manifest
 from schemas.errors import BulkloadError, JobError, Stopped, WrongInput
 from schemas.job import Job
@@ -66,8 +67,12 @@ def run(
     audience: Audience,
     environment: Mapping[str, str],
     limit: int | None = None,
+    approved: bool = False,
 ) -> RunReport:
-    """Plan, then send. Host and credentials are proven first: nothing is prepared for nobody."""
+    """Plan, then send. Host and credentials are proven first: nothing is prepared for nobody.
+
+    `approved`: points above `guards.approve_above_points` are credited without asking the audience.
+    """
     job = load_job(job_file, environment)
     source = open_source(job, job_file.parent)
     asyncio.run(preflight(job))
@@ -78,11 +83,16 @@ def run(
             _start(load)
             made, prepared = _plan(load, job_file, workers, audience, limit)
             audience.planned(made)
-            return _apply(load, made, prepared, audience)
+            return _apply(load, made, prepared, audience, approved)
 
 
 def run_planned(
-    job_file: Path, home: Home, planned: str, audience: Audience, environment: Mapping[str, str]
+    job_file: Path,
+    home: Home,
+    planned: str,
+    audience: Audience,
+    environment: Mapping[str, str],
+    approved: bool = False,
 ) -> RunReport:
     """Apply a plan exactly as it was shown.
 
@@ -93,10 +103,12 @@ def run_planned(
         record = ledger.run(planned)
         if record.state != RunState.PLANNED:
             raise JobError(f"--plan {planned}: it is {record.state}; `bulkload plan` makes a new plan")
-        return _go_on(job_file, home, ledger, record, audience, environment)
+        return _go_on(job_file, home, ledger, record, audience, environment, approved)
 
 
-def resume(home: Home, name: str | None, audience: Audience, environment: Mapping[str, str]) -> RunReport:
+def resume(
+    home: Home, name: str | None, audience: Audience, environment: Mapping[str, str], approved: bool = False
+) -> RunReport:
     """Go on where a stopped or killed run stood: what has an answer is not sent again, what was in flight is in doubt.
 
     Without a name, the last run that was stopped or killed.
@@ -113,7 +125,7 @@ def resume(home: Home, name: str | None, audience: Audience, environment: Mappin
         except WrongInput:
             _give_up(ledger, record)
             raise
-        return _go_on(job_file, home, ledger, record, audience, environment)
+        return _go_on(job_file, home, ledger, record, audience, environment, approved)
 
 
 def _interrupted(ledger: Ledger) -> str:
@@ -139,7 +151,13 @@ def _give_up(ledger: Ledger, record: RunRecord) -> None:
 
 
 def _go_on(
-    job_file: Path, home: Home, ledger: Ledger, record: RunRecord, audience: Audience, environment: Mapping[str, str]
+    job_file: Path,
+    home: Home,
+    ledger: Ledger,
+    record: RunRecord,
+    audience: Audience,
+    environment: Mapping[str, str],
+    approved: bool,
 ) -> RunReport:
     job = load_job(job_file, environment)
     source = open_source(job, job_file.parent)
@@ -155,7 +173,7 @@ def _go_on(
         load = Load(job, source, home, ledger, record.run, manifest.started, spool, manifest.seconds, _earlier(record))
         made = settle(job, source, spool, manifest.prepared, ledger, record.run, audience)
         keep_all(spool.folder)  # settling wrote anew what it drops
-        return _apply(load, made, manifest.prepared, audience)
+        return _apply(load, made, manifest.prepared, audience, approved)
 
 
 @contextmanager
@@ -193,17 +211,23 @@ def _close(ledger: Ledger, record: RunRecord, job: Job, spool: Spool, prepared: 
 
 
 def _differences(record: RunRecord, job: Job, source: Source, manifest: Manifest) -> Iterator[str]:
-    """What is no longer as it was planned, by name."""
+    """What is no longer as it was planned, by name: files of the source, sections of the job file."""
     if record.digest == digest_of(job, source):
         return
     was = {(origin.table, origin.file): origin.sha256 for origin in manifest.prepared.origins}
-    now_ = [
-        (table, name, file.sha256)
+    now_ = {
+        (table, name): file.sha256
         for table, reading in source.tables.items()
         for name, file in zip(source.names(table), reading.files, strict=True)
-    ]
-    changed = [name for table, name, sha256 in now_ if was.get((table, name)) != sha256]
-    for name in changed or [Path(manifest.job_file).name]:
+    }
+    changed = [name for table, name in was | now_ if was.get((table, name)) != now_.get((table, name))]
+    if not manifest.sections:
+        yield f"run {record.run}: an older bulkload planned it; `bulkload run` starts anew"
+        return
+    sections = [section for section, digest in section_digests(job).items() if manifest.sections.get(section) != digest]
+    if sections:
+        changed.append(f"{Path(manifest.job_file).name} ({', '.join(sections)})")
+    for name in changed:
         yield f"run {record.run}: {name} changed since it was planned; `bulkload run` starts anew"
 
 
@@ -247,16 +271,20 @@ def _plan(
 def _keep(load: Load, made: Plan, prepared: PreparedRun, job_file: Path) -> None:
     """What a run is gone on with must be there after a power cut, before the ledger says that it is."""
     write_text(load.spool.folder / "plan.json", json.dumps(made.as_json(), indent=1))
-    manifest = Manifest(str(job_file.resolve()), prepared, load.started, load.seconds)
+    sections = dict(section_digests(load.job))
+    manifest = Manifest(str(job_file.resolve()), prepared, load.started, load.seconds, sections)
     write_text(load.spool.folder / "prepared.json", msgspec.json.encode(manifest).decode())
     keep_all(load.spool.folder)
 
 
-def _apply(load: Load, made: Plan, prepared: PreparedRun, audience: Audience) -> RunReport:
+def _apply(load: Load, made: Plan, prepared: PreparedRun, audience: Audience, approved: bool) -> RunReport:
     # Nobody else sends this job now: what is still `sending` is a dead process's.
     load.ledger.doubt_leftovers(load.name, datetime.now(UTC))
+    left = left_of(load, made, prepared)
+    if (trouble := held_back(load, made, left, audience, approved)) is not None:
+        return finish(load, made, prepared, Delivery(Requests(), (), trouble), audience)
     load.ledger.set_run_state(load.name, RunState.DELIVERING)
-    audience.stage("deliver", made.totals.rows.get(Fate.NOT_SENT, 0))
+    audience.stage("deliver", left.totals.rows.get(Fate.NOT_SENT, 0))
     limits, numbers = load.job.limits, count(load.ledger.next_batch(load.name))
     batches = cut(_sendable(load, prepared), limits.rows_per_request, limits.bytes_per_request, numbers)
     delivery = Delivery(Requests(), ())

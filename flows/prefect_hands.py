@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-from prefect import get_run_logger, task
+from prefect import get_client, get_run_logger, task
 from prefect.artifacts import (
     create_markdown_artifact,
     create_progress_artifact,
@@ -25,9 +26,12 @@ from prefect.artifacts import (
 )
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.exceptions import FlowPauseTimeout
+from prefect.flow_runs import pause_flow_run
+from prefect.input import RunInput
 from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
-from prefect.states import Completed, Failed
+from prefect.states import Completed, Failed, Running
 
 from flows import load
 from flows.hands import Stage, in_order
@@ -35,9 +39,13 @@ from flows.settings import home_of, load_job
 from schemas.errors import JobError
 from schemas.outcomes import Fate
 from schemas.runs import Plan, RunReport
+from transforms.report_charts import duration
 from transforms.report_words import verdict
 
 PROGRESS_EVERY_S = 2.0
+# From a night's run to the end of the next day's work.
+APPROVAL_S = 18 * 3600
+APPROVAL_POLL_S = 2
 
 
 def api_is_configured() -> bool:
@@ -51,7 +59,7 @@ def run_name() -> str:
 
 
 def run_in_prefect(
-    mode: str, job: str, home: str | None, limit: int | None, plan: str | None
+    mode: str, job: str, home: str | None, limit: int | None, plan: str | None, approved: bool
 ) -> State[dict[str, object]]:
     """The body of both flows: one load, with Prefect's hands.
 
@@ -66,9 +74,9 @@ def run_in_prefect(
     with PrefectAudience() as audience:
         place = home_of(Path(home) if home else None, os.environ)
         if plan is not None:
-            report = load.run_planned(job_file, place, plan, audience, os.environ)
+            report = load.run_planned(job_file, place, plan, audience, os.environ, approved)
         else:
-            report = load.run(job_file, place, prefect_workers, audience, os.environ, limit)
+            report = load.run(job_file, place, prefect_workers, audience, os.environ, limit, approved)
     told, words = report.as_json(), verdict(report)
     return Completed(message=words, data=told) if report.exit_code == 0 else Failed(message=words, data=told)
 
@@ -77,6 +85,12 @@ def prefect_workers(function: Callable[[Any], Any], works: Iterable[Any]) -> Ite
     """Each part is a task of the flow's own task runner; parts travel as places and rules, never as tables."""
     prepare = task(name="prepare part", cache_policy=NO_CACHE, persist_result=False)(function)
     return in_order(prepare.submit, works, ahead=os.cpu_count() or 1)
+
+
+class Approval(RunInput):
+    """What a person says to a paused flow run; resuming it without a word is a no."""
+
+    approve: bool = False
 
 
 class PrefectAudience:
@@ -136,6 +150,24 @@ class PrefectAudience:
             ],
             description=f"{plan.requests:,} requests to {plan.destination}",
         )
+
+    def approve(self, plan: Plan) -> bool:
+        """Pause the flow run until a person says yes or no in Prefect's UI; nobody in all that time is a no."""
+        points, rows = plan.totals.points_of(Fate.NOT_SENT), plan.totals.rows.get(Fate.NOT_SENT, 0)
+        asked = (
+            f"Credit **{points:,} points** to {rows:,} customers at {plan.destination}, in {plan.requests:,} requests "
+            f"({duration(plan.seconds_at_allowed_rate)})? Credited points cannot be taken back."
+        )
+        try:
+            answer = pause_flow_run(
+                Approval.with_initial_data(description=asked), timeout=APPROVAL_S, poll_interval=APPROVAL_POLL_S
+            )
+        except FlowPauseTimeout:
+            # After a pause that ran out the server fails the run in its own words; this one has an end to tell.
+            with get_client(sync_client=True) as client:
+                client.set_flow_run_state(UUID(flow_run.get_id()), Running(), force=True)
+            return False
+        return answer.approve
 
     def reported(self, report: RunReport, markdown: str) -> None:
         """Fates, reasons and the report."""

@@ -1,20 +1,24 @@
 """Settle: the whole file looked at once, and the plan that comes of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
 import pyarrow as pa
 
 from connectors.ledger import RESULTS, Ledger
 from connectors.spool import Spool
-from flows.closing import close_run
+from flows.closing import Answers, close_run
 from flows.hands import Audience
 from flows.prepare import PreparedRun, Source
 from schemas.job import Job
 from schemas.runs import Plan
 from transforms.batches import count_batches, sendable
 from transforms.changes import left_out
+from transforms.guards import broken_before
 from transforms.identity import duplicates
+
+# What of a job file decides what is sent. The rest, limits and guards above all, may be mended before a run goes on.
+DECISIVE = ("name", "mode", "source", "locale", "key", "points_id", "map", "rules")
 
 
 def settle(
@@ -30,8 +34,14 @@ def settle(
             spool.view(database, "dropped")
             spool.view(database, "accepted")
             spool.write_dropped(left_out(parts))
-    closed = close_run(job, source, spool, prepared, lambda part: RESULTS.empty_table())
-    requests = count_batches((_sizes(spool, prepared)), job.limits.rows_per_request, job.limits.bytes_per_request)
+    return plan_of(job, source, spool, prepared, run, lambda part: RESULTS.empty_table())
+
+
+def plan_of(job: Job, source: Source, spool: Spool, prepared: PreparedRun, run: str, answers: Answers) -> Plan:
+    """What a settled run would send, without the rows that `answers` has."""
+    closed = close_run(job, source, spool, prepared, answers)
+    sizes = _sizes(spool, prepared, answers)
+    requests = count_batches(sizes, job.limits.rows_per_request, job.limits.bytes_per_request)
     return Plan(
         run=run,
         job=job.name,
@@ -46,19 +56,33 @@ def settle(
         reasons=closed.reasons,
         changes=prepared.changes,
         unmatched=prepared.unmatched,
+        most_points_per_customer=closed.most_points,
+        guards=broken_before(job.guards, closed.totals, closed.most_points),
         digest=digest_of(job, source),
     )
 
 
 def digest_of(job: Job, source: Source) -> str:
-    """Of the job as written and the source's bytes; secrets count as asterisks, so they may be renewed."""
-    told = sha256(job.model_dump_json().encode())
+    """Of what decides what is sent: the job's decisive sections and the source's bytes."""
+    told = sha256()
+    for section, digest in section_digests(job).items():
+        told.update(f"{section}={digest}\n".encode())
     for reading in source.tables.values():
         for file in reading.files:
             told.update(file.sha256.encode())
     return told.hexdigest()
 
 
-def _sizes(spool: Spool, prepared: PreparedRun) -> Iterator[pa.Table]:
+def section_digests(job: Job) -> Mapping[str, str]:
+    """One digest per decisive section of the job file; secrets count as asterisks, and those of `auth` not at all."""
+    written = {section: job.model_dump_json(include={section}) for section in DECISIVE}
+    written["destination"] = job.destination.model_dump_json(exclude={"auth"})
+    # A payload that fits in no request is invalid.
+    written["limits.bytes_per_request"] = str(job.limits.bytes_per_request)
+    return {section: sha256(text.encode()).hexdigest() for section, text in written.items()}
+
+
+def _sizes(spool: Spool, prepared: PreparedRun, answers: Answers) -> Iterator[pa.Table]:
     for part in prepared.parts:
-        yield sendable(spool.read("prepared", part, ["row", "fate", "points", "size"]), spool.dropped(part))
+        rows = spool.read("prepared", part, ["row", "fate", "points", "size"])
+        yield sendable(rows, spool.dropped(part), answers(part))

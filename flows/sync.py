@@ -12,7 +12,7 @@ from flows.prefect_hands import run_in_prefect, run_name
 
 @flow(name="bulkload-sync", flow_run_name=run_name, persist_result=False)
 def sync(
-    job: str, home: str | None = None, limit: int | None = None, plan: str | None = None
+    job: str, home: str | None = None, limit: int | None = None, plan: str | None = None, approved: bool = False
 ) -> State[dict[str, object]]:
     """A nightly load of what changed since it was last accepted.
 
@@ -21,5 +21,6 @@ def sync(
         home: where runs and the ledger live; default $BULKLOAD_HOME, else data/runs
         limit: only the first so many rows of the source
         plan: the name of a planned run, to be applied exactly
+        approved: credit points above guards.approve_above_points without pausing for a person
     """
-    return run_in_prefect("sync", job, home, limit, plan)
+    return run_in_prefect("sync", job, home, limit, plan, approved)

@@ -1,6 +1,8 @@
 """The audience at a terminal: one live line per stage, plain lines where nobody watches."""
 
+import sys
 import time
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -9,6 +11,7 @@ from flows.hands import Stage
 from schemas.outcomes import Fate
 from schemas.runs import Plan, RunReport
 from transforms.report import summary
+from transforms.report_charts import duration
 
 TITLES: dict[Stage, str] = {
     "prepare": "Reading and preparing",
@@ -25,11 +28,9 @@ class Terminal:
 
     def __init__(self, quiet: bool = False) -> None:
         self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        self._quiet = quiet
         self._live = self.console.is_terminal and not quiet
-        self._progress = Progress(
-            SpinnerColumn(), TextColumn("{task.description:<26}"), BarColumn(bar_width=24), MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"), TimeElapsedColumn(), console=self.console, disable=not self._live,
-        )  # fmt: skip
+        self._progress = self._lines()
         self._task: TaskID | None = None
         self._title = ""
         self._total: int | None = None
@@ -67,11 +68,39 @@ class Terminal:
     def planned(self, plan: Plan) -> None:
         """One line: what will be sent."""
         rows = plan.totals.rows.get(Fate.NOT_SENT, 0)
-        points = sum(per_fate.get(Fate.NOT_SENT, 0) for per_fate in plan.totals.points.values())
+        points = plan.totals.points_of(Fate.NOT_SENT)
         credits_ = f", {points:,} points" if points else ""
         self.say(
             f"Plan: {rows:,} of {plan.totals.read:,} rows{credits_} in {plan.requests:,} requests to {plan.destination}"
         )
+
+    def approve(self, plan: Plan) -> bool:
+        """Ask for the number of points, which nobody types by accident; whatever else is typed is a no."""
+        self._end_stage()
+        self._progress.stop()
+        if self._quiet or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return False
+        points = plan.totals.points_of(Fate.NOT_SENT)
+        for line in self._asked(plan):
+            self.say(line)
+        try:
+            typed = self.console.input(f"Type {points} to credit them, anything else to send nothing: ", markup=False)
+        except (EOFError, KeyboardInterrupt):
+            self.say("")
+            return False
+        # New lines: the old ones would be drawn again, over what was asked.
+        self._progress = self._lines()
+        self._progress.start()
+        return typed.strip().replace(",", "") == str(points)
+
+    def _asked(self, plan: Plan) -> Iterator[str]:
+        rows, points = plan.totals.rows.get(Fate.NOT_SENT, 0), plan.totals.points_of(Fate.NOT_SENT)
+        yield f"About to credit {points:,} points. Credited points cannot be taken back."
+        yield f"  rows         {rows:,}"
+        for programme, per_fate in plan.totals.points.items():
+            yield f"  programme    {programme}: {per_fate.get(Fate.NOT_SENT, 0):,} points"
+        yield f"  requests     {plan.requests:,}, {duration(plan.seconds_at_allowed_rate)} at the allowed rate"
+        yield f"  destination  {plan.destination}"
 
     def reported(self, report: RunReport, markdown: str) -> None:
         """The summary, at most 15 lines."""
@@ -79,6 +108,12 @@ class Terminal:
         self._progress.stop()
         for line in summary(report):
             self.say(line)
+
+    def _lines(self) -> Progress:
+        return Progress(
+            SpinnerColumn(), TextColumn("{task.description:<26}"), BarColumn(bar_width=24), MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"), TimeElapsedColumn(), console=self.console, disable=not self._live,
+        )  # fmt: skip
 
     def _end_stage(self) -> None:
         if self._task is not None:

@@ -53,6 +53,7 @@ class Manifest(msgspec.Struct):
     prepared: PreparedRun
     started: datetime
     seconds: dict[str, float]
+    sections: dict[str, str] = {}  # of the job file, digests; empty in a run that an older version planned
 
     @classmethod
     def read(cls, spool: Spool) -> "Manifest":

@@ -14,6 +14,7 @@ from schemas.spellings import Clock, Country, Duration, Host, Name, Url, UrlPath
 Percent = Annotated[float, Field(ge=0, le=100)]
 PositiveInt = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[int, Field(ge=0)]
 
 
 class Strict(BaseModel):
@@ -197,13 +198,18 @@ class Limits(Strict):
 
 
 class Guards(Strict):
-    min_rows: int | None = None
+    """What a run may not pass without a person; where no guard is given, nothing is guarded.
+
+    `max_invalid_percent` is of the rows read without filtered ones, `max_refused_percent` of those answered.
+    """
+
+    min_rows: NotNegative | None = None
     max_invalid_percent: Percent | None = None
     max_refused_percent: Percent | None = None
-    max_points: int | None = None
-    max_points_per_customer: int | None = None
+    max_points: NotNegative | None = None
+    max_points_per_customer: NotNegative | None = None
     max_changed_percent: Percent | None = None
-    approve_above_points: int | None = None
+    approve_above_points: NotNegative | None = None
 
 
 class Window(Strict):

@@ -83,6 +83,10 @@ class Totals:
     points_read: Mapping[str, int]
     points: Mapping[str, Mapping[Fate, int]]
 
+    def points_of(self, fate: Fate) -> int:
+        """Points that ended in a fate, of all programmes."""
+        return sum(per_fate.get(fate, 0) for per_fate in self.points.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -101,6 +105,8 @@ class Plan:
     reasons: tuple[Reason, ...]
     changes: tuple[Change, ...]
     unmatched: Mapping[str, int]  # rows of a joined table that no leading row asked for, and its broken lines
+    most_points_per_customer: int  # of the rows to be sent, over all programmes
+    guards: tuple[str, ...]  # what each guard says that this plan breaks
     digest: str  # of the job file and the source; `deliver` refuses a plan whose input changed
 
     def as_json(self) -> dict[str, Any]:
@@ -112,6 +118,8 @@ class Plan:
             "mode": self.mode,
             "rows": rows_json(self.totals),
             "points": points_json(self.totals),
+            "most_points_per_customer": self.most_points_per_customer,
+            "guards": list(self.guards),
             "requests": self.requests,
             "seconds": round(self.seconds_at_allowed_rate, 1),
             "requests_per_minute": self.requests_per_minute,
@@ -150,7 +158,7 @@ class RunReport:
     origins: tuple[Origin, ...]
     ticks: tuple[Tick, ...]
     unmatched: Mapping[str, int] = field(default_factory=dict)  # as in `Plan`
-    stopped_because: str = ""  # one sentence; empty when the run came to its end
+    stopped_because: str = ""  # in sentences; empty when the run came to its end within the guards
     files: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:

@@ -236,7 +236,7 @@ _NOT_YET: tuple[tuple[str, ...], ...] = (
     ("points_id",),
     ("rules", "shared_identifier"),
     ("rules", "placeholders"),
-    ("guards",),
+    ("guards", "max_changed_percent"),
     ("run", "dask"),
     ("notify",),
     ("keep",),

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import reduce
 
 import numpy as np
 import pyarrow as pa
@@ -106,6 +107,13 @@ def tally(closed: pa.Table) -> Totals:
             if line["programme"]:
                 read[line["programme"]] += line["points_sum"]
     return Totals(closed.num_rows, rows, dict(sorted(read.items())), dict(sorted(points.items())))
+
+
+def most_points(closed: pa.Table) -> int:
+    """The most points that any one row to be sent would credit, over all its programmes."""
+    to_be_sent = pc.equal(closed.column("fate"), Fate.NOT_SENT.value)
+    credited = [points.filter(to_be_sent) for _, points in _credits(closed)]
+    return int(pc.max(reduce(pc.add, credited)).as_py() or 0) if credited else 0
 
 
 def _counts(closed: pa.Table) -> Iterator[tuple[str, int]]:

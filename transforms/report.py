@@ -46,8 +46,6 @@ def markdown(report: RunReport) -> str:
 def summary(report: RunReport) -> list[str]:
     """At most 15 lines of at most 78 characters, without colour: verdict, fates, points, requests, files, next."""
     head = wrap(verdict(report), COLUMNS, max_lines=4)
-    if report.stopped_because:
-        head.append(line("Stopped", report.stopped_because))
     todo = steps(report)
     sent = f"{count(report.requests.sent)} sent, {count(report.requests.throttled)} throttled, {_pace(report)}"
     tail = [
@@ -56,6 +54,10 @@ def summary(report: RunReport) -> list[str]:
         line("Next", (todo[0].command or todo[0].do) if todo else "nothing to do"),
     ]
     fates = fate_lines(report.totals, NAMES)
+    room = LINES - len(head) - len(fates) - len(tail) - 1  # one is for points
+    because = wrap(report.stopped_because, COLUMNS - 10, max_lines=min(3, room), placeholder="…")
+    stopped = "Stopped" if report.state != "done" else "Guard"
+    head += [line("" if place else stopped, words) for place, words in enumerate(because)]
     points = point_lines(report.totals, LINES - len(head) - len(fates) - len(tail))
     return [*head, *fates, *points, *tail]
 

@@ -15,7 +15,11 @@ FOR_A_PERSON = (Fate.IN_DOUBT, Fate.REFUSED)
 AFTER_STOP = {
     1: ("This is a bug: keep the run's folder and report it with run.json; then go on from where it stands.", "resume"),
     2: ("Mend what the sentence above names, then run the job again.", ""),
-    3: ("Look at the reasons below. If the data is right, raise the guard in the job file and run again.", ""),
+    3: (
+        "Look at the reasons below. If the data is right, raise the guard in the job file and go on from where it "
+        "stands; nothing is sent twice. If it is not, correct the source and run the job again.",
+        "resume",
+    ),
     4: ("Go on from where it stands; nothing is sent twice.", "resume"),
 }
 TARGETS = {
@@ -183,6 +187,8 @@ def _refused(report: RunReport) -> Iterator[Step]:
 def _unsent(report: RunReport) -> Iterator[Step]:
     rows = sum_of(report, Fate.NOT_SENT)
     if not rows and report.state == "done":
+        if report.stopped_because:
+            yield Step("A guard is broken", report.stopped_because, "All of it was sent. Look at the reasons below.")
         return
     title = f"{_rows(rows)} not sent" if rows else f"The run {report.state}"
     do, verb = AFTER_STOP.get(report.exit_code, AFTER_STOP[4])

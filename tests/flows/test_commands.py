@@ -88,6 +88,67 @@ def test_a_plan_whose_input_changed_is_refused(desk, change):
     assert desk.books.requests("/v2/bulk") == []
 
 
+@pytest.mark.parametrize(
+    ("over", "named"),
+    [
+        ({"map": {"lastName": "first_name"}}, "map"),
+        ({"rules": {"bad_optional": "reject"}, "mode": "sync", "map": {"loyaltyProgramEnrollments": None}},
+         "mode, map, rules"),
+        ({"locale": {"dates": "iso"}}, "locale"),
+        ({"source": {"customers": {"csv": {"encoding": "cp1252"}}}}, "source"),
+        ({"key": "phone", "destination": {"account_id": "7"}}, "key, destination"),
+        ({"limits": {"bytes_per_request": 5000}}, "limits.bytes_per_request"),
+    ],
+)  # fmt: skip
+def test_a_changed_job_file_is_refused_with_what_changed(desk, over, named):
+    desk.source(5)
+    plan = desk("plan", desk.job()).told["run"]
+    run = desk("run", desk.job(**over), "--plan", plan)
+    assert (run.exit_code, run.told["problems"]) == (
+        2, [f"run {plan}: job.yaml ({named}) changed since it was planned; `bulkload run` starts anew"],
+    )  # fmt: skip
+
+
+def test_what_does_not_decide_what_is_sent_may_change(desk, monkeypatch):
+    desk.source(5)
+    plan = desk("plan", desk.job()).told["run"]
+    monkeypatch.setenv("OTHER_SECRET", "demo-secret")
+    auth = {"oauth": {"key": "${E2E_KEY}", "secret": "${OTHER_SECRET}"}}
+    slower = {"requests_per_minute": 30_000, "rows_per_request": 2, "in_flight": 1, "timeout_s": 5, "attempts": 1}
+    job = desk.job(
+        limits=slower, guards={"min_rows": 1}, run={"part_rows": 100, "workers": "processes"},
+        destination={"auth": auth},
+    )  # fmt: skip
+    run = desk("run", job, "--plan", plan)
+    assert (run.exit_code, run.sent, run.told["requests"]["sent"]) == (0, {"accepted": 5}, 3)
+
+
+def test_every_changed_file_and_section_is_named(desk):
+    header, *rows = CUSTOMERS.splitlines(keepends=True)
+    for place, row in enumerate(rows):
+        desk.write(f"customers_{place}.csv", header + row)
+    files = {"customers": {"files": "customers_*.csv"}}
+    plan = desk("plan", desk.job(source=files)).told["run"]
+    desk.write("customers_1.csv", header + rows[0])
+    (desk.folder / "customers_2.csv").unlink()
+    desk.write("customers_3.csv", header + rows[2])
+    run = desk("run", desk.job(source=files, name="other"), "--plan", plan)
+    told = [problem.split(": ")[1].split(" changed")[0] for problem in run.told["problems"]]
+    assert told == ["customers_1.csv", "customers_2.csv", "customers_3.csv", "job.yaml (name)"]
+
+
+def test_a_plan_of_an_older_version_says_so(desk):
+    desk.source(5)
+    job = desk.job()
+    plan = desk("plan", job)
+    prepared = desk.of(plan) / "prepared.json"
+    old = {name: kept for name, kept in json.loads(prepared.read_text()).items() if name != "sections"}
+    prepared.write_text(json.dumps(old))
+    desk.job(map={"lastName": "first_name"})
+    run = desk("run", job, "--plan", plan.told["run"])
+    assert run.told["problems"] == [f"run {plan.told['run']}: an older bulkload planned it; `bulkload run` starts anew"]
+
+
 # looking
 
 

@@ -10,6 +10,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import httpx
 import pyarrow.parquet as pq
 import pytest
 
@@ -33,6 +34,11 @@ destination:
 limits: {{requests_per_minute: 6000, rows_per_request: 20}}
 run: {{part_rows: 100}}
 """
+POINTS = """  loyaltyType: {value: loyalty}
+  loyaltyProgramEnrollments: [{programId: {value: 1016}, loyaltyPoints: points}]
+destination:
+  enrollments: true"""
+ASKING = "guards: {approve_above_points: 23}\n"
 ROWS = [f"M-{number:04},98450{number:05},Zebulon{number}" for number in range(250)]
 
 
@@ -68,8 +74,8 @@ def wait_for(url: str) -> None:
     raise AssertionError(f"{url} did not answer")
 
 
-def load(folder: Path, job: Path, environment: dict[str, str], *options: str) -> dict:
-    command = [
+def command(folder: Path, job: Path, *options: str) -> list[str]:
+    return [
         str(Path(sys.executable).parent / "bulkload"),
         "run",
         str(job),
@@ -78,7 +84,10 @@ def load(folder: Path, job: Path, environment: dict[str, str], *options: str) ->
         "--json",
         *options,
     ]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def load(folder: Path, job: Path, environment: dict[str, str], *options: str) -> dict:
+    done = subprocess.run(command(folder, job, *options), env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -134,3 +143,55 @@ def test_prefect_never_hears_of_secrets_or_customers(both):
     assert b"people--prefect" in kept
     for word in (b"demo-secret", SECRET.encode(), b"Zebulon", b"9845000017", b"919845000017"):
         assert word not in kept
+
+
+IMPATIENT = "from flows import prefect_hands; prefect_hands.APPROVAL_S = 4; from flows.cli import main; main()"
+
+
+def asked(api: str, path: str, body: dict) -> object:
+    """What the server says to a request."""
+    said = httpx.post(f"{api}/flow_runs/{path}", json=body).raise_for_status()
+    return said.json() if said.content else None
+
+
+def paused(api: str) -> str:
+    """The id of the one flow run that waits for a person."""
+    for _ in range(240):
+        found = asked(api, "filter", {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}}})
+        if found:
+            return found[0]["id"]
+        time.sleep(0.25)
+    raise AssertionError("no flow run paused")
+
+
+@pytest.mark.parametrize(
+    ("said", "exit_code", "rows", "state"),
+    [
+        ({"run_input": {"approve": True}}, 0, {"accepted": 3}, "COMPLETED"),
+        ({"run_input": {}}, 4, {"not_sent": 3}, "FAILED"),
+        (None, 4, {"not_sent": 3}, "FAILED"),
+    ],
+    ids=["approved", "denied", "nobody"],
+)
+def test_points_wait_for_a_person_in_prefect(prefect, tmp_path, said, exit_code, rows, state):
+    environment, _ = prefect
+    api = environment["PREFECT_API_URL"]
+    csv, job = tmp_path / "people.csv", tmp_path / "people.yaml"
+    csv.write_text("member,phone,first,points\n" + "".join(f"{row},{n}\n" for n, row in enumerate(ROWS[7:10], 7)))
+    with run_sandbox(Settings(creates=True)) as sandbox:
+        job.write_text(JOB.format(csv=csv, url=sandbox.url).replace("destination:", POINTS) + ASKING)
+        secrets = {"TEST_KEY": "demo", "TEST_SECRET": "demo-secret"}
+        words = command(tmp_path / "home", job, "--prefect")
+        if said is None:
+            words = [sys.executable, "-c", IMPATIENT, *words[1:]]
+        with subprocess.Popen(words, env=environment | secrets, stdout=subprocess.PIPE, text=True) as running:
+            run = paused(api)
+            assert sandbox.books.requests("/v2/bulk") == []
+            if said is not None:
+                asked(api, f"{run}/resume", said)
+            told = json.loads(running.communicate(timeout=60)[0])
+        credited = sandbox.books.credits()
+    assert (running.returncode, told["exit_code"]) == (exit_code, exit_code)
+    assert {fate: count for fate, count in told["rows"].items() if count and fate != "read"} == rows
+    assert (credited[1016].points if credited else 0) == (24 if exit_code == 0 else 0)
+    assert httpx.get(f"{api}/flow_runs/{run}").json()["state_type"] == state

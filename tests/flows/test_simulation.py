@@ -30,7 +30,7 @@ from transforms.batches import cut
 
 RUN = "r-1"
 # Of a death of the process nothing is lost in memory, where a commit costs nothing; power cuts are another test's.
-MEMORY = Path("/dev/shm")  # noqa: S108 - each schedule has a private folder in it
+MEMORY = Path("/dev/shm")
 PROCESSES = 40  # a run may be killed and resumed so often
 SEEDS = (
     [int(seed) for seed in os.environ["BULKLOAD_SEEDS"].split(",")] if "BULKLOAD_SEEDS" in os.environ else range(200)

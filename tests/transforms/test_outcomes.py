@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.outcomes import Fate
 from schemas.runs import Totals
-from transforms.outcomes import close, count_reasons, first_of_each, reasons, tally
+from transforms.outcomes import close, count_reasons, first_of_each, most_points, reasons, tally
 from transforms.totals import check
 
 PREPARED = {
@@ -74,6 +74,15 @@ def test_each_row_is_told_from_its_own_stage():
         (105, 7, "not_sent", None, None, None),
         (106, 9, "unreadable", "line.too_few_columns", None, None),
     ]
+
+
+def test_the_most_points_of_a_customer_are_of_one_row_to_be_sent():
+    """Summed over a row's programmes; what is invalid, accepted or stands behind another row does not count."""
+    rows = [("invalid", None, 900, 0), (None, None, 800, 0), (None, None, 700, 0), (None, None, 20, 30)]
+    dropped, sent = table(DROPPED, (101, "duplicate", "")), answered((102, "accepted", ""))
+    part = close(prepared(*rows, (None, None, 49, 0)), table(UNREADABLE), dropped, sent, 100)
+    assert most_points(part) == 50
+    assert most_points(part.slice(0, 3)) == 0
 
 
 def test_rows_and_points_are_summed_by_fate():

@@ -132,7 +132,7 @@ def test_points_in_doubt_are_named_per_programme():
     [
         (1, "This is a bug", "bulkload resume 20260301-003000-nightly"),
         (2, "Mend what the sentence above names", ""),
-        (3, "Look at the reasons below", ""),
+        (3, "Look at the reasons below", "bulkload resume 20260301-003000-nightly"),
         (4, "Go on from where it stands", "bulkload resume 20260301-003000-nightly"),
     ],
 )
@@ -178,6 +178,28 @@ def test_a_summary_fits_a_terminal():
         "Files     report.html, rejected.csv",
         "Next      Correct them in rejected.csv, then run a job that reads it.",
     ]
+
+
+def test_a_guard_is_told_whole_in_a_terminal():
+    why = (
+        "guards.max_invalid_percent: invalid or unreadable are 146 of 2,000 rows (7.3 %), 5 % are allowed; "
+        "see the reasons in the report, or raise it in the job file"
+    )
+    rows, ended = {Fate.INVALID: 146, Fate.NOT_SENT: 1854}, {"state": "stopped", "exit_code": 3}
+    told = summary(report(rows, requests=Requests(), stopped_because=why, **ended))
+    assert [*told[-8:-5], told[-1]] == [
+        "Stopped   guards.max_invalid_percent: invalid or unreadable are 146 of 2,000",
+        "          rows (7.3 %), 5 % are allowed; see the reasons in the report, or",
+        "          raise it in the job file",
+        "Next      bulkload resume 20260301-003000-nightly",
+    ]
+
+
+def test_a_finished_run_says_which_guard_it_broke():
+    told = report({Fate.ACCEPTED: 90, Fate.REFUSED: 10}, exit_code=3, stopped_because="guards.max_refused_percent: …")
+    _, guard = steps(told)
+    assert (guard.title, guard.why, guard.command) == ("A guard is broken", "guards.max_refused_percent: …", "")
+    assert "Guard     guards.max_refused_percent: …" in summary(told)
 
 
 @given(
