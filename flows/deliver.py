@@ -77,9 +77,7 @@ def deliver(
     before = {name: signal.getsignal(name) for name in SIGNALS}
     api, clock = partial(BulkApi, job.destination, job.limits), partial(now, job)
     try:
-        return asyncio.run(
-            delivering(job, batches, numbers, ledger, run, audience, recall, api=api, clock=partial(now, job))
-        )
+        return asyncio.run(delivering(job, batches, numbers, ledger, run, audience, recall, api=api, clock=clock))
     finally:
         # The loop leaves the default behind, which would end the process before its report.
         for name, handler in before.items():
