@@ -134,6 +134,26 @@ def resume(
 
 
 @app.command()
+def retry(
+    name: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="A run; the last one that ended by default.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="Its rejected.csv, corrected. [as it stands in its folder]")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before crediting points.")] = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Send the rows that a run rejected again, as a run of its own outside Prefect; nothing accepted is sent again."""
+    from flows import commands
+
+    with speaking(as_json, quiet) as told:
+        raise typer.Exit(commands.retry(name, file, home_for(home), told))
+
+
+@app.command()
 def report(
     name: Annotated[str | None, typer.Argument(metavar="RUN", help="A run; the last one by default.")] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,

@@ -54,7 +54,7 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
         destination=made.destination, operation=made.operation,
         totals=closed.totals, requests=delivery.requests + load.earlier, requests_per_minute=made.requests_per_minute,
         seconds=load.seconds, reasons=closed.reasons, changes=made.changes, origins=made.origins,
-        ticks=delivery.ticks, unmatched=made.unmatched,
+        ticks=delivery.ticks, unmatched=made.unmatched, retry_of=load.retry.run if load.retry else "",
         stopped_because=str(delivery.trouble or ""), files=_files(load.spool.folder),
     )  # fmt: skip
     told = markdown(report)

@@ -22,9 +22,10 @@ from flows.deliver import Delivery, deliver, preflight
 from flows.finish import finish
 from flows.hands import Audience, Workers
 from flows.prepare import PreparedRun, Source, open_source, prepare_run, recipe_of
+from flows.retry import link, open_job
 from flows.settings import Home, load_job, now, run_name
 from flows.settle import digest_of, settle
-from flows.underway import Load, Manifest
+from flows.underway import Load, Manifest, Retry
 from schemas.errors import BulkloadError, JobError, Stopped, WrongInput
 from schemas.job import Job
 from schemas.outcomes import Fate
@@ -61,14 +62,14 @@ def run(
     audience: Audience,
     environment: Mapping[str, str],
     limit: int | None = None,
+    retry: Retry | None = None,
 ) -> RunReport:
     """Plan, then send. Host and credentials are proven first: nothing is prepared for nobody."""
-    job = load_job(job_file, environment)
-    source = open_source(job, job_file.parent)
+    job, source = open_job(job_file, environment, retry)
     asyncio.run(preflight(job))
     with room_in(home.folder), closing(Ledger(home.ledger)) as ledger, only_one(home.folder, job.name):
         _check_finished(ledger, job)
-        load = _start(job, source, home, ledger)
+        load = _start(job, source, home, ledger, retry)
         made, prepared = _plan(load, job_file, workers, audience, limit)
         audience.planned(made)
         return _apply(load, made, prepared, audience)
@@ -134,10 +135,9 @@ def _give_up(ledger: Ledger, record: RunRecord) -> None:
 def _go_on(
     job_file: Path, home: Home, ledger: Ledger, record: RunRecord, audience: Audience, environment: Mapping[str, str]
 ) -> RunReport:
-    job = load_job(job_file, environment)
-    source = open_source(job, job_file.parent)
     spool = Spool(record.folder)
     manifest = Manifest.read(spool)
+    job, source = open_job(job_file, environment, manifest.retry)
     with only_one(home.folder, job.name):
         _check_finished(ledger, job, other_than=record.run)
         if changed := list(_differences(record, job, source, manifest)):
@@ -145,7 +145,10 @@ def _go_on(
                 _close(ledger, record, job, spool, manifest.prepared)
             raise JobError(*changed)
         asyncio.run(preflight(job))
-        load = Load(job, source, home, ledger, record.run, manifest.started, spool, manifest.seconds, _earlier(record))
+        load = Load(
+            job, source, home, ledger, record.run, manifest.started, spool, manifest.seconds, _earlier(record),
+            manifest.retry,
+        )  # fmt: skip
         made = settle(job, source, spool, manifest.prepared, ledger, record.run, audience)
         return _apply(load, made, manifest.prepared, audience)
 
@@ -192,13 +195,13 @@ def _differences(record: RunRecord, job: Job, source: Source, manifest: Manifest
         yield f"run {record.run}: {name} changed since it was planned; `bulkload run` starts anew"
 
 
-def _start(job: Job, source: Source, home: Home, ledger: Ledger) -> Load:
+def _start(job: Job, source: Source, home: Home, ledger: Ledger, retry: Retry | None = None) -> Load:
     started = now(job)
     name = run_name(job, started, home)
     spool = Spool(home.run(name))
     spool.create()
     ledger.start_run(name, job=job.name, mode=job.mode, folder=spool.folder, started_at_utc=started.astimezone(UTC))
-    return Load(job, source, home, ledger, name, started, spool)
+    return Load(job, source, home, ledger, name, started, spool, retry=retry)
 
 
 def _plan(
@@ -208,6 +211,7 @@ def _plan(
         with room_in(load.home.folder), load.timed("prepare"):
             recipe = recipe_of(load.job, f"{load.started:%Y-%m-%d}", load.home.salt())
             prepared = prepare_run(load.job, load.source, load.spool, recipe, workers, audience, limit)
+            link(load, prepared)
         with room_in(load.home.folder), load.timed("settle"):
             made = settle(load.job, load.source, load.spool, prepared, load.ledger, load.name, audience)
     except BaseException as error:
@@ -220,7 +224,7 @@ def _plan(
         )
         raise
     write_text(load.spool.folder / "plan.json", json.dumps(made.as_json(), indent=1))
-    manifest = Manifest(str(job_file.resolve()), prepared, load.started, load.seconds)
+    manifest = Manifest(str(job_file.resolve()), prepared, load.started, load.seconds, load.retry)
     write_text(load.spool.folder / "prepared.json", msgspec.json.encode(manifest).decode())
     load.ledger.set_run_state(load.name, RunState.PLANNED, digest=made.digest)
     return made, prepared

@@ -18,6 +18,13 @@ from schemas.job import Job
 from schemas.runs import Requests
 
 
+class Retry(msgspec.Struct, frozen=True):
+    """Rejected rows that are sent again: the run that rejected them, and the file they stand in now."""
+
+    run: str
+    file: str
+
+
 @dataclass
 class Load:
     """One run under way."""
@@ -31,6 +38,7 @@ class Load:
     spool: Spool
     seconds: dict[str, float] = field(default_factory=dict)
     earlier: Requests = field(default_factory=Requests)  # of a process that began this run and stopped
+    retry: Retry | None = None
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -53,6 +61,7 @@ class Manifest(msgspec.Struct):
     prepared: PreparedRun
     started: datetime
     seconds: dict[str, float]
+    retry: Retry | None = None
 
     @classmethod
     def read(cls, spool: Spool) -> "Manifest":

@@ -150,6 +150,7 @@ class RunReport:
     origins: tuple[Origin, ...]
     ticks: tuple[Tick, ...]
     unmatched: Mapping[str, int] = field(default_factory=dict)  # as in `Plan`
+    retry_of: str = ""  # the run whose rejected rows these are
     stopped_because: str = ""  # one sentence; empty when the run came to its end
     files: Mapping[str, str] = field(default_factory=dict)
 
@@ -158,6 +159,7 @@ class RunReport:
         return {
             "schema": 1,
             "run": self.run,
+            **({"retry_of": self.retry_of} if self.retry_of else {}),
             "job": self.job,
             "mode": self.mode,
             "state": self.state,
