@@ -139,7 +139,8 @@ def retry(
         str | None, typer.Argument(metavar="RUN", help="A run; the last one that ended by default.")
     ] = None,
     file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="Its rejected.csv, corrected. [as it stands in its folder]")
+        Path | None,
+        typer.Argument(metavar="FILE", help="Its rejected.csv, corrected; UTF-8. [as it stands in its folder]"),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before crediting points.")] = False,
     home: HomeOption = None,

@@ -5,7 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pandas as pd
 import pytest
@@ -259,7 +262,43 @@ def test_a_run_whose_folder_was_cleared_says_so(desk, monday):
     assert (retry.exit_code, "`bulkload run` starts anew" in retry.stderr) == (2, True)
 
 
-# killed
+# stopped and killed
+
+
+def test_a_stopped_run_goes_on_after_its_rejected_rows_were_retried(desk):
+    """C-100's row, which Monday has not sent yet, is added by hand to the rejected ones."""
+    desk.write("customers.csv", customers(100))
+    desk.sandbox.preload(f"C-{n}" for n in range(6, 101))
+    with after_requests(desk, 3, lambda: os.kill(os.getpid(), signal.SIGTERM)):
+        monday = desk.run(limits={"requests_per_minute": 1200})
+    assert (monday.exit_code, monday.sent["refused"]) == (4, 5)
+    desk.sandbox.preload(f"C-{n}" for n in range(1, 6))
+    by_hand = pd.DataFrame([{"member_no": "C-100", "phone": "9845000100", "first_name": "Asha", "points": "100"}])
+    file = corrected(desk, monday, lambda t: pd.concat([t, by_hand]))
+    assert desk("retry", monday.told["run"], file).sent == {"accepted": 6}
+    resumed = desk("resume", monday.told["run"])
+    assert (resumed.exit_code, resumed.sent) == (0, {"refused": 5, "unchanged": 1, "accepted": 94})
+    assert desk("retry", monday.told["run"]).sent == {"unchanged": 5}
+    assert desk.books.credits()[1016].points == sum(range(1, 101))
+    assert once(desk)
+
+
+@contextmanager
+def after_requests(desk, requests: int, act: Callable[[], object]) -> Iterator[None]:
+    """Do something from a thread when so many bulk requests have ended."""
+
+    def wait_and_act() -> None:
+        until_s = time.monotonic() + 60
+        while len(desk.books.requests("/v2/bulk")) < requests:
+            if time.monotonic() > until_s:
+                return  # nobody would heed a signal by now
+            time.sleep(0.002)
+        act()
+
+    acting = threading.Thread(target=wait_and_act)
+    acting.start()
+    yield
+    acting.join()
 
 
 def process(desk, *words: str) -> subprocess.Popen:
