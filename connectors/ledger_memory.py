@@ -1,6 +1,6 @@
 """What the ledger keeps from run to run: customers as the API has them, and what the API taught of its limits."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -54,18 +54,14 @@ class Memory(Runs):
                 columns = zip(zip(*some, strict=True), ACCEPTED.types, strict=True)
                 yield pa.table([pa.array(values, kind) for values, kind in columns], schema=ACCEPTED)
 
-    def forget_doubtful(self, run: str, keys: Sequence[bytes]) -> None:
-        """Forget these customers where the run left them in doubt: it was found out that nothing of them was applied.
+    def forget_doubtful(self, run: str) -> None:
+        """Forget whom the run left in doubt, before it is closed again: who still is will be remembered anew.
 
-        What the API accepted stays remembered, whoever asks.
+        What the API accepted stays remembered.
         """
         doubtful = (accepted.c.run_no == self._number(run)) & (accepted.c.fate == Fate.IN_DOUBT)
         with self._writing() as connection:
-            # The table is looked up by job and customer; asking for customers alone would read all of it each time.
-            jobs = connection.scalars(sa.select(accepted.c.job).where(doubtful).distinct()).all()
-            of_one = (accepted.c.job == sa.bindparam("of_job")) & (accepted.c.key_hash == sa.bindparam("of_key"))
-            if values := [{"of_job": job, "of_key": key} for job in jobs for key in keys]:
-                connection.execute(sa.delete(accepted).where(of_one, doubtful), values)
+            connection.execute(sa.delete(accepted).where(doubtful))
 
     def learned(self, host: str, operation: str) -> Mapping[str, int]:
         """Limits that the API taught about an operation of a host, by name."""

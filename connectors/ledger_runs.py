@@ -78,6 +78,10 @@ class Runs(Leased):
             raise WrongInput(f"run {run}: is not in {self._path}" if run else f"{self._path}: has no run yet")
         return found[0]
 
+    def last_run(self, job: str) -> RunRecord | None:
+        """The run of a job that was started last."""
+        return next(iter(self._found(runs.c.job == job, limit=1)), None)
+
     def run_of_caller(self, caller: str) -> RunRecord | None:
         """The run that a caller started, the last of several."""
         return next(iter(self._found(runs.c.caller == caller, limit=1)), None)

@@ -24,6 +24,11 @@ RESULTS = pa.schema(
         ("attempt", pa.int64()),
         ("request_id", pa.string()),
         ("answered_at_utc", pa.timestamp("us", "UTC")),
+        # What a retried row was in the run that met it first; null in rows that are no retry.
+        ("first_run", pa.string()),
+        ("first_file", pa.string()),
+        ("first_line", pa.int64()),
+        ("first_fate", pa.string()),
     ]
 )
 UNREADABLE_FOLDER = "unreadable-lines"

@@ -6,6 +6,7 @@
     unreadable/00000.parquet  lines that are no rows
     prepared/00000.parquet  payloads and first fates, row by row
     dropped.parquet         rows that settling took out of the plan
+    firsts.parquet          in a retry: what each row was in the run that first met it
 
 Row numbers count through the parts in order, unreadable lines of a part after its rows. The folder is
 private (0700): it holds customers until `purge`.
@@ -28,6 +29,10 @@ from schemas.errors import Stopped
 
 UNREADABLE = pa.schema([("file", pa.int32()), ("line", pa.int64()), ("code", pa.string()), ("raw", pa.binary())])
 DROPPED = pa.schema([("row", pa.int64()), ("fate", pa.string()), ("code", pa.string()), ("stands_for", pa.int64())])
+FIRSTS = pa.schema(
+    [("row", pa.int64()), ("first_run", pa.string()), ("first_file", pa.string()), ("first_line", pa.int64()),
+     ("first_fate", pa.string())]
+)  # fmt: skip
 # What DuckDB may hold before it spills to the run's folder.
 SETTLE_MEMORY = "96MB"
 # What is wrong with a disk, and not with this code.
@@ -119,9 +124,16 @@ class Spool:
 
     def write_dropped(self, found: duckdb.DuckDBPyRelation) -> None:
         """Keep what settling took out, sorted by row."""
-        with private(self.folder / "dropped.parquet") as file, pq.ParquetWriter(file, DROPPED) as writer:
+        self._write_found("dropped", found, DROPPED)
+
+    def write_firsts(self, found: duckdb.DuckDBPyRelation) -> None:
+        """Keep what a retry's rows were first, sorted by row."""
+        self._write_found("firsts", found, FIRSTS)
+
+    def _write_found(self, name: str, found: duckdb.DuckDBPyRelation, schema: pa.Schema) -> None:
+        with private(self.folder / f"{name}.parquet") as file, pq.ParquetWriter(file, schema) as writer:
             for batch in found.to_arrow_reader(100_000):
-                writer.write_batch(batch.cast(DROPPED))
+                writer.write_batch(batch.cast(schema))
 
     def names(self, kind: str, part: Part) -> list[str]:
         """A part's columns."""
@@ -129,10 +141,17 @@ class Spool:
 
     def dropped(self, part: Part) -> pa.Table:
         """What settling took out of one part, sorted by row; before settling, nothing."""
-        if not (self.folder / "dropped.parquet").exists():
-            return DROPPED.empty_table()
-        within = [("row", ">=", part.first_row), ("row", "<", part.end_row)]
-        return pq.read_table(self.folder / "dropped.parquet", filters=within)
+        return self._found("dropped", part, DROPPED)
+
+    def firsts(self, part: Part) -> pa.Table:
+        """What one part's rows were first, sorted by row; nothing when this is no retry."""
+        return self._found("firsts", part, FIRSTS)
+
+    def _found(self, name: str, part: Part, schema: pa.Schema) -> pa.Table:
+        path = self.folder / f"{name}.parquet"
+        if not path.exists():
+            return schema.empty_table()
+        return pq.read_table(path, filters=[("row", ">=", part.first_row), ("row", "<", part.end_row)])
 
     def write_accepted(self, remembered: Iterable[pa.Table]) -> None:
         """Keep what the API accepted last, beside the run that is compared with it."""
@@ -154,7 +173,7 @@ class Spool:
         return database.read_parquet(str(self.folder / kind / "*.parquet"))
 
     def view(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
-        """Let questions ask for `dropped` or `accepted` by name."""
+        """Let questions ask for `dropped`, `accepted` or `results` by name."""
         database.read_parquet(str(self.folder / f"{name}.parquet")).create_view(name)
 
 

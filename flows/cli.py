@@ -16,6 +16,7 @@ import typer
 from flows.settings import Home, home_of
 from flows.told import Told
 from schemas.errors import BulkloadError, Stopped
+from schemas.outcomes import Decision
 
 app = typer.Typer(
     name="bulkload",
@@ -133,6 +134,44 @@ def resume(
 
     with speaking(as_json, quiet) as told:
         raise typer.Exit(commands.resume(name, yes, home_for(home), told))
+
+
+@app.command()
+def settle(
+    name: Annotated[str | None, typer.Argument(metavar="RUN", help="A run; the last one by default.")] = None,
+    decision: Annotated[
+        Decision | None, typer.Option("--as", help="What became of all its rows in doubt, by a person's word.")
+    ] = None,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Look up the rows that a run left in doubt, or record what a person knows of them; sends nothing."""
+    from flows import commands
+
+    with speaking(as_json, quiet) as told:
+        raise typer.Exit(commands.settle(name, decision, home_for(home), told))
+
+
+@app.command()
+def retry(
+    name: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="A run; the last one that ended by default.")
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="Its rejected.csv, corrected; UTF-8. [as it stands in its folder]"),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before crediting points.")] = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Send the rows that a run rejected again, as a run of its own outside Prefect; nothing accepted is sent again."""
+    from flows import commands
+
+    with speaking(as_json, quiet) as told:
+        raise typer.Exit(commands.retry(name, file, yes, home_for(home), told))
 
 
 @app.command()

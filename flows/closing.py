@@ -11,6 +11,7 @@ from connectors.spool import Part, Spool
 from flows.prepare import PreparedRun, Source
 from schemas.job import Job
 from schemas.runs import Reason, Totals
+from transforms.firsts import linked
 from transforms.outcomes import close, most_points, tally
 from transforms.results import Reasons, rejected_of, results_of
 from transforms.totals import add
@@ -70,6 +71,7 @@ def _customers(source: Source, spool: Spool, part: Part, key: str, places: list[
 def write_rows(results: Results, job: Job, source: Source, spool: Spool, part: Part, closed: pa.Table) -> None:
     """Write a closed part down: all rows, the rejected ones as they stood, unreadable lines byte for byte."""
     files = _files(source)
+    closed = linked(closed, spool.firsts(part))
     results.write(results_of(closed, files))
     columns = source.columns(source.lead)
     results.reject(rejected_of(closed, spool.read("rows", part), columns, files, job.destination.operation))

@@ -5,6 +5,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,16 +13,20 @@ import typer
 
 from connectors.spool import Part, Spool
 from flows import load
+from flows import resume as resuming
 from flows.deliver import preflight
 from flows.demo import JOB, demo_sandbox, environment_of
-from flows.hands import Silent, pool
+from flows.doubtful import settle_run
+from flows.hands import Silent, Workers, pool
 from flows.organization import unknown_words
 from flows.prepare import Source, open_source, prepare_run, recipe_of
+from flows.retry import rejected_by
 from flows.settings import Home, load_job, now
 from flows.terminal import Terminal
 from flows.told import Told
 from schemas.errors import WrongInput
 from schemas.job import Job
+from schemas.outcomes import Decision
 from schemas.runs import Plan
 
 
@@ -95,18 +100,40 @@ def _plainly(job_file: Path, options: RunOptions, home: Home, told: Told) -> dic
     with _audience(told) as audience:
         if options.planned:
             planned = options.planned
-            return load.run_planned(job_file, home, planned, audience, os.environ, options.yes).as_json()
-        kind = load_job(job_file, os.environ).run.workers
-        assert kind != "dask", "refused with the job file"
-        with pool(kind) as workers:
+            return resuming.run_planned(job_file, home, planned, audience, os.environ, options.yes).as_json()
+        with _pool_of(job_file) as workers:
             limit, yes = options.limit, options.yes
-            return load.run(job_file, home, workers, audience, os.environ, limit, yes).as_json()
+            return load.run(job_file, home, workers, audience, os.environ, limit, approved=yes).as_json()
+
+
+def _pool_of(job_file: Path) -> AbstractContextManager[Workers]:
+    kind = load_job(job_file, os.environ).run.workers
+    assert kind != "dask", "refused with the job file"
+    return pool(kind)
 
 
 def resume(name: str | None, yes: bool, home: Home, told: Told) -> int:
     """Go on with a run; returns the exit code."""
     with _audience(told) as audience:
-        report = load.resume(home, name, audience, os.environ, yes).as_json()
+        report = resuming.resume(home, name, audience, os.environ, yes).as_json()
+    told.result(report, lambda: iter([f"report: {home.run(str(report['run'])) / 'report.html'}"]))
+    return int(str(report["exit_code"]))
+
+
+def settle(name: str | None, decision: Decision | None, home: Home, told: Told) -> int:
+    """Settle what is in doubt; returns the exit code."""
+    with _audience(told) as audience:
+        report = settle_run(home, name, decision, audience, os.environ).as_json()
+    told.result(report, lambda: iter([f"report: {home.run(str(report['run'])) / 'report.html'}"]))
+    return int(str(report["exit_code"]))
+
+
+def retry(name: str | None, file: Path | None, yes: bool, home: Home, told: Told) -> int:
+    """Send rejected rows again; returns the exit code."""
+    with _audience(told) as audience:
+        job_file, again = rejected_by(home, name, file, os.environ)
+        with _pool_of(job_file) as workers:
+            report = load.run(job_file, home, workers, audience, os.environ, approved=yes, retry=again).as_json()
     told.result(report, lambda: iter([f"report: {home.run(str(report['run'])) / 'report.html'}"]))
     return int(str(report["exit_code"]))
 

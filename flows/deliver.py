@@ -6,20 +6,20 @@ a verdict forbids (`flows.sending`).
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import islice
-from typing import Literal
+from itertools import count, islice
+from typing import Any, Literal, TypedDict
 
 from connectors.bulk_api import BulkApi
 from connectors.ledger import Ledger
 from connectors.scribe import Scribe
 from connectors.throttle import Pacer
 from flows.canary import send_canary
-from flows.doubts import Recall, settle_doubts
+from flows.doubts import Recall, look_up, settle_doubts
 from flows.hands import Audience
 from flows.sending import ENDS, Sender, bring
 from flows.settings import now
@@ -74,10 +74,32 @@ def deliver(
     `numbers` gives the batches' numbers, and goes on for those that are made of others; `recall` gives the payloads
     of rows again.
     """
+    return _with_signals(delivering(job, batches, numbers, ledger, run, audience, recall, **_real(job)))
+
+
+def look_up_only(job: Job, ledger: Ledger, run: str, audience: Audience, recall: Recall) -> Delivery:
+    """Look up the rows in doubt, and send nothing."""
+
+    async def steps(sender: Sender) -> None:
+        if doubts := ledger.doubts(run):
+            await look_up(sender, doubts, recall([doubt.row for doubt in doubts]))
+
+    return _with_signals(_under_way(job, count(), ledger, run, audience, steps, **_real(job)))
+
+
+class _Real(TypedDict):
+    api: Api
+    clock: Clock
+
+
+def _real(job: Job) -> _Real:
+    return {"api": partial(BulkApi, job.destination, job.limits), "clock": partial(now, job)}
+
+
+def _with_signals(story: Coroutine[Any, Any, Delivery]) -> Delivery:
     before = {name: signal.getsignal(name) for name in SIGNALS}
-    api, clock = partial(BulkApi, job.destination, job.limits), partial(now, job)
     try:
-        return asyncio.run(delivering(job, batches, numbers, ledger, run, audience, recall, api=api, clock=clock))
+        return asyncio.run(story)
     finally:
         # The loop leaves the default behind, which would end the process before its report.
         for name, handler in before.items():
@@ -98,12 +120,33 @@ async def delivering(
     clock: Clock,
 ) -> Delivery:
     """As `deliver`, in the caller's loop, against the caller's API and by the caller's clock on the wall."""
+
+    async def steps(sender: Sender) -> None:
+        left = await send_canary(sender, batches, ledger, run) if ledger.next_batch(run) == 1 else batches
+        await send_all(sender, left)
+        if job.destination.in_doubt != "hold" and not sender.stopping.is_set():
+            await settle_doubts(sender, ledger, run, recall, partial(send_all, sender))
+
+    return await _under_way(job, numbers, ledger, run, audience, steps, api=api, clock=clock)
+
+
+async def _under_way(
+    job: Job,
+    numbers: Iterator[int],
+    ledger: Ledger,
+    run: str,
+    audience: Audience,
+    steps: Callable[[Sender], Awaitable[None]],
+    *,
+    api: Api,
+    clock: Clock,
+) -> Delivery:
     async with api() as opened, Scribe(ledger, run) as scribe:
         sender = _sender(job, opened, scribe, ledger, run, audience, numbers, clock)
         _heed_signals(sender)
         try:
             await _wait_for_window(sender)
-            await _phases(sender, batches, ledger, run, recall)
+            await steps(sender)
         except ENDS as trouble:
             sender.stop(trouble)
         _learn(sender, ledger)
@@ -132,14 +175,6 @@ def _sender(
         pacer.start_at(learned["requests_per_minute"])
     sender.most_rows = learned.get("rows_per_request", sender.most_rows)
     return sender
-
-
-async def _phases(sender: Sender, batches: Iterator[Batch], ledger: Ledger, run: str, recall: Recall) -> None:
-    if ledger.next_batch(run) == 1:
-        batches = await send_canary(sender, batches, ledger, run)
-    await send_all(sender, batches)
-    if sender.job.destination.in_doubt != "hold" and not sender.stopping.is_set():
-        await settle_doubts(sender, ledger, run, recall, partial(send_all, sender))
 
 
 async def send_all(sender: Sender, batches: Iterator[Batch]) -> None:

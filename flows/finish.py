@@ -17,6 +17,7 @@ from flows.hands import Audience
 from flows.prepare import PreparedRun
 from flows.settings import now
 from flows.underway import Load
+from flows.window import WindowClosed
 from schemas.errors import GuardStopped, OutOfBalance
 from schemas.outcomes import Fate
 from schemas.runs import Plan, RunReport
@@ -38,6 +39,8 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
     began = time.monotonic()
     # The ledger failed between a batch's leaving and its answer: whatever has left is not "not sent".
     load.ledger.doubt_leftovers(load.name, datetime.now(UTC))
+    if load.closed_before:
+        load.ledger.forget_doubtful(load.name)
     columns = load.source.columns(load.source.lead)
     with Results(load.spool.folder, columns) as results:
 
@@ -57,8 +60,9 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
         destination=made.destination, operation=made.operation,
         totals=closed.totals, requests=delivery.requests + load.earlier, requests_per_minute=made.requests_per_minute,
         seconds=load.seconds, reasons=closed.reasons, changes=made.changes, origins=made.origins,
-        ticks=delivery.ticks, unmatched=made.unmatched,
-        stopped_because=". ".join(trouble.problems if trouble else ()), files=_files(load.spool.folder),
+        ticks=delivery.ticks, unmatched=made.unmatched, retry_of=load.retry.run if load.retry else "",
+        stopped_because=". ".join(trouble.problems if trouble else ()),
+        stopped_by="window" if isinstance(trouble, WindowClosed) else "", files=_files(load.spool.folder),
     )  # fmt: skip
     told = markdown(report)
     write_text(load.spool.folder / "report.html", html(report))

@@ -3,42 +3,31 @@
 import asyncio
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime
-from functools import partial
-from itertools import count
 from pathlib import Path
 
 import msgspec
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from connectors.durable import keep_all
-from connectors.ledger import Ledger, RunRecord
+from connectors.ledger import Ledger
 from connectors.ledger_tables import RunState
-from connectors.locks import only_one
 from connectors.results import write_text
-from connectors.spool import Part, Spool, room_in
-from flows.closing import closed_parts
-from flows.deliver import Delivery, deliver, preflight
-from flows.finish import finish
-from flows.guards import held_back, left_of
+from connectors.spool import Spool, room_in
+from flows.alone import alone
+from flows.apply import apply
+from flows.deliver import preflight
 from flows.hands import Audience, Workers
-from flows.lease import holding
 from flows.prepare import PreparedRun, Source, open_source, prepare_run, recipe_of
+from flows.resume import left_by_window
+from flows.retry import link, open_job
 from flows.settings import Home, load_job, now, run_name
-from flows.settle import digest_of, section_digests, settle
-from flows.underway import Load, Manifest
-from schemas.errors import BulkloadError, JobError, Stopped, WrongInput
+from flows.settle import section_digests, settle
+from flows.underway import Load, Manifest, Retry
+from schemas.errors import BulkloadError, Stopped
 from schemas.job import Job
-from schemas.outcomes import Fate
-from schemas.runs import Plan, Requests, RunReport
-from transforms.batches import cut, sendable
-from transforms.outcomes import remembered
-
-BODY_ROWS = 2_000
-INTERRUPTED = (RunState.DELIVERING, RunState.STOPPED)
+from schemas.runs import Plan, RunReport
 
 
 def plan(
@@ -67,181 +56,48 @@ def run(
     audience: Audience,
     environment: Mapping[str, str],
     limit: int | None = None,
+    *,
     approved: bool = False,
+    retry: Retry | None = None,
+    caller: str | None = None,
 ) -> RunReport:
     """Plan, then send. Host and credentials are proven first: nothing is prepared for nobody.
 
-    `approved`: points above `guards.approve_above_points` are credited without asking the audience.
+    `approved`: points above `guards.approve_above_points` are credited without asking the audience. `caller`: the
+    Prefect flow run on whose behalf. A run that its window stopped goes first, and may use up this one's time.
     """
-    job = load_job(job_file, environment)
-    source = open_source(job, job_file.parent)
+    job, source = open_job(job_file, environment, retry)
     asyncio.run(preflight(job))
     with room_in(home.folder), closing(Ledger(home.ledger)) as ledger:
-        load = _named(job, source, home, ledger)
-        with _alone(ledger, home, job, load.name):
-            _check_finished(ledger, job)
-            _start(load)
+        before = left_by_window(ledger, job, home, audience, environment, approved)
+        if before is not None and before.state == RunState.STOPPED:
+            return before
+        load = _named(job, source, home, ledger, retry)
+        with alone(ledger, home, job, load.name):
+            _start(load, caller)
             made, prepared = _plan(load, job_file, workers, audience, limit)
             audience.planned(made)
-            return _apply(load, made, prepared, audience, approved)
+            return apply(load, made, prepared, audience, approved)
 
 
-def run_planned(
-    job_file: Path,
-    home: Home,
-    planned: str,
-    audience: Audience,
-    environment: Mapping[str, str],
-    approved: bool = False,
-) -> RunReport:
-    """Apply a plan exactly as it was shown.
-
-    Raises:
-        JobError: there is no such plan, it has been applied, or job file or source changed since.
-    """
-    with closing(Ledger(home.ledger)) as ledger:
-        record = ledger.run(planned)
-        if record.state != RunState.PLANNED:
-            raise JobError(f"--plan {planned}: it is {record.state}; `bulkload plan` makes a new plan")
-        return _go_on(job_file, home, ledger, record, audience, environment, approved)
-
-
-def resume(
-    home: Home, name: str | None, audience: Audience, environment: Mapping[str, str], approved: bool = False
-) -> RunReport:
-    """Go on where a stopped or killed run stood: what has an answer is not sent again, what was in flight is in doubt.
-
-    Without a name, the last run that was stopped or killed.
-
-    Raises:
-        WrongInput: nothing is left to go on with, another process is at it, or job file or source changed.
-    """
-    with closing(Ledger(home.ledger)) as ledger:
-        record = ledger.run(name or _interrupted(ledger))
-        if record.state not in (RunState.PLANNED, *INTERRUPTED):
-            raise JobError(f"run {record.run}: it is {record.state}; there is nothing to go on with")
-        try:
-            job_file = Path(Manifest.read(Spool(record.folder)).job_file)
-        except WrongInput:
-            _give_up(ledger, record)
-            raise
-        return _go_on(job_file, home, ledger, record, audience, environment, approved)
-
-
-def _interrupted(ledger: Ledger) -> str:
-    found = next((record.run for record in ledger.runs(1000) if record.state in INTERRUPTED), None)
-    if found is None:
-        raise JobError("no run was stopped or killed: there is nothing to go on with; `bulkload runs` lists all")
-    return found
-
-
-def _give_up(ledger: Ledger, record: RunRecord) -> None:
-    """Nobody can go on with a run whose folder is gone; it may stand in the way of a new one only for points' sake.
-
-    Raises:
-        WrongInput: it may have credited points, and who got them is not known without its folder.
-    """
-    if ledger.may_have_credited(record.run):
-        raise WrongInput(
-            f"run {record.run}: its folder {record.folder} is gone, and it may have credited points to customers that "
-            "only the folder knew; put the folder back, or look at the API and load the rest under another job name"
-        )
-    now_utc, summary = datetime.now(UTC), record.summary or {}
-    ledger.finish_run(record.run, RunState.FAILED, exit_code=2, finished_at_utc=now_utc, summary=summary)
-
-
-def _go_on(
-    job_file: Path,
-    home: Home,
-    ledger: Ledger,
-    record: RunRecord,
-    audience: Audience,
-    environment: Mapping[str, str],
-    approved: bool,
-) -> RunReport:
-    job = load_job(job_file, environment)
-    source = open_source(job, job_file.parent)
-    spool = Spool(record.folder)
-    manifest = Manifest.read(spool)
-    with _alone(ledger, home, job, record.run):
-        _check_finished(ledger, job, other_than=record.run)
-        if changed := list(_differences(record, job, source, manifest)):
-            if record.state == RunState.DELIVERING:
-                _close(ledger, record, job, spool, manifest.prepared)
-            raise JobError(*changed)
-        asyncio.run(preflight(job))
-        load = Load(job, source, home, ledger, record.run, manifest.started, spool, manifest.seconds, _earlier(record))
-        made = settle(job, source, spool, manifest.prepared, ledger, record.run, audience)
-        keep_all(spool.folder)  # settling wrote anew what it drops
-        return _apply(load, made, manifest.prepared, audience, approved)
-
-
-@contextmanager
-def _alone(ledger: Ledger, home: Home, job: Job, run: str) -> Iterator[None]:
-    """Nobody else sends to the same place, nor the same job to another one: its killed run is known by its name."""
-    with holding(ledger, home.folder, job.lease, run), only_one(home.folder, job.name):
-        yield
-
-
-def _check_finished(ledger: Ledger, job: Job, other_than: str = "") -> None:
-    """What a killed run sent is remembered when it is closed; before that nothing of its job may be sent.
-
-    Raises:
-        JobError: there is such a run.
-    """
-    if (unfinished := ledger.unfinished(job.name, other_than)) is not None:
-        raise JobError(f"run {unfinished} of job {job.name} was killed; first: bulkload resume {unfinished}")
-
-
-def _earlier(record: RunRecord) -> Requests:
-    return Requests(**(record.summary or {}).get("requests", {}))
-
-
-def _close(ledger: Ledger, record: RunRecord, job: Job, spool: Spool, prepared: PreparedRun) -> None:
-    """End a killed run that cannot go on: what it sent is remembered, what was in flight is in doubt."""
-    now_utc = datetime.now(UTC)
-    ledger.doubt_leftovers(record.run, now_utc)
-
-    def answers(part: Part) -> pa.Table:
-        return ledger.results(record.run, part.first_row, part.end_row - 1)
-
-    for _, closed in closed_parts(spool, prepared.parts, answers):
-        ledger.remember(record.run, job.memory, remembered(closed), now_utc)
-    ledger.finish_run(record.run, RunState.STOPPED, exit_code=4, finished_at_utc=now_utc, summary={})
-
-
-def _differences(record: RunRecord, job: Job, source: Source, manifest: Manifest) -> Iterator[str]:
-    """What is no longer as it was planned, by name: files of the source, sections of the job file."""
-    if record.digest == digest_of(job, source):
-        return
-    was = {(origin.table, origin.file): origin.sha256 for origin in manifest.prepared.origins}
-    now_ = {
-        (table, name): file.sha256
-        for table, reading in source.tables.items()
-        for name, file in zip(source.names(table), reading.files, strict=True)
-    }
-    changed = [name for table, name in was | now_ if was.get((table, name)) != now_.get((table, name))]
-    if not manifest.sections:
-        yield f"run {record.run}: an older bulkload planned it; `bulkload run` starts anew"
-        return
-    sections = [section for section, digest in section_digests(job).items() if manifest.sections.get(section) != digest]
-    if sections:
-        changed.append(f"{Path(manifest.job_file).name} ({', '.join(sections)})")
-    for name in changed:
-        yield f"run {record.run}: {name} changed since it was planned; `bulkload run` starts anew"
-
-
-def _named(job: Job, source: Source, home: Home, ledger: Ledger) -> Load:
+def _named(job: Job, source: Source, home: Home, ledger: Ledger, retry: Retry | None = None) -> Load:
     """A run with a name and nothing else yet: who may not begin leaves no trace."""
     started = now(job)
     name = run_name(job, started, home)
-    return Load(job, source, home, ledger, name, started, Spool(home.run(name)))
+    return Load(job, source, home, ledger, name, started, Spool(home.run(name)), retry=retry)
 
 
-def _start(load: Load) -> None:
+def _start(load: Load, caller: str | None = None) -> None:
     load.spool.create()
-    began, folder = load.started.astimezone(UTC), load.spool.folder
-    load.ledger.start_run(load.name, job=load.job.name, mode=load.job.mode, folder=folder, started_at_utc=began)
+    load.ledger.start_run(
+        load.name,
+        job=load.job.name,
+        mode=load.job.mode,
+        folder=load.spool.folder,
+        started_at_utc=load.started.astimezone(UTC),
+        caller=caller,
+        retry_of=load.retry.run if load.retry else None,
+    )
 
 
 def _plan(
@@ -251,6 +107,7 @@ def _plan(
         with room_in(load.home.folder), load.timed("prepare"):
             recipe = recipe_of(load.job, f"{load.started:%Y-%m-%d}", load.home.salt())
             prepared = prepare_run(load.job, load.source, load.spool, recipe, workers, audience, limit)
+            link(load, prepared)
         with room_in(load.home.folder), load.timed("settle"):
             made = settle(load.job, load.source, load.spool, prepared, load.ledger, load.name, audience)
         with room_in(load.home.folder):
@@ -272,41 +129,6 @@ def _keep(load: Load, made: Plan, prepared: PreparedRun, job_file: Path) -> None
     """What a run is gone on with must be there after a power cut, before the ledger says that it is."""
     write_text(load.spool.folder / "plan.json", json.dumps(made.as_json(), indent=1))
     sections = dict(section_digests(load.job))
-    manifest = Manifest(str(job_file.resolve()), prepared, load.started, load.seconds, sections)
+    manifest = Manifest(str(job_file.resolve()), prepared, load.started, load.seconds, sections, load.retry)
     write_text(load.spool.folder / "prepared.json", msgspec.json.encode(manifest).decode())
     keep_all(load.spool.folder)
-
-
-def _apply(load: Load, made: Plan, prepared: PreparedRun, audience: Audience, approved: bool) -> RunReport:
-    # Nobody else sends this job now: what is still `sending` is a dead process's.
-    load.ledger.doubt_leftovers(load.name, datetime.now(UTC))
-    left = left_of(load, made, prepared)
-    if (trouble := held_back(load, made, left, audience, approved)) is not None:
-        return finish(load, made, prepared, Delivery(Requests(), (), trouble), audience)
-    load.ledger.set_run_state(load.name, RunState.DELIVERING)
-    audience.stage("deliver", left.totals.rows.get(Fate.NOT_SENT, 0))
-    limits, numbers = load.job.limits, count(load.ledger.next_batch(load.name))
-    batches = cut(_sendable(load, prepared), limits.rows_per_request, limits.bytes_per_request, numbers)
-    delivery = Delivery(Requests(), ())
-    with load.timed("deliver"):
-        if made.requests:
-            recall = partial(_recalled, load, prepared)
-            delivery = deliver(load.job, batches, numbers, load.ledger, load.name, audience, recall)
-    return finish(load, made, prepared, delivery, audience)
-
-
-def _recalled(load: Load, prepared: PreparedRun, rows: Sequence[int]) -> pa.Table:
-    """Rows as they were prepared: what was in doubt may have to be compared, or sent again."""
-    wanted = pa.array(sorted(rows), pa.int64())
-    parts = [part for part in prepared.parts if any(part.first_row <= row < part.end_row for row in rows)]
-    found = (load.spool.read("prepared", part, ["row", "points", "payload"]) for part in parts)
-    return pa.concat_tables([rows_.filter(pc.is_in(rows_.column("row"), value_set=wanted)) for rows_ in found])
-
-
-def _sendable(load: Load, prepared: PreparedRun) -> Iterator[pa.Table]:
-    """Rows of the plan that have no answer yet."""
-    for part in prepared.parts:
-        rows = load.spool.read("prepared", part, ["row", "fate", "points", "payload"])
-        wanted = sendable(rows, load.spool.dropped(part), load.answers(part))
-        # Bodies are made of Python's bytes, which take more room than Arrow's: not of a whole part at once.
-        yield from (wanted.slice(start, BODY_ROWS) for start in range(0, wanted.num_rows, BODY_ROWS))

@@ -33,7 +33,7 @@ from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
 from prefect.states import Completed, Failed, Running
 
-from flows import load
+from flows import load, resume
 from flows.hands import Stage, in_order
 from flows.settings import home_of, load_job
 from schemas.errors import JobError
@@ -63,6 +63,8 @@ def run_in_prefect(
 ) -> State[dict[str, object]]:
     """The body of both flows: one load, with Prefect's hands.
 
+    When Prefect runs the same flow run again, the load that it began goes on where it stood.
+
     Raises:
         BulkloadError: what was wrong, in words that hold no secret and no customer.
     """
@@ -73,10 +75,14 @@ def run_in_prefect(
         raise JobError(f"{job}: mode is {written.mode}; deploy {other} for it")
     with PrefectAudience() as audience:
         place = home_of(Path(home) if home else None, os.environ)
-        if plan is not None:
-            report = load.run_planned(job_file, place, plan, audience, os.environ, approved)
-        else:
-            report = load.run(job_file, place, prefect_workers, audience, os.environ, limit, approved)
+        caller = str(flow_run.id)
+        report = resume.of_caller(place, caller, audience, os.environ, approved)
+        if report is None and plan is not None:
+            report = resume.run_planned(job_file, place, plan, audience, os.environ, approved)
+        elif report is None:
+            report = load.run(
+                job_file, place, prefect_workers, audience, os.environ, limit, approved=approved, caller=caller
+            )
     told, words = report.as_json(), verdict(report)
     return Completed(message=words, data=told) if report.exit_code == 0 else Failed(message=words, data=told)
 

@@ -15,7 +15,7 @@ from connectors.results import UnreadableLines, plain_names
 from connectors.spool import UNREADABLE, Part, Spool
 from flows.hands import Audience, Workers
 from schemas.job import Job
-from schemas.rows import OURS, RawRows, Unreadable
+from schemas.rows import ORIGIN, OURS, RawRows, Unreadable
 from schemas.runs import Change, Origin
 from transforms.characters import EDGES
 from transforms.columns import Place, resolve
@@ -144,7 +144,7 @@ def _pulled(group: Iterator[RawRows], first_row: int, unreadable: list[Unreadabl
     """A part's rows as they come; its lines that are none are added to `unreadable`."""
     for batch in group:
         unreadable += batch.unreadable
-        yield gathered([batch], first_row, drop=OURS)
+        yield gathered([batch], first_row, drop=OURS, keep=ORIGIN)
         first_row += batch.rows.num_rows
 
 

@@ -18,6 +18,13 @@ from schemas.job import Job
 from schemas.runs import Requests
 
 
+class Retry(msgspec.Struct, frozen=True):
+    """Rejected rows that are sent again: the run that rejected them, and the file they stand in now."""
+
+    run: str
+    file: str
+
+
 @dataclass
 class Load:
     """One run under way."""
@@ -31,6 +38,8 @@ class Load:
     spool: Spool
     seconds: dict[str, float] = field(default_factory=dict)
     earlier: Requests = field(default_factory=Requests)  # of a process that began this run and stopped
+    retry: Retry | None = None
+    closed_before: bool = False  # an earlier process wrote its report, and what the ledger remembers of it
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -54,6 +63,7 @@ class Manifest(msgspec.Struct):
     started: datetime
     seconds: dict[str, float]
     sections: dict[str, str] = {}  # of the job file, digests; empty in a run that an older version planned
+    retry: Retry | None = None
 
     @classmethod
     def read(cls, spool: Spool) -> "Manifest":

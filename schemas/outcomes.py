@@ -30,6 +30,13 @@ class Fate(StrEnum):
         return self in (Fate.INVALID, Fate.CONFLICT, Fate.REFUSED)
 
 
+class Decision(StrEnum):
+    """What a person says of rows in doubt."""
+
+    ACCEPTED = "accepted"
+    NOT_SENT = "not-sent"
+
+
 @dataclass(frozen=True, slots=True)
 class RowReply:
     """What the API's answer says of one row.

@@ -7,6 +7,8 @@ import pyarrow as pa
 
 # What rejected.csv carries behind the source's own columns; when it is loaded again, these are not the customer's.
 OURS = ("_fate", "_code", "_reason", "_file", "_line")
+# The line of the source that a rejected row stood on first; a retry is linked by them.
+ORIGIN = OURS[-2:]
 
 
 @dataclass(frozen=True, slots=True)

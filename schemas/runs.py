@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from schemas.outcomes import Fate
 
@@ -158,7 +158,9 @@ class RunReport:
     origins: tuple[Origin, ...]
     ticks: tuple[Tick, ...]
     unmatched: Mapping[str, int] = field(default_factory=dict)  # as in `Plan`
+    retry_of: str = ""  # the run whose rejected rows these are
     stopped_because: str = ""  # in sentences; empty when the run came to its end within the guards
+    stopped_by: Literal["", "window"] = ""  # for the job's next run, which goes on with this one first
     files: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -166,6 +168,7 @@ class RunReport:
         return {
             "schema": 1,
             "run": self.run,
+            **({"retry_of": self.retry_of} if self.retry_of else {}),
             "job": self.job,
             "mode": self.mode,
             "state": self.state,
@@ -180,6 +183,7 @@ class RunReport:
             **({"unmatched": unmatched} if (unmatched := unmatched_json(self.unmatched)) else {}),
             "files": dict(self.files),
             **({"stopped_because": self.stopped_because} if self.stopped_because else {}),
+            **({"stopped_by": self.stopped_by} if self.stopped_by else {}),
         }
 
 

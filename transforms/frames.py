@@ -12,12 +12,16 @@ from transforms.columns import Place
 from transforms.customers import array_of, series_of
 
 
-def gathered(batches: Sequence[RawRows], first_row: int, drop: Iterable[str]) -> pa.Table:
-    """Batches as one table: columns named by their place, then `row` (from `first_row` on), `file`, `line`."""
+def gathered(batches: Sequence[RawRows], first_row: int, drop: Iterable[str], keep: Iterable[str] = ()) -> pa.Table:
+    """Batches as one table: columns named by their place, then `row` (from `first_row` on), `file`, `line`.
+
+    Of the columns to drop, those to `keep` stay under their own names, where the batches have them.
+    """
     names = batches[0].rows.schema.names
     kept = [place for place, name in enumerate(names) if name not in set(drop)]
+    wanted = {str(at): place for at, place in enumerate(kept)} | {n: names.index(n) for n in keep if n in names}
     columns = {
-        str(at): pa.chunked_array([b.rows.column(place) for b in batches], pa.string()) for at, place in enumerate(kept)
+        name: pa.chunked_array([b.rows.column(place) for b in batches], pa.string()) for name, place in wanted.items()
     }
     rows = sum(batch.rows.num_rows for batch in batches)
     files = [pa.repeat(pa.scalar(batch.file, pa.int32()), batch.rows.num_rows) for batch in batches]

@@ -180,7 +180,8 @@ def _refused(report: RunReport) -> Iterator[Step]:
         yield Step(
             f"{_rows(rows)} refused by the API",
             "Nothing of them was applied; the reasons are below.",
-            f"Correct them in {_rejected(report)}, then run a job that reads it.",
+            f"Correct them in {_rejected(report)}, or have the API's side mended; then send them again.",
+            f"bulkload retry {report.run}",
         )
 
 
@@ -202,6 +203,7 @@ def _at_leisure(report: RunReport) -> Iterator[Step]:
             f"{_rows(rows)} left out before sending",
             "Something in them is missing, wrong or shared with another customer; the reasons are below.",
             _mend_left_out(report),
+            f"bulkload retry {report.run}" if sum_of(report, *LEFT_OUT) > sum_of(report, Fate.UNREADABLE) else "",
             urgent=False,
         )
     if rows := sum_of(report, Fate.ACCEPTED_WITH_LOSS):
@@ -218,7 +220,8 @@ def _mend_left_out(report: RunReport) -> str:
     lines = report.files.get("unreadable", "unreadable-lines") if sum_of(report, Fate.UNREADABLE) else ""
     rows = _rejected(report) if sum_of(report, *LEFT_OUT) > sum_of(report, Fate.UNREADABLE) else ""
     both = " and ".join(place for place in (rows, lines) if place)
-    return f"Correct them in {both} when there is time, then run a job that reads {'them' if lines else 'it'}."
+    again = [*(["send the rows again"] if rows else []), *(["run a job that reads the lines"] if lines else [])]
+    return f"Correct them in {both} when there is time, then {' and '.join(again)}."
 
 
 def _unmatched(report: RunReport) -> Iterator[Step]:

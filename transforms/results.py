@@ -47,7 +47,8 @@ def rejected_of(
 ) -> pa.Table:
     """`rejected.csv`: the source's own columns and text, then what became of the row and why.
 
-    `raw` holds the part's readable rows, columns named by place. Unreadable lines are left out.
+    `closed` is linked: a row that was retried keeps the file and line that it stood on first. `raw` holds the
+    part's readable rows, columns named by place. Unreadable lines are left out.
     """
     rejected = pc.is_in(closed.column("fate"), value_set=pa.array(REJECTED)).combine_chunks()
     at = pc.indices_nonzero(rejected)
@@ -59,8 +60,8 @@ def rejected_of(
         lines.column("fate"),
         lines.column("codes"),
         pa.array(reason, pa.string()),
-        named,
-        lines.column("line").cast(pa.string()),
+        pc.coalesce(lines.column("first_file"), named),
+        pc.coalesce(lines.column("first_line"), lines.column("line")).cast(pa.string()),
     ]
     return pa.Table.from_arrays([*values, *ours], [*columns, *OURS])
 

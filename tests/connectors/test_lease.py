@@ -107,7 +107,7 @@ WRITES = {
     "send": lambda ledger: ledger.write("r-1", [Intent(Batch(2, (2,), b"[]"), 1, NOW)]),
     "doubt": lambda ledger: ledger.doubt_leftovers("r-1", NOW),
     "remember": lambda ledger: ledger.remember("r-1", "nightly", ONE, NOW),
-    "forget": lambda ledger: ledger.forget_doubtful("r-1", [bytes(16)]),
+    "forget": lambda ledger: ledger.forget_doubtful("r-1"),
     "learn": lambda ledger: ledger.learn("eu.example", "update", "rows_per_request", 5, NOW),
     "renew": lambda ledger: ledger.renew_lease(later(60), 60),
 }

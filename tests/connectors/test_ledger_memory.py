@@ -45,9 +45,8 @@ def test_only_doubts_of_the_run_are_forgotten(ledger):
     ledger.remember("r-1", JOB, customers((CHAI, "accepted", True)), NOW)
     ledger.remember("r-2", JOB, customers((DINA, "in_doubt", True)), NOW)
     ledger.remember("r-2", OTHER_JOB, customers((ASHA, "in_doubt", True)), NOW)
-    ledger.forget_doubtful("r-1", [ASHA, CHAI, DINA])
-    ledger.forget_doubtful("r-1", [])
-    assert known(ledger) == {BEN: ("in_doubt", True), CHAI: ("accepted", True), DINA: ("in_doubt", True)}
+    ledger.forget_doubtful("r-1")
+    assert known(ledger) == {CHAI: ("accepted", True), DINA: ("in_doubt", True)}
     assert known(ledger, OTHER_JOB) == {ASHA: ("in_doubt", True)}
 
 

@@ -5,7 +5,7 @@ import stat
 import pyarrow as pa
 import pytest
 
-from connectors.spool import DROPPED, Part, Spool, private, room_in
+from connectors.spool import DROPPED, FIRSTS, Part, Spool, private, room_in
 
 FIRST = Part(number=0, first_row=0, rows=2, unreadable=1)
 SECOND = Part(number=1, first_row=3, rows=2)
@@ -51,6 +51,15 @@ def test_what_settling_dropped_is_told_per_part(spool):
         spool.write_dropped(database.sql(found))
     assert spool.dropped(FIRST)["row"].to_pylist() == [1]
     assert spool.dropped(SECOND)["row"].to_pylist() == [4]
+
+
+def test_what_a_retrys_rows_were_first_is_told_per_part(spool):
+    assert spool.firsts(FIRST).equals(FIRSTS.empty_table())
+    with spool.database() as database:
+        found = "select * from (values (1, 'monday', 'a.csv', 3, 'invalid'), (4, 'monday', 'a.csv', 9, 'refused'))"
+        spool.write_firsts(database.sql(f"{found} t({', '.join(FIRSTS.names)})"))
+    assert spool.firsts(FIRST)["first_line"].to_pylist() == [3]
+    assert spool.firsts(SECOND)["first_fate"].to_pylist() == ["refused"]
 
 
 def test_all_parts_are_one_table_to_ask(spool):

@@ -24,6 +24,12 @@ def test_batches_are_gathered_under_their_places():
     }
 
 
+def test_a_dropped_column_may_be_kept_by_its_name():
+    rows = batch(0, [2], a=["1"], _line=["7"], _fate=["x"])
+    table = gathered([rows], 0, drop=["_fate", "_line"], keep=["_line", "_file"])
+    assert table.to_pydict() == {"0": ["1"], "_line": ["7"], "row": [0], "file": [0], "line": [2]}
+
+
 TABLES = {
     "customers": pa.table({"0": ["a", "b"], "1": ["c", "d"]}),
     "loyalty": pa.table({"0": ["10", None], "several": [False, True]}),

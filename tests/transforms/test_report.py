@@ -89,9 +89,9 @@ def test_what_is_riskiest_comes_first():
     told = steps(report(rows, state="stopped", exit_code=4, stopped_because="The window closed."))
     assert [(step.title, step.command.split(" 2026")[0], step.urgent) for step in told] == [
         ("4 rows in doubt", "", True),
-        ("3 rows refused by the API", "", True),
+        ("3 rows refused by the API", "bulkload retry", True),
         ("5 rows not sent", "bulkload resume", True),
-        ("1 row left out before sending", "", False),
+        ("1 row left out before sending", "bulkload retry", False),
         ("1 row accepted with a loss", "", False),
     ]
 
@@ -111,15 +111,30 @@ def test_run_json_tells_what_joined_nothing_when_there_is_any():
 
 
 @pytest.mark.parametrize(
-    ("rows", "place"),
+    ("rows", "place", "then", "command"),
     [
-        ({Fate.INVALID: 1}, "rejected.csv"),
-        ({Fate.UNREADABLE: 1}, "unreadable-lines"),
-        ({Fate.UNREADABLE: 1, Fate.CONFLICT: 1}, "rejected.csv and unreadable-lines"),
+        ({Fate.INVALID: 1}, "rejected.csv", "send the rows again", "bulkload retry"),
+        ({Fate.UNREADABLE: 1}, "unreadable-lines", "run a job that reads the lines", ""),
+        (
+            {Fate.UNREADABLE: 1, Fate.CONFLICT: 1},
+            "rejected.csv and unreadable-lines",
+            "send the rows again and run a job that reads the lines",
+            "bulkload retry",
+        ),
     ],
 )
-def test_what_was_left_out_is_corrected_where_it_lies(rows, place):
-    assert steps(report(rows))[0].do.startswith(f"Correct them in {place} when")
+def test_what_was_left_out_is_corrected_where_it_lies(rows, place, then, command):
+    (step,) = steps(report(rows))
+    assert step.do == f"Correct them in {place} when there is time, then {then}."
+    assert step.command.split(" 2026")[0] == command
+
+
+def test_a_retry_says_whose_rows_it_sends():
+    retry = report({Fate.ACCEPTED: 1}, retry_of="20260228-003000-loyalty-nightly")
+    assert retry.as_json()["retry_of"] == "20260228-003000-loyalty-nightly"
+    assert "retry of 20260228-003000-loyalty-nightly" in html(retry)
+    assert "retry of `20260228-003000-loyalty-nightly`" in markdown(retry)
+    assert not any("retry of" in told for told in (html(report()), markdown(report())))
 
 
 def test_points_in_doubt_are_named_per_programme():
@@ -176,7 +191,7 @@ def test_a_summary_fits_a_terminal():
         "Points    80,800 of 81,200 credited in programme 1016",
         "Requests  12 sent, 0 throttled, 90 a minute allowed",
         "Files     report.html, rejected.csv",
-        "Next      Correct them in rejected.csv, then run a job that reads it.",
+        "Next      bulkload retry 20260301-003000-nightly",
     ]
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from schemas.outcomes import Fate
 from schemas.runs import Example
+from transforms.firsts import linked
 from transforms.results import Reasons, meaning, rejected_of, results_of, told_apart
 
 FILES = ["monday.csv", "tuesday.csv"]
@@ -21,6 +22,8 @@ CLOSED = pa.table(
         "codes": ["email.not_an_address;8009", None, "mobile.too_short;mobile.too_short", "line.too_few_columns"],
     }
 )
+FIRSTS = pa.table({"row": [2], "first_run": ["m"], "first_file": ["may.csv"], "first_line": [77], "first_fate": ["x"]})
+LINKED = linked(CLOSED, FIRSTS.slice(0, 0))
 RAW = pa.table({"0": ["C-1001", "C-1002", " 007 "], "1": ["98450 12345", "x", None]})
 
 
@@ -31,7 +34,7 @@ def test_results_name_files_and_hide_keys():
 
 
 def test_rejected_rows_keep_their_own_text_and_say_why():
-    refused, invalid = rejected_of(CLOSED, RAW, COLUMNS, FILES, "update").to_pylist()
+    refused, invalid = rejected_of(LINKED, RAW, COLUMNS, FILES, "update").to_pylist()
     assert list(refused) == ["Member No", "phone", "_fate", "_code", "_reason", "_file", "_line"]
     assert refused == {
         "Member No": "C-1001",
@@ -49,9 +52,15 @@ def test_rejected_rows_keep_their_own_text_and_say_why():
     )
 
 
+def test_a_row_rejected_again_keeps_the_place_where_it_stood_first():
+    refused, invalid = rejected_of(linked(CLOSED, FIRSTS), RAW, COLUMNS, FILES, "update").to_pylist()
+    assert (invalid["_file"], invalid["_line"], invalid["_fate"]) == ("may.csv", "77", "invalid")
+    assert (refused["_file"], refused["_line"]) == ("monday.csv", "2")
+
+
 def test_an_unreadable_line_is_no_rejected_row():
     """Without columns it would be a customer without a key when the file is loaded again."""
-    assert rejected_of(CLOSED.slice(3, 1), RAW.slice(0, 0), COLUMNS, FILES, "update").num_rows == 0
+    assert rejected_of(LINKED.slice(3, 1), RAW.slice(0, 0), COLUMNS, FILES, "update").num_rows == 0
 
 
 @pytest.mark.parametrize(
@@ -71,7 +80,7 @@ def test_files_of_one_name_are_told_apart_by_their_folders(paths, names):
 
 
 def test_nothing_rejected_is_an_empty_table_with_all_columns():
-    nothing = rejected_of(CLOSED.slice(1, 1), RAW, COLUMNS, FILES, "update")
+    nothing = rejected_of(LINKED.slice(1, 1), RAW, COLUMNS, FILES, "update")
     assert (nothing.num_rows, nothing.column_names[:3]) == (0, ["Member No", "phone", "_fate"])
 
 

@@ -1,0 +1,83 @@
+"""`bulkload settle`: rows that a run left in doubt are looked up once more, or a person says what became of them."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from connectors.ledger import RESULTS, Ledger
+from connectors.ledger_tables import RunState, Settled
+from connectors.spool import Spool
+from flows.alone import alone
+from flows.apply import recalled
+from flows.deliver import Delivery, look_up_only, preflight
+from flows.finish import finish
+from flows.hands import Audience
+from flows.resume import differences, underway
+from flows.retry import open_job
+from flows.settings import Home
+from flows.settle import plan_of
+from flows.underway import Load, Manifest
+from schemas.errors import JobError, Stopped
+from schemas.outcomes import Decision, Fate, RowReply
+from schemas.runs import Requests, RunReport
+
+BY_PERSON = "settled_by_person"
+ENDED = (RunState.DONE, RunState.STOPPED)
+
+
+def settle_run(
+    home: Home, name: str | None, decision: Decision | None, audience: Audience, environment: Mapping[str, str]
+) -> RunReport:
+    """Settle a run's rows in doubt, and close it anew; nothing is sent. Without a name, the last run's.
+
+    Raises:
+        WrongInput: the run has not ended, nothing of it is in doubt, or job file or source changed.
+    """
+    with closing(Ledger(home.ledger)) as ledger:
+        record = ledger.run(name)
+        if record.state not in ENDED:
+            raise JobError(f"run {record.run}: it is {record.state}; first: bulkload resume {record.run}")
+        if not ledger.doubts(record.run):
+            raise JobError(f"run {record.run}: none of its rows is in doubt; there is nothing to settle")
+        manifest = Manifest.read(Spool(record.folder))
+        job, source = open_job(Path(manifest.job_file), environment, manifest.retry)
+        with alone(ledger, home, job, record.run):
+            if changed := list(differences(record, job, source, manifest)):
+                raise JobError(*changed)
+            load = underway(job, source, home, ledger, record, manifest)
+            if decision is None:
+                asyncio.run(preflight(job))
+            # Whoever dies from here on is found by the next run of the job.
+            ledger.set_run_state(load.name, RunState.DELIVERING)
+            delivery = _looked_up(load, manifest, audience) if decision is None else _decided(load, decision)
+            made = plan_of(job, source, load.spool, manifest.prepared, load.name, lambda part: RESULTS.empty_table())
+            return finish(load, made, manifest.prepared, _with_rest(load, delivery, made.totals.rows), audience)
+
+
+def _looked_up(load: Load, manifest: Manifest, audience: Audience) -> Delivery:
+    audience.stage("deliver")
+    with load.timed("deliver"):
+        return look_up_only(load.job, load.ledger, load.name, audience, partial(recalled, load, manifest.prepared))
+
+
+def _decided(load: Load, decision: Decision) -> Delivery:
+    """A person asked Capillary's support, or looked at the customers."""
+    now_utc = datetime.now(UTC)
+    steps = []
+    for doubt in load.ledger.doubts(load.name):
+        reply = RowReply(Fate.ACCEPTED, (*doubt.codes, BY_PERSON)) if decision is Decision.ACCEPTED else None
+        steps.append(Settled(doubt.batch, {doubt.row: reply}, "person", now_utc))
+    load.ledger.write(load.name, steps)
+    return Delivery(Requests(), ())
+
+
+def _with_rest(load: Load, delivery: Delivery, planned: Mapping[Fate, int]) -> Delivery:
+    """Rows of the plan without an answer make the run one that goes on."""
+    rest = planned.get(Fate.NOT_SENT, 0) - load.ledger.fates(load.name).total()
+    if rest == 0 or delivery.trouble is not None:
+        return delivery
+    stopped = Stopped(f"{rest:,} rows are not sent, or were found not applied; bulkload resume {load.name} sends them")
+    return Delivery(delivery.requests, delivery.ticks, stopped, delivery.notes)

@@ -1,0 +1,100 @@
+"""Retry: rows that a run rejected are loaded by its job once more, and linked to what became of them first."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+from connectors.ledger import Ledger, RunRecord
+from connectors.ledger_tables import RunState
+from connectors.spool import Spool
+from flows.prepare import PreparedRun, Source, open_source
+from flows.settings import Home, load_job
+from flows.underway import Load, Manifest, Retry
+from schemas.errors import JobError, SourceError, WrongInput
+from schemas.job import Job, Table
+from schemas.outcomes import Fate
+from schemas.rows import ORIGIN
+from transforms.firsts import first_fates
+
+ENDED = (RunState.DONE, RunState.STOPPED)
+
+
+def rejected_by(home: Home, name: str | None, file: Path | None, environment: Mapping[str, str]) -> tuple[Path, Retry]:
+    """The job file of a run, and its rejected rows as they stand or as they were corrected in `file`.
+
+    Without a name, of the last run that ended.
+
+    Raises:
+        WrongInput: the run has not ended, rejected nothing, or its folder or job is not there any more.
+    """
+    with closing(Ledger(home.ledger)) as ledger:
+        record = ledger.run(name or _last_ended(ledger))
+    _check_rejected(record)
+    job_file = Path(Manifest.read(Spool(record.folder)).job_file)
+    if load_job(job_file, environment).name != record.job:
+        raise JobError(
+            f"{job_file}: its name is not {record.job} any more, and under that name is remembered who was accepted; "
+            "name it so again, or load the file by `bulkload run`"
+        )
+    return job_file, Retry(record.run, str((file or record.folder / "rejected.csv").resolve()))
+
+
+def _last_ended(ledger: Ledger) -> str:
+    found = next((record.run for record in ledger.runs(1000) if record.state in ENDED), None)
+    if found is None:
+        raise JobError("no run has ended yet: there is nothing to retry; `bulkload runs` lists all")
+    return found
+
+
+def _check_rejected(record: RunRecord) -> None:
+    if record.state == RunState.DELIVERING:
+        raise JobError(f"run {record.run}: it was killed or is still sent; first: bulkload resume {record.run}")
+    if record.state not in ENDED:
+        raise JobError(f"run {record.run}: it is {record.state}; only a run that has ended has rejected rows")
+    if not (record.folder / "results.parquet").exists():
+        raise WrongInput(f"{record.folder}: what became of its rows is not there; `bulkload run` starts anew")
+    rows = (record.summary or {}).get("rows", {})
+    if not any(rows.get(fate.value) for fate in Fate if fate.rejected):
+        raise JobError(f"run {record.run}: it rejected no row; there is nothing to retry")
+
+
+def open_job(job_file: Path, environment: Mapping[str, str], retry: Retry | None) -> tuple[Job, Source]:
+    """A job and its opened source; in a retry the rejected rows stand in the leading table's place.
+
+    Raises:
+        WrongInput: job file or source are wrong, or the rejected rows do not say where they came from.
+    """
+    job = load_job(job_file, environment)
+    if retry is None:
+        return job, open_source(job, job_file.parent)
+    lead = next(iter(job.source))
+    job = job.model_copy(update={"source": {**job.source, lead: Table(files=retry.file)}})
+    source = open_source(job, job_file.parent)
+    if missing := [name for name in ORIGIN if name not in source.tables[lead].columns]:
+        raise SourceError(
+            f"{retry.file}: lacks {' and '.join(missing)}, by which rows are linked to run {retry.run}; "
+            "correct a copy of its rejected.csv, or load the file by `bulkload run`"
+        )
+    return job, source
+
+
+def link(load: Load, prepared: PreparedRun) -> None:
+    """Find out what each row of a retry was first, and keep it beside the rows.
+
+    Raises:
+        SourceError: rows name lines that the retried run did not read.
+    """
+    if load.retry is None or not prepared.parts:
+        return
+    run = load.retry.run
+    with load.spool.database() as database:
+        load.spool.relation(database, "rows").create_view("rows")
+        Spool(load.ledger.run(run).folder).view(database, "results")
+        load.spool.write_firsts(first_fates(database, run))
+        load.spool.view(database, "firsts")
+        (strange,) = database.sql("select count(*) from firsts where first_run is null").fetchall()[0]
+    if strange:
+        raise SourceError(
+            f"{load.retry.file}: {strange:,} rows name lines that run {run} did not read; give the run that they came "
+            "from, or empty _file and _line of rows that were added by hand"
+        )
