@@ -12,7 +12,7 @@ import pytest
 
 from connectors.ledger import Ledger, LedgerStopped
 from flows.hands import Silent
-from flows.load import resume
+from flows.resume import resume
 from flows.settings import Home
 from schemas.outcomes import Fate
 
