@@ -178,15 +178,11 @@ class _Phase:
 
 
 async def _whole_body(response: httpx.Response) -> bytes:
-    """The body, unpacked to the end that it says it has.
+    """The body, unpacked to its own end.
 
-    A body of no bytes is also none when it is called packed. One without a length of its own ends with the
-    connection: of no bytes, it may as well have been cut off.
+    Where only the connection's end marks it, a body that says nothing may be the beginning of one that does.
     """
-    coding = response.headers.get("content-encoding", "identity").strip().lower()
-    if coding not in _WINDOW_BITS and coding != "identity":
-        raise zlib.error("a coding that nobody asked for")
-    gunzip = zlib.decompressobj(_WINDOW_BITS[coding]) if coding != "identity" else None
+    gunzip = _gunzip(response)
     chunks, size_bytes = [], 0
     async for packed in response.aiter_raw():
         chunk = gunzip.decompress(packed, MAX_ANSWER_BYTES + 1) if gunzip else packed
@@ -194,14 +190,23 @@ async def _whole_body(response: httpx.Response) -> bytes:
         size_bytes += len(chunk)
         if size_bytes > MAX_ANSWER_BYTES:
             raise _AnswerTooLarge
+    # Answers without a body are called packed by some servers.
     if gunzip and response.num_bytes_downloaded and (not gunzip.eof or gunzip.unused_data):
         raise zlib.error("no end, or more behind it")
-    if not size_bytes and _ends_by_close(response):
+    body = b"".join(chunks)
+    if _ends_by_close(response) and not body.strip(b"\xef\xbb\xbf \t\r\n"):
         raise _CutShort
-    return b"".join(chunks)
+    return body
 
 
-_WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS}  # 16: with gzip's header and checksum
+def _gunzip(response: httpx.Response) -> "zlib._Decompress | None":
+    """httpx unpacks too, and takes what was cut short or packed in another way for whole."""
+    coding = response.headers.get("content-encoding", "identity").strip().lower()
+    if coding == "identity":
+        return None
+    if coding not in ("gzip", "x-gzip"):
+        raise zlib.error("a coding that nobody asked for")
+    return zlib.decompressobj(16 + zlib.MAX_WBITS)  # 16: with gzip's header and checksum
 
 
 def _ends_by_close(response: httpx.Response) -> bool:
