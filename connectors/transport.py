@@ -2,8 +2,8 @@
 
 The phase decides what a failure means: before the first byte of the request the batch may go again, after it
 nobody knows. Neither httpx nor httpcore resends by itself here: no retries, no redirects, no proxy, and the
-environment (HTTP_PROXY, .netrc) is not read. A connection that the server closed while it was idle is seen as
-closed before anything is written; when it closes at that very moment, the answer is `NoAnswer`.
+environment (HTTP_PROXY, .netrc) is not read. An answer is whole by HTTP's rules and unpacked to its end; only of one
+whose end is the connection's may a part be missing, and there the body must show it (`transforms.replies`).
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import re
 import socket
 import ssl
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -26,8 +27,6 @@ import httpx
 from schemas.batches import Answer, NeverSent, NoAnswer, Sending
 
 CONNECT_S = 10.0
-# Common servers close idle connections after 5 s or more; closing first avoids writing into a closing one.
-KEEP_IDLE_S = 4.0
 CONNECTIONS_PER_CLIENT = 4  # httpx's pool gets slower past 16 connections; clients of 4 do not (notes on speed)
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 # Both spellings are seen in answers.
@@ -69,11 +68,9 @@ class Wire:
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)
         verify = (self._tls or tls_context()) if self.base_url.scheme == "https" else False
-        limits = httpx.Limits(
-            max_connections=CONNECTIONS_PER_CLIENT,
-            max_keepalive_connections=CONNECTIONS_PER_CLIENT,
-            keepalive_expiry=KEEP_IDLE_S,
-        )
+        # Each request has a connection of its own. On a kept one, what a server wrote after an answer would be read
+        # as the answer to the next request (a stray 429: "nothing applied"), and one that closes puts it in doubt.
+        limits = httpx.Limits(max_connections=CONNECTIONS_PER_CLIENT, max_keepalive_connections=0)
         self._clients = [
             httpx.AsyncClient(verify=verify, limits=limits, trust_env=False, follow_redirects=False)
             for _ in range(self._clients_wanted)
@@ -113,7 +110,7 @@ class Wire:
             async with asyncio.timeout(self._whole_s):
                 response = await self._clients[place].send(request, stream=True)
                 try:
-                    return self._answer(response, await _bounded(response), phase)
+                    return self._answer(response, await _whole_body(response), phase)
                 finally:
                     await response.aclose()
         except Exception as error:  # once a byte may have left, no kind of failure may pass for "not sent"
@@ -148,17 +145,23 @@ class _AnswerTooLarge(Exception):
     pass
 
 
+class _CutShort(Exception):
+    pass
+
+
 # What was raised, words of its message, and how people are told; the first that fits.
 _NO_ANSWER: tuple[tuple[type[Exception], str, str], ...] = (
     (httpx.ReadTimeout, "", "the server was silent for {timeout_s:g} s"),
     (httpx.WriteTimeout, "", "the request did not get out within {timeout_s:g} s"),
     (TimeoutError, "", "the answer did not end within {whole_s:g} s"),
     (_AnswerTooLarge, "", f"answer larger than {MAX_ANSWER_BYTES:,} bytes"),
-    (httpx.DecodingError, "", "answer cannot be decompressed"),
+    (_CutShort, "", "connection closed in the middle of the answer"),
+    (zlib.error, "", "answer cannot be decompressed"),
     (httpx.RemoteProtocolError, "without sending a response", "connection closed before an answer"),
     (httpx.RemoteProtocolError, "peer closed", "connection closed in the middle of the answer"),
     (httpx.RemoteProtocolError, "", "answer is not HTTP"),
     (httpx.NetworkError, "", "connection reset"),
+    (ssl.SSLError, "", "the TLS connection broke"),
 )
 
 
@@ -176,14 +179,41 @@ class _Phase:
             self.began_at = time.perf_counter()
 
 
-async def _bounded(response: httpx.Response) -> bytes:
+async def _whole_body(response: httpx.Response) -> bytes:
+    """The body, unpacked to its own end.
+
+    Where only the connection's end marks it, a body that says nothing may be the beginning of one that does.
+    """
+    gunzip = _gunzip(response)
     chunks, size_bytes = [], 0
-    async for chunk in response.aiter_bytes():
+    async for packed in response.aiter_raw():
+        chunk = gunzip.decompress(packed, MAX_ANSWER_BYTES + 1) if gunzip else packed
         chunks.append(chunk)
         size_bytes += len(chunk)
         if size_bytes > MAX_ANSWER_BYTES:
             raise _AnswerTooLarge
-    return b"".join(chunks)
+    # Answers without a body are called packed by some servers.
+    if gunzip and response.num_bytes_downloaded and (not gunzip.eof or gunzip.unused_data):
+        raise zlib.error("no end, or more behind it")
+    body = b"".join(chunks)
+    if _ends_by_close(response) and not body.strip(b"\xef\xbb\xbf \t\r\n"):
+        raise _CutShort
+    return body
+
+
+def _gunzip(response: httpx.Response) -> "zlib._Decompress | None":
+    """httpx unpacks too, and takes what was cut short or packed in another way for whole."""
+    coding = response.headers.get("content-encoding", "identity").strip().lower()
+    if coding == "identity":
+        return None
+    if coding not in ("gzip", "x-gzip"):
+        raise zlib.error("a coding that nobody asked for")
+    return zlib.decompressobj(16 + zlib.MAX_WBITS)  # 16: with gzip's header and checksum
+
+
+def _ends_by_close(response: httpx.Response) -> bool:
+    has_length = "content-length" in response.headers or "transfer-encoding" in response.headers
+    return not has_length and response.status_code not in (204, 304)
 
 
 def why_never_sent(error: Exception) -> str:
@@ -199,7 +229,7 @@ def why_never_sent(error: Exception) -> str:
 def _plain(cause: BaseException) -> str | None:
     match cause:
         case ssl.SSLCertVerificationError():
-            return f"TLS: {cause.verify_message}"
+            return f"TLS: {cause.verify_message.partition(',')[0]}"  # the rest names the host
         case ssl.SSLError():
             return f"TLS: {(cause.reason or 'connection closed').lower().replace('_', ' ')}"
         case socket.gaierror():

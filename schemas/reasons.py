@@ -129,6 +129,7 @@ ANSWERS: dict[str, Meaning] = {
     "empty": Meaning("The answer was empty.", _ASK),
     "html": Meaning("The answer was a page of HTML, as gateways write it, and not the API's.", _ASK),
     "not_json": Meaning("The answer was no JSON.", _ASK),
+    "broken_json": Meaning("The answer began as JSON and was cut short or damaged.", _ASK),
     "unknown_shape": Meaning("The answer has a shape that nobody has documented.", _ASK),
     "row_count": Meaning("The answer tells of more or fewer customers than were sent.", _ASK),
     "sums": Meaning("The answer's own sums do not add up.", _ASK),

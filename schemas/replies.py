@@ -199,7 +199,7 @@ def read_answer(body: bytes) -> Answer:
     except msgspec.ValidationError:
         return Answer(flaw="unknown_shape")
     except (ValueError, RecursionError):  # ValueError: not JSON, cut short, or not UTF-8
-        return Answer(flaw="not_json")
+        return Answer(flaw="broken_json" if first in b"[{" else "not_json")
 
 
 def stated(problems: Problems) -> list[Problem]:

@@ -127,7 +127,9 @@ def _read_whole(status: int, answer: Answer, refusal: list[Judged]) -> BatchRepl
 
 
 def _read_bad_request(status: int, answer: Answer, refusal: list[Judged], code: str) -> BatchReply:
-    """4xx: not applied, unless a code of the body says that it may have been."""
+    """4xx: not applied, unless the body says that it may have been, or might say so if it were whole."""
+    if answer.flaw == "broken_json":
+        return BatchReply(Verdict.IN_DOUBT, answer.flaw)
     if status == 461:
         return BatchReply(Verdict.LATER, code)
     if answer.whole.names_a_customer:
