@@ -43,7 +43,8 @@ SCHEMA_VERSION = 1
 BUSY_S = 30.0  # another process of this machine is writing; its transactions take milliseconds
 RESULTS = pa.schema(
     {"row": pa.int64(), "batch": pa.int64(), "attempt": pa.int32(), "fate": pa.string(), "codes": pa.string(),
-     "entity_id": pa.string(), "request_id": pa.string(), "answered_at_utc": pa.timestamp("us", tz="UTC")}
+     "entity_id": pa.string(), "request_id": pa.string(), "sent_at_utc": pa.timestamp("us", tz="UTC"),
+     "answered_at_utc": pa.timestamp("us", tz="UTC")}
 )  # fmt: skip
 DIGEST = pa.binary(16)
 ACCEPTED = pa.schema([("key", DIGEST), ("digest", DIGEST), ("fate", pa.string()), ("points", pa.bool_())])
@@ -140,10 +141,11 @@ class Ledger:
 
     def results(self, run: str, first_row: int, last_row: int) -> pa.Table:
         """What is known of rows `first_row` to `last_row` (both included), by row; unsent rows are absent."""
-        number, r = self._number(run), row_results.c
+        number, r, b = self._number(run), row_results.c, batches.c
+        of_the_row = (r.row, r.batch, r.attempt, r.fate, r.codes, r.entity_id)
         wanted = (
-            sa.select(r.row, r.batch, r.attempt, r.fate, r.codes, r.entity_id, batches.c.request_id, r.answered_at_us)
-            .join(batches, (batches.c.run_no == r.run_no) & (batches.c.batch == r.batch))
+            sa.select(*of_the_row, b.request_id, b.sent_at_us, r.answered_at_us)
+            .join(batches, (b.run_no == r.run_no) & (b.batch == r.batch))
             .where(r.run_no == number, r.row.between(first_row, last_row))
             .order_by(r.row)
         )

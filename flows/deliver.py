@@ -41,11 +41,12 @@ PUT_OFF_S = 1.0  # longer with each time that a row is put off
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What delivering came to; `trouble` is why it ended before its end."""
+    """What delivering came to; `trouble` is why it ended before its end, `notes` are sentences for a person."""
 
     requests: Requests
     ticks: tuple[Tick, ...]
     trouble: BulkloadError | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass

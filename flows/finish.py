@@ -56,6 +56,7 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
         seconds=load.seconds, reasons=closed.reasons, changes=made.changes, origins=made.origins,
         ticks=delivery.ticks, unmatched=made.unmatched,
         stopped_because=str(delivery.trouble or ""), files=_files(load.spool.folder),
+        doubts=tuple(closed.doubts.rows), doubtful_requests=closed.doubts.requests(), notes=delivery.notes,
     )  # fmt: skip
     told = markdown(report)
     write_text(load.spool.folder / "report.html", html(report))
