@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from schemas.outcomes import Fate
-from schemas.runs import Change, RunReport
+from schemas.runs import Change, Doubtful, RunReport
 from transforms.report_charts import count
 from transforms.report_letter import letter
 from transforms.totals import additions
@@ -53,7 +53,8 @@ KINDS = {
 class Step:
     """One thing for a person: what there is, why, what to do; `urgent` when it should not wait.
 
-    `letter` is what to send to somebody who knows more, `answers` what may come back and the command for each.
+    `doubts` are rows that it is about. `letter` is what to send to somebody who knows more; it comes with `answers`:
+    what may come back, and the command for each.
     """
 
     title: str
@@ -61,6 +62,7 @@ class Step:
     do: str
     command: str = ""
     urgent: bool = True
+    doubts: tuple[Doubtful, ...] = ()
     letter: str = ""
     answers: tuple[tuple[str, str], ...] = ()
 
@@ -187,30 +189,27 @@ def _to_settle(report: RunReport, rows: int, why: str) -> Step:
     earlier = rows - sum(request.rows for request in report.doubtful_requests)
     elsewhere = (
         f"{_rows(earlier)} {'was' if earlier == 1 else 'were'} sent by an earlier run, whose report has time and "
-        "request id: settle that run; `bulkload runs` lists all."
+        "request id: settle that run; bulkload runs lists all."
     )
     if earlier == rows:
-        return Step(title, why, elsewhere, "bulkload runs")
+        return Step(title, why, elsewhere, "bulkload runs", doubts=report.doubts)
     do = "Look them up at the API, or send the text below to Capillary's support and record what they say."
     answers = (
         ("All of them were applied:", f"{settle} --as accepted"),
         ("None of them was applied:", f"{settle} --as not-sent"),
         ("Some of them were, or nobody can say: look each customer up:", settle),
     )
-    return Step(title, why, f"{do} {elsewhere}" if earlier else do, settle, letter=letter(report), answers=answers)
+    do = f"{do} {elsewhere}" if earlier else do
+    return Step(title, why, do, settle, doubts=report.doubts, letter=letter(report), answers=answers)
 
 
 def _refused(report: RunReport) -> Iterator[Step]:
     if rows := sum_of(report, Fate.REFUSED):
-        retry = f"bulkload retry {report.run}"
         yield Step(
             f"{_rows(rows)} refused by the API",
             "Nothing of them was applied; the reasons are below.",
-            "Mend what the reasons name, then send them again: `bulkload retry`.",
-            answers=(
-                ("The organisation's setup was mended, and the rows may go as they stand:", retry),
-                (f"The rows were wrong, and are corrected in a copy of {_rejected(report)}:", f"{retry} FILE"),
-            ),
+            f"Correct them in {_rejected(report)}, or have the API's side mended; then send them again.",
+            f"bulkload retry {report.run}",
         )
 
 
@@ -230,7 +229,7 @@ def _at_leisure(report: RunReport) -> Iterator[Step]:
             f"{_rows(rows)} left out before sending",
             "Something in them is missing, wrong or shared with another customer; the reasons are below.",
             _mend_left_out(report),
-            f"bulkload retry {report.run} FILE" if rows > sum_of(report, Fate.UNREADABLE) else "",
+            f"bulkload retry {report.run}" if sum_of(report, *LEFT_OUT) > sum_of(report, Fate.UNREADABLE) else "",
             urgent=False,
         )
     if rows := sum_of(report, Fate.ACCEPTED_WITH_LOSS):
@@ -244,13 +243,11 @@ def _at_leisure(report: RunReport) -> Iterator[Step]:
 
 def _mend_left_out(report: RunReport) -> str:
     """Where the rows that were left out lie: those that are no rows have a place of their own."""
-    lines = report.files.get("unreadable", "unreadable-lines")
-    copy = f"Correct them in a copy of {_rejected(report)} when there is time, and send that."
-    if not (unreadable := sum_of(report, Fate.UNREADABLE)):
-        return copy
-    if unreadable < sum_of(report, *LEFT_OUT):
-        return f"{copy} Lines that are no rows are in {lines}, for a job that reads them."
-    return f"Correct them in {lines} when there is time, then run a job that reads them."
+    lines = report.files.get("unreadable", "unreadable-lines") if sum_of(report, Fate.UNREADABLE) else ""
+    rows = _rejected(report) if sum_of(report, *LEFT_OUT) > sum_of(report, Fate.UNREADABLE) else ""
+    both = " and ".join(place for place in (rows, lines) if place)
+    again = [*(["send the rows again"] if rows else []), *(["run a job that reads the lines"] if lines else [])]
+    return f"Correct them in {both} when there is time, then {' and '.join(again)}."
 
 
 def _unmatched(report: RunReport) -> Iterator[Step]:

@@ -113,9 +113,9 @@ def doubts(number, request_id=""):
     )
 
 
-def requests_in_doubt(number, request_id="8f14e45f-ceea-4e7a-b6c1-0f3d9a1c77aa"):
+def requests_in_doubt(number, request_id="8f14e45f-ceea-4e7a-b6c1-0f3d9a1c77aa", rows=2):
     return tuple(
-        DoubtfulRequest(41 + place, SENT + timedelta(seconds=place), "" if place % 2 else request_id, 2, 250)
+        DoubtfulRequest(41 + place, SENT + timedelta(seconds=place), "" if place % 2 else request_id, rows, 250)
         for place in range(number)
     )
 
@@ -190,7 +190,7 @@ REPORTS = {
         ticks=ticks(1, 7.5),
         stopped_because="The API answered 503 to 20 requests in a row, so the breaker opened.",
         doubts=doubts(20),
-        doubtful_requests=requests_in_doubt(70),
+        doubtful_requests=requests_in_doubt(25),
     ),
     "failed": report(
         state="failed",
@@ -241,7 +241,7 @@ REPORTS = {
         seconds={LONG: 1e7},
         files={"rejected": LONG, LONG: "x"},
         doubts=(Doubtful(LONG, 10**9, "<b>" + LONG, LONG, 1, "</code><script>" + LONG, (LONG,), 10**12),),
-        doubtful_requests=requests_in_doubt(1, "</pre><script>alert(4)</script>" + LONG),
+        doubtful_requests=requests_in_doubt(1, "</pre><script>alert(4)</script>" + LONG, rows=1),
         notes=("</ul><script>alert(5)</script>" + LONG,),
     ),
 }
