@@ -32,7 +32,7 @@ class Doubts:
             return
         doubtful = _with_points(closed.take(places))
         self._count(doubtful)
-        shown = places.to_pylist()[: SHOWN - len(self.rows)]
+        shown = places[: SHOWN - len(self.rows)].to_pylist()
         for row, customer in zip(doubtful.slice(0, len(shown)).to_pylist(), customers(shown), strict=True):
             self.rows.append(self._told(row, files, customer))
 
