@@ -61,8 +61,12 @@ def summary(report: RunReport) -> list[str]:
     fates = fate_lines(report.totals, NAMES)
     points = point_lines(report.totals, LINES - len(head) - len(fates) - len(tail))
     room = LINES - len(head) - len(fates) - len(points) - len(tail)
-    notes = [line("Note", note) for note in report.notes[:room]]
-    return [*head, *fates, *points, *notes, *tail]
+    notes = [
+        line("" if place else "Note", words)
+        for note in report.notes
+        for place, words in enumerate(wrap(note, COLUMNS - 10))
+    ]
+    return [*head, *fates, *points, *notes[:room], *tail]
 
 
 def _pace(report: RunReport) -> str:

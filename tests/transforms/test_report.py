@@ -200,8 +200,12 @@ def test_run_json_tells_of_doubts_and_notes_when_there_are_any():
 
 
 def test_notes_are_told_everywhere():
-    told = report({Fate.ACCEPTED: 1}, notes=("The host takes less: 5 rows from now on.",))
-    assert "Note      The host takes less: 5 rows from now on." in summary(told)
+    note = "The host takes less than limits.rows_per_request says: 5 rows are sent with a request from now on."
+    told = report({Fate.ACCEPTED: 1}, notes=(note,))
+    assert summary(told)[-5:-3] == [
+        "Note      The host takes less than limits.rows_per_request says: 5 rows are",
+        "          sent with a request from now on.",
+    ]
     for form in (html(told), markdown(told)):
         assert form.index("Nothing. Every row") < form.index("The host takes less") < form.index("Where every row")
 
