@@ -24,7 +24,8 @@ from schemas.outcomes import BatchReply, Fate, Verdict
 
 RESULTS = pa.schema(
     {"row": pa.int64(), "batch": pa.int64(), "attempt": pa.int32(), "fate": pa.string(), "codes": pa.string(),
-     "entity_id": pa.string(), "request_id": pa.string(), "answered_at_utc": pa.timestamp("us", tz="UTC")}
+     "entity_id": pa.string(), "request_id": pa.string(), "sent_at_utc": pa.timestamp("us", tz="UTC"),
+     "answered_at_utc": pa.timestamp("us", tz="UTC")}
 )  # fmt: skip
 _OF_ITS_BATCH = (batches.c.run_no == row_results.c.run_no) & (batches.c.batch == row_results.c.batch)
 
@@ -52,9 +53,10 @@ class Batches(Runs):
 
     def results(self, run: str, first_row: int, last_row: int) -> pa.Table:
         """What is known of rows `first_row` to `last_row` (both included), by row; unsent rows are absent."""
-        number, r = self._number(run), row_results.c
+        number, r, b = self._number(run), row_results.c, batches.c
+        answer = (r.row, r.batch, r.attempt, r.fate, r.codes, r.entity_id)
         wanted = (
-            sa.select(r.row, r.batch, r.attempt, r.fate, r.codes, r.entity_id, batches.c.request_id, r.answered_at_us)
+            sa.select(*answer, b.request_id, b.sent_at_us, r.answered_at_us)
             .join(batches, _OF_ITS_BATCH)
             .where(r.run_no == number, r.row.between(first_row, last_row))
             .order_by(r.row)

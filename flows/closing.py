@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
@@ -11,6 +12,7 @@ from connectors.spool import Part, Spool
 from flows.prepare import PreparedRun, Source
 from schemas.job import Job
 from schemas.runs import Reason, Totals
+from transforms.doubts import Doubts
 from transforms.firsts import linked
 from transforms.outcomes import close, most_points, tally
 from transforms.results import Reasons, rejected_of, results_of
@@ -30,21 +32,24 @@ class Closed:
     totals: Totals
     most_points: int  # of a row that was not sent
     reasons: tuple[Reason, ...]
+    doubts: Doubts
 
 
 def close_run(
     job: Job, source: Source, spool: Spool, prepared: PreparedRun, answers: Answers, seen: Seen | None = None
 ) -> Closed:
     """Give every row its fate, part by part; `seen` is shown each closed part."""
-    reasons = Reasons(job.destination.operation)
+    reasons, doubts = Reasons(job.destination.operation), Doubts(ZoneInfo(job.locale.timezone))
     totals, most = [], 0
     for part, closed in closed_parts(spool, prepared.parts, answers):
         totals.append(tally(closed))
         most = max(most, most_points(closed))
-        reasons.add(closed, _files(source), partial(_customers, source, spool, part, job.key_column))
+        customers = partial(_customers, source, spool, part, job.key_column)
+        reasons.add(closed, _files(source), customers)
+        doubts.add(closed, _files(source), customers)
         if seen is not None:
             seen(part, closed)
-    return Closed(add(totals), most, reasons.told())
+    return Closed(add(totals), most, reasons.told(), doubts)
 
 
 def _files(source: Source) -> list[str]:

@@ -42,7 +42,7 @@ Clock = Callable[[], datetime]  # at the job's place
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What delivering came to; `trouble` is why it ended before its end."""
+    """What delivering came to; `trouble` is why it ended before its end, `notes` are sentences for a person."""
 
     requests: Requests
     ticks: tuple[Tick, ...]

@@ -205,6 +205,14 @@ def explain_ours(code: str) -> Meaning:
         return known[code]
     if code.startswith("http_"):
         return Meaning(f"The API answered HTTP {code.removeprefix('http_')} and did not say why.", _ASK)
+    kind, _, detail = code.partition(": ")
+    if detail and kind in ANSWERS:
+        return Meaning(f"{ANSWERS[kind].cause.rstrip('.')}: {detail}.", ANSWERS[kind].fix)
     subject, _, why = code.rpartition(".")
     meaning = WHY.get(why, Meaning("{subject}: " + why.replace("_", " ") + ".", _CORRECT))
     return Meaning(meaning.cause.format(subject=subject or "the row"), meaning.fix)
+
+
+def is_of_a_value(code: str) -> bool:
+    """Whether the code tells what cleaning found in a value, and so nothing of what became of the row when sent."""
+    return code.rpartition(".")[2] in WHY

@@ -1,7 +1,8 @@
 """A run as it is told to people and machines: plan, totals, reasons, and `run.json` (README: run.json)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 from schemas.outcomes import Fate
@@ -26,6 +27,34 @@ class Reason:
     cause: str
     fix: str
     examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """A row in doubt, fit for a report: `customer` is masked, `codes` say why nobody knows what became of it.
+
+    A row that an earlier run sent has no batch here, nor a time.
+    """
+
+    file: str
+    line: int
+    customer: str
+    sent_at: str  # local time of the job with its offset
+    batch: int | None
+    request_id: str  # empty when no answer came that had one
+    codes: tuple[str, ...]
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtfulRequest:
+    """A request with rows in doubt, by what Capillary's support can find it; `rows` and `points` are of those rows."""
+
+    batch: int
+    sent_at_utc: datetime
+    request_id: str
+    rows: int
+    points: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +191,9 @@ class RunReport:
     stopped_because: str = ""  # in sentences; empty when the run came to its end within the guards
     stopped_by: Literal["", "window"] = ""  # for the job's next run, which goes on with this one first
     files: Mapping[str, str] = field(default_factory=dict)
+    doubts: tuple[Doubtful, ...] = ()  # the first in the order of rows; `totals` has the number of all
+    doubtful_requests: tuple[DoubtfulRequest, ...] = ()  # all, the first sent first
+    notes: tuple[str, ...] = ()  # sentences that a person should know and need not act on
 
     def as_json(self) -> dict[str, Any]:
         """`run.json`."""
@@ -181,6 +213,8 @@ class RunReport:
             "seconds": {stage: round(seconds, 1) for stage, seconds in self.seconds.items()},
             "reasons": [reason_json(reason) for reason in self.reasons],
             **({"unmatched": unmatched} if (unmatched := unmatched_json(self.unmatched)) else {}),
+            **({"doubts": [doubtful_json(doubt) for doubt in self.doubts]} if self.doubts else {}),
+            **({"notes": list(self.notes)} if self.notes else {}),
             "files": dict(self.files),
             **({"stopped_because": self.stopped_because} if self.stopped_because else {}),
             **({"stopped_by": self.stopped_by} if self.stopped_by else {}),
@@ -215,3 +249,8 @@ def reason_json(reason: Reason) -> dict[str, Any]:
         "cause": reason.cause,
         "fix": reason.fix,
     }
+
+
+def doubtful_json(doubt: Doubtful) -> dict[str, Any]:
+    """One entry of `doubts`."""
+    return asdict(doubt) | {"codes": list(doubt.codes)}

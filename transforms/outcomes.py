@@ -18,6 +18,7 @@ _ANSWER_COLUMNS = {
     "batch": pa.int64(),
     "attempt": pa.int64(),
     "request_id": pa.string(),
+    "sent_at_utc": pa.timestamp("us", "UTC"),
     "answered_at_utc": pa.timestamp("us", "UTC"),
 }
 
@@ -26,7 +27,7 @@ def close(prepared: pa.Table, unreadable: pa.Table, dropped: pa.Table, answered:
     """One line per row of a part, unreadable ones last; whatever has no fate by now was not sent.
 
     `prepared` without its payloads; `dropped` and `answered` are sorted by row. Columns: row, file, line,
-    key, fate, codes, entity_id, batch, attempt, request_id, answered_at_utc, points_N, programme_N.
+    key, fate, codes, entity_id, batch, attempt, request_id, sent_at_utc, answered_at_utc, points_N, programme_N.
     """
     fate, codes = prepared.column("fate").combine_chunks(), prepared.column("codes").combine_chunks()
     settled, sent = _mask(dropped, first_row, len(fate)), _mask(answered, first_row, len(fate))

@@ -4,10 +4,10 @@ What needs a person comes first everywhere. Nothing of a customer is shown but t
 """
 
 import re
+from html import escape
 from textwrap import wrap
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import escape
 
 from schemas.outcomes import Fate
 from schemas.runs import RunReport
@@ -44,7 +44,10 @@ def markdown(report: RunReport) -> str:
 
 
 def summary(report: RunReport) -> list[str]:
-    """At most 15 lines of at most 78 characters, without colour: verdict, fates, points, requests, files, next."""
+    """At most 15 lines of at most 78 characters, without colour: verdict, fates, points, requests, files, next.
+
+    Notes stand there where they have room.
+    """
     head = wrap(verdict(report), COLUMNS, max_lines=4)
     todo = steps(report)
     sent = f"{count(report.requests.sent)} sent, {count(report.requests.throttled)} throttled, {_pace(report)}"
@@ -59,7 +62,13 @@ def summary(report: RunReport) -> list[str]:
     stopped = "Stopped" if report.state != "done" else "Guard"
     head += [line("" if place else stopped, words) for place, words in enumerate(because)]
     points = point_lines(report.totals, LINES - len(head) - len(fates) - len(tail))
-    return [*head, *fates, *points, *tail]
+    room = LINES - len(head) - len(fates) - len(points) - len(tail)
+    notes = [
+        line("" if place else "Note", words)
+        for note in report.notes
+        for place, words in enumerate(wrap(note, COLUMNS - 10))
+    ]
+    return [*head, *fates, *points, *notes[:room], *tail]
 
 
 def _pace(report: RunReport) -> str:
@@ -72,7 +81,12 @@ def _pace(report: RunReport) -> str:
 
 def _cell(text: object) -> str:
     """Text as Markdown shows it: no markup, no HTML, one line, no end of a table's cell."""
-    return re.sub(r"([\\`*_~|\[\]#])", r"\\\1", str(escape(" ".join(str(text).split()))))
+    return re.sub(r"([\\`*_~|\[\]#])", r"\\\1", escape(" ".join(str(text).split()), quote=False))
+
+
+def _block(text: str) -> str:
+    """Lines as they are; a text that could end the block has been made plain before."""
+    return f"```text\n{text}\n```"
 
 
 def _code(text: object) -> str:
@@ -91,6 +105,8 @@ def _render(template: str, report: RunReport) -> str:
             loaded=sum_of(report, Fate.ACCEPTED, Fate.ACCEPTED_WITH_LOSS),
             for_a_person=sum_of(report, *FOR_A_PERSON),
             steps=steps(report),
+            doubted=sum_of(report, Fate.IN_DOUBT),
+            because={reason.code: reason.cause for reason in report.reasons if reason.fate is Fate.IN_DOUBT},
             names=NAMES,
             additions=additions(report.totals),
             bar=fate_bar(report.totals.rows, NAMES),
@@ -111,4 +127,4 @@ ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-ENVIRONMENT.filters.update(count=count, share=share, duration=duration, size=size, cell=_cell, code=_code)
+ENVIRONMENT.filters.update(count=count, share=share, duration=duration, size=size, cell=_cell, code=_code, block=_block)

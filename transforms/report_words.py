@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from schemas.outcomes import Fate
-from schemas.runs import Change, RunReport
+from schemas.runs import Change, Doubtful, RunReport
 from transforms.report_charts import count
+from transforms.report_letter import letter
 from transforms.totals import additions
 
 LEFT_OUT = (Fate.UNREADABLE, Fate.INVALID, Fate.CONFLICT)
 FOR_A_PERSON = (Fate.IN_DOUBT, Fate.REFUSED)
+GUARD_EXIT = 3
 # What ended the run decides what a person does about it; the numbers are the command line's exit codes.
 AFTER_STOP = {
     1: ("This is a bug: keep the run's folder and report it with run.json; then go on from where it stands.", "resume"),
@@ -53,13 +55,20 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing for a person: what there is, why, what to do; `urgent` when it should not wait."""
+    """One thing for a person: what there is, why, what to do; `urgent` when it should not wait.
+
+    `doubts` are rows that it is about. `letter` is what to send to somebody who knows more; it comes with `answers`:
+    what may come back, and the command for each.
+    """
 
     title: str
     why: str
     do: str
     command: str = ""
     urgent: bool = True
+    doubts: tuple[Doubtful, ...] = ()
+    letter: str = ""
+    answers: tuple[tuple[str, str], ...] = ()
 
 
 def verdict(report: RunReport) -> str:
@@ -122,7 +131,7 @@ def sum_of(report: RunReport, *fates: Fate) -> int:
 def _outcome(report: RunReport) -> str:
     read, loaded = report.totals.read, sum_of(report, Fate.ACCEPTED, Fate.ACCEPTED_WITH_LOSS)
     if report.state != "done" and not report.requests.sent:
-        return f"The run {report.state} before anything was sent."
+        return f"{_ended(report)} before anything was sent."
     if not read:
         return "The source held no rows, so there was nothing to load."
     lost, unchanged = sum_of(report, Fate.ACCEPTED_WITH_LOSS), sum_of(report, Fate.UNCHANGED)
@@ -134,7 +143,12 @@ def _outcome(report: RunReport) -> str:
     parts += [f"{count(unsent)} {_are(unsent)} still to be sent"] if unsent else []
     parts[0] += f" ({count(lost)} with a part dropped)" if lost else ""
     told = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-    return f"{told}." if report.state == "done" else f"The run {report.state} before its end: {told}."
+    return f"{told}." if report.state == "done" else f"{_ended(report)} before its end: {told}."
+
+
+def _ended(report: RunReport) -> str:
+    by_guard = report.state == "stopped" and report.exit_code == GUARD_EXIT
+    return "A guard stopped the run" if by_guard else f"The run {report.state}"
 
 
 def _need(report: RunReport) -> str:
@@ -167,12 +181,30 @@ def _in_doubt(report: RunReport) -> Iterator[Step]:
             for programme, per_fate in report.totals.points.items()
             if (points := per_fate.get(Fate.IN_DOUBT, 0))
         ]
-        yield Step(
-            f"{_rows(rows)} in doubt",
-            "Sent, but no readable answer says what became of them. They are not sent again by themselves"
-            + (f": points would be credited twice ({', '.join(carried)})." if carried else "."),
-            "Look each of them up at the API, or ask Capillary's support; results.parquet has time and request id.",
+        why = "Sent, but no readable answer says what became of them. They are not sent again by themselves" + (
+            f": points would be credited twice ({', '.join(carried)})." if carried else "."
         )
+        yield _to_settle(report, rows, why)
+
+
+def _to_settle(report: RunReport, rows: int, why: str) -> Step:
+    """Rows that an earlier run sent are settled there, and in no other run."""
+    title, settle = f"{_rows(rows)} in doubt", f"bulkload settle {report.run}"
+    earlier = rows - sum(request.rows for request in report.doubtful_requests)
+    elsewhere = (
+        f"{_rows(earlier)} {'was' if earlier == 1 else 'were'} sent by an earlier run, whose report has time and "
+        "request id: settle that run; bulkload runs lists all."
+    )
+    if earlier == rows:
+        return Step(title, why, elsewhere, "bulkload runs", doubts=report.doubts)
+    do = "Look them up at the API, or send the text below to Capillary's support and record what they say."
+    answers = (
+        ("All of them were applied:", f"{settle} --as accepted"),
+        ("None of them was applied:", f"{settle} --as not-sent"),
+        ("Some of them were, or nobody can say: look each customer up:", settle),
+    )
+    do = f"{do} {elsewhere}" if earlier else do
+    return Step(title, why, do, settle, doubts=report.doubts, letter=letter(report), answers=answers)
 
 
 def _refused(report: RunReport) -> Iterator[Step]:

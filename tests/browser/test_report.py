@@ -1,5 +1,6 @@
 """The report in a real browser: readable on a phone and a desk, in light and dark, and on A4."""
 
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -7,7 +8,18 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from schemas.outcomes import Fate
-from schemas.runs import Change, Example, Origin, Reason, Requests, RunReport, Tick, Totals
+from schemas.runs import (
+    Change,
+    Doubtful,
+    DoubtfulRequest,
+    Example,
+    Origin,
+    Reason,
+    Requests,
+    RunReport,
+    Tick,
+    Totals,
+)
 from transforms.report import html
 
 pytestmark = pytest.mark.slow
@@ -22,6 +34,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+SENT = datetime(2026, 2, 28, 19, 4, 12, 345_000, UTC)
 LONG = "an_unbroken_word_that_no_line_can_hold_" * 6
 
 
@@ -85,8 +98,26 @@ def report(**different):
         "ticks": ticks(61, 10.0),
         "unmatched": {"loyalty": 12},
         "files": {"report": "report.html", "rejected": "rejected.csv", "results": "results.parquet"},
+        "doubts": (*doubts(3, "8f14e45f-ceea-4e7a-b6c1-0f3d9a1c77aa"), *doubts(1)),
+        "doubtful_requests": requests_in_doubt(2),
+        "notes": ("eu.api.capillarytech.com takes less than limits.rows_per_request says: 5 is used from now on.",),
     }
     return RunReport(**(usual | different))
+
+
+def doubts(number, request_id=""):
+    sent_at = "2026-03-01T00:34:12+05:30"
+    return tuple(
+        Doubtful("customers_20260301.csv.gz", 21_483 + place, "C-2••••14", sent_at, 41, request_id, ("html",), 125)
+        for place in range(number)
+    )
+
+
+def requests_in_doubt(number, request_id="8f14e45f-ceea-4e7a-b6c1-0f3d9a1c77aa", rows=2):
+    return tuple(
+        DoubtfulRequest(41 + place, SENT + timedelta(seconds=place), "" if place % 2 else request_id, rows, 250)
+        for place in range(number)
+    )
 
 
 def reason(fate, code, rows, cause="The mobile has letters in it, or too few digits for its country."):
@@ -128,6 +159,8 @@ REPORTS = {
         reasons=(),
         changes=(),
         unmatched={},
+        doubts=(),
+        doubtful_requests=(),
     ),
     "empty": report(
         exit_code=0,
@@ -140,6 +173,9 @@ REPORTS = {
         unmatched={},
         seconds={},
         files={},
+        doubts=(),
+        doubtful_requests=(),
+        notes=(),
     ),
     "died": report(
         state="stopped",
@@ -153,6 +189,8 @@ REPORTS = {
         ),
         ticks=ticks(1, 7.5),
         stopped_because="The API answered 503 to 20 requests in a row, so the breaker opened.",
+        doubts=doubts(20),
+        doubtful_requests=requests_in_doubt(25),
     ),
     "failed": report(
         state="failed",
@@ -186,7 +224,7 @@ REPORTS = {
         stopped_because="</style><script>alert(2)</script>" + LONG,
         state="failed",
         exit_code=1,
-        totals=Totals(2, {Fate.ACCEPTED: 1}, {LONG: 5}, {LONG: {Fate.ACCEPTED: 4}}),
+        totals=Totals(2, {Fate.ACCEPTED: 1, Fate.IN_DOUBT: 1}, {LONG: 5}, {LONG: {Fate.ACCEPTED: 4}}),
         reasons=(
             Reason(
                 Fate.INVALID,
@@ -202,6 +240,9 @@ REPORTS = {
         unmatched={LONG: 3},
         seconds={LONG: 1e7},
         files={"rejected": LONG, LONG: "x"},
+        doubts=(Doubtful(LONG, 10**9, "<b>" + LONG, LONG, 1, "</code><script>" + LONG, (LONG,), 10**12),),
+        doubtful_requests=requests_in_doubt(1, "</pre><script>alert(4)</script>" + LONG, rows=1),
+        notes=("</ul><script>alert(5)</script>" + LONG,),
     ),
 }
 SCREENS = [(width, scheme) for width in (390, 1280) for scheme in ("light", "dark")]

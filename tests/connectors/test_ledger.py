@@ -82,8 +82,9 @@ def test_results_come_part_by_part_in_row_order(tmp_path):
         part, empty = ledger.results("r-1", 3, 5), ledger.results("r-2", 0, 100)
     assert part.schema == empty.schema == RESULTS
     assert empty.num_rows == 0
+    assert part["sent_at_utc"].cast(pa.int64()).to_pylist() == [microseconds(NOW)] * 3
     assert part["answered_at_utc"].cast(pa.int64()).to_pylist() == [microseconds(LATER)] * 3
-    assert part.drop_columns("answered_at_utc").to_pylist() == [
+    assert part.drop_columns(["sent_at_utc", "answered_at_utc"]).to_pylist() == [
         {"row": row, "batch": number, "attempt": 1, "fate": "accepted", "codes": "8068", "entity_id": f"id-{row}",
          "request_id": f"req-{number}"}
         for row, number in ((3, 1), (4, 2), (5, 2))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.reasons import ANSWERS, LINES, LOOKS, WHOLE, WHY, explain_ours
+from schemas.reasons import ANSWERS, LINES, LOOKS, WHOLE, WHY, explain_ours, is_of_a_value
 
 ROOT = Path(__file__).parent.parent.parent
 KERNELS = ["dates", "emails", "moments", "names", "numbers", "phones", "spelled_dates", "texts", "values", "words"]
@@ -89,3 +89,15 @@ def test_a_code_without_words_is_told_by_its_name():
 
 def test_an_http_status_is_told_as_such():
     assert explain_ours("http_502").cause == "The API answered HTTP 502 and did not say why."
+
+
+def test_what_is_known_of_a_missing_answer_is_told():
+    told = explain_ours("no_answer: timed out after 0.5 s")
+    assert told.cause == "The request left, and no whole answer came back: timed out after 0.5 s."
+    assert told.fix == ANSWERS["no_answer"].fix
+
+
+@pytest.mark.parametrize("code", [*ANSWERS, "http_502", "19223", "in_doubt.earlier_run", "no_answer: cut off"])
+def test_a_doubt_is_told_from_what_cleaning_found(code):
+    assert not is_of_a_value(code)
+    assert is_of_a_value("city.not_in_values")

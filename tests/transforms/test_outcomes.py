@@ -21,7 +21,8 @@ UNREADABLE = {"file": pa.int32(), "line": pa.int64(), "code": pa.string()}
 DROPPED = {"row": pa.int64(), "fate": pa.string(), "code": pa.string()}
 ANSWERED = {
     "row": pa.int64(), "fate": pa.string(), "codes": pa.string(), "entity_id": pa.string(), "batch": pa.int64(),
-    "attempt": pa.int32(), "request_id": pa.string(), "answered_at_utc": pa.timestamp("us", "UTC"),
+    "attempt": pa.int32(), "request_id": pa.string(), "sent_at_utc": pa.timestamp("us", "UTC"),
+    "answered_at_utc": pa.timestamp("us", "UTC"),
 }  # fmt: skip
 
 
@@ -44,7 +45,7 @@ def prepared(*rows, first_row=100):
 
 
 def answered(*rows):
-    return table(ANSWERED, *rows, entity_id="e", batch=1, attempt=2, request_id="r", answered_at_utc=0)
+    return table(ANSWERED, *rows, entity_id="e", batch=1, attempt=2, request_id="r", sent_at_utc=0, answered_at_utc=1)
 
 
 CLOSED = close(

@@ -1,13 +1,26 @@
 """What a report says in words, in a terminal, in Markdown and in HTML."""
 
 import re
+from datetime import UTC, datetime
+from html import unescape
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.outcomes import Fate
-from schemas.runs import Change, Example, Origin, Reason, Requests, RunReport, Tick, Totals
+from schemas.runs import (
+    Change,
+    Doubtful,
+    DoubtfulRequest,
+    Example,
+    Origin,
+    Reason,
+    Requests,
+    RunReport,
+    Tick,
+    Totals,
+)
 from transforms.report import html, markdown, summary
 from transforms.report_charts import duration, fate_bar, merge_ticks, share, size, timeline
 from transforms.report_words import change_sentence, steps, verdict
@@ -46,6 +59,35 @@ def reason(fate, code, rows=1, text="because"):
     return Reason(fate, code, rows, text, text, (Example("a.csv", 7, "C-1••••7"),))
 
 
+def in_doubt(rows=2, sent_here=None, **different):
+    """A run with rows in doubt that one request carried; those not `sent_here` an earlier run sent."""
+    here = rows if sent_here is None else sent_here
+    sent_at_utc = datetime(2026, 2, 28, 19, 4, 12, 345_000, UTC)
+    doubts = [
+        Doubtful("a.csv", 7, "C-1••••7", "2026-03-01T00:34:12+05:30", 4, "req-8f14", ("html",), 250)
+        if place < here
+        else Doubtful("a.csv", 9, "C-9••••9", "", None, "", ("in_doubt.earlier_run",), 250)
+        for place in range(rows)
+    ]
+    usual = {
+        "exit_code": 5,
+        "reasons": (
+            Reason(Fate.IN_DOUBT, "html", here, "A page of HTML came.", "Ask."),
+            Reason(Fate.IN_DOUBT, "in_doubt.earlier_run", rows - here, "An earlier run sent it.", "Ask."),
+        ),
+        "doubts": tuple(doubts[:20]),
+        "doubtful_requests": (DoubtfulRequest(4, sent_at_utc, "req-8f14", here, 250 * here),) if here else (),
+    }
+    fates = {Fate.IN_DOUBT: rows, Fate.ACCEPTED: 8}
+    return report(fates, {"1016": {Fate.IN_DOUBT: 250 * rows, Fate.ACCEPTED: 1}}, **(usual | different))
+
+
+def words_of(told):
+    """Its visible text, without markup."""
+    body = re.sub(r"<style>.*?</style>|<(svg|head).*?</\1>", "", told, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", body)))
+
+
 @pytest.mark.parametrize(
     ("told", "words"),
     [
@@ -72,6 +114,21 @@ def reason(fate, code, rows=1, text="because"):
             "The run failed before anything was sent. "
             "90 rows were left out because something in them is wrong, and the failure needs a person.",
         ),
+        (
+            report({Fate.INVALID: 90, Fate.NOT_SENT: 10}, state="stopped", exit_code=3, requests=Requests()),
+            "A guard stopped the run before anything was sent. "
+            "90 rows were left out because something in them is wrong, and the stop needs a person.",
+        ),
+        (
+            report({Fate.REFUSED: 30, Fate.ACCEPTED: 70, Fate.NOT_SENT: 900}, state="stopped", exit_code=3),
+            "A guard stopped the run before its end: 70 of 1,000 rows are loaded and 900 are still to be sent. "
+            "30 rows need a person.",
+        ),
+        (in_doubt(2), "8 of 10 rows are loaded. 2 rows need a person."),
+        (
+            in_doubt(2, state="stopped", exit_code=4),
+            "The run stopped before its end: 8 of 10 rows are loaded. 2 rows need a person.",
+        ),
         (report({Fate.REFUSED: 1}), "None of 1 row is loaded. 1 row needs a person."),
         (
             report({Fate.UNCHANGED: 990, Fate.FILTERED: 10}),
@@ -88,12 +145,69 @@ def test_what_is_riskiest_comes_first():
     rows = {Fate.INVALID: 1, Fate.ACCEPTED_WITH_LOSS: 1, Fate.REFUSED: 3, Fate.IN_DOUBT: 4, Fate.NOT_SENT: 5}
     told = steps(report(rows, state="stopped", exit_code=4, stopped_because="The window closed."))
     assert [(step.title, step.command.split(" 2026")[0], step.urgent) for step in told] == [
-        ("4 rows in doubt", "", True),
+        ("4 rows in doubt", "bulkload runs", True),
         ("3 rows refused by the API", "bulkload retry", True),
         ("5 rows not sent", "bulkload resume", True),
         ("1 row left out before sending", "bulkload retry", False),
         ("1 row accepted with a loss", "", False),
     ]
+
+
+def test_rows_in_doubt_have_a_command_for_each_answer():
+    (step,) = steps(in_doubt(2))
+    assert step.do == "Look them up at the API, or send the text below to Capillary's support and record what they say."
+    assert [command for _, command in step.answers] == [
+        "bulkload settle 20260301-003000-nightly --as accepted",
+        "bulkload settle 20260301-003000-nightly --as not-sent",
+        "bulkload settle 20260301-003000-nightly",
+    ]
+    assert summary(in_doubt(2))[-1] == "Next      bulkload settle 20260301-003000-nightly"
+
+
+def test_rows_in_doubt_of_an_earlier_run_are_settled_there():
+    (both,), (theirs,) = steps(in_doubt(3, sent_here=2)), steps(in_doubt(3, sent_here=0))
+    assert "1 row was sent by an earlier run" in both.do
+    assert (theirs.letter, theirs.answers, theirs.command) == ("", (), "bulkload runs")
+    assert theirs.do.startswith("3 rows were sent by an earlier run")
+    assert "by an earlier run in that run's report An earlier run sent it." in words_of(html(in_doubt(3, sent_here=0)))
+
+
+def test_both_forms_tell_of_doubts_alike():
+    told = in_doubt(2)
+    page, text = words_of(html(told)), " ".join(re.sub(r"[|`]", " ", markdown(told)).split())
+    facts = [
+        "C-1••••7", "a.csv", "2026-03-01 00:34:12+05:30", "req-8f14", "A page of HTML came.", "500 of programme 1016",
+        " ".join(steps(told)[0].letter.split()), *(command for _, command in steps(told)[0].answers),
+    ]  # fmt: skip
+    assert [fact for fact in facts if fact not in page] == []
+    assert [fact for fact in facts if fact not in text] == []
+
+
+def test_of_many_rows_in_doubt_the_number_shown_is_told():
+    for told in (html(in_doubt(4_300)), markdown(in_doubt(4_300))):
+        assert "The first 20 of 4,300" in told
+        assert told.count("C-1••••7") == 20
+
+
+def test_run_json_tells_of_doubts_and_notes_when_there_are_any():
+    told = in_doubt(2, notes=("The host takes less.",)).as_json()
+    assert told["doubts"][0] == {
+        "file": "a.csv", "line": 7, "customer": "C-1••••7", "sent_at": "2026-03-01T00:34:12+05:30", "batch": 4,
+        "request_id": "req-8f14", "codes": ["html"], "points": 250,
+    }  # fmt: skip
+    assert (len(told["doubts"]), told["notes"]) == (2, ["The host takes less."])
+    assert {"doubts", "notes"} & set(report({Fate.ACCEPTED: 1}).as_json()) == set()
+
+
+def test_notes_are_told_everywhere():
+    note = "The host takes less than limits.rows_per_request says: 5 rows are sent with a request from now on."
+    told = report({Fate.ACCEPTED: 1}, notes=(note,))
+    assert summary(told)[-5:-3] == [
+        "Note      The host takes less than limits.rows_per_request says: 5 rows are",
+        "          sent with a request from now on.",
+    ]
+    for form in (html(told), markdown(told)):
+        assert form.index("Nothing. Every row") < form.index("The host takes less") < form.index("Where every row")
 
 
 def test_rows_that_joined_nothing_are_told_at_leisure():
@@ -222,10 +336,12 @@ def test_a_finished_run_says_which_guard_it_broke():
     programmes=st.lists(st.text(max_size=90), max_size=30, unique=True),
     state=st.sampled_from(["done", "stopped", "failed"]),
     text=st.text(max_size=200),
+    notes=st.lists(st.text(max_size=200), max_size=9),
 )
-def test_a_summary_never_exceeds_its_page(rows, programmes, state, text):
+def test_a_summary_never_exceeds_its_page(rows, programmes, state, text, notes):
     points = {name: {Fate.ACCEPTED: 10**9} for name in programmes}
-    told = summary(report(rows, points, state=state, stopped_because=text, run=text or "r", files={"a": text}))
+    words = {"stopped_because": text, "run": text or "r", "files": {"a": text}, "notes": tuple(notes)}
+    told = summary(report(rows, points, state=state, **words))
     assert len(told) <= 15
     assert max(len(line) for line in told) <= 78
     assert all(line.isprintable() for line in told)
@@ -246,7 +362,7 @@ def test_what_others_wrote_cannot_become_markup(place):
 
 def test_rows_and_files_cannot_become_markup():
     told = report(
-        {Fate.INVALID: 1},
+        {Fate.INVALID: 1, Fate.IN_DOUBT: 1},
         {HOSTILE: {Fate.INVALID: 1}},
         reasons=(Reason(Fate.INVALID, HOSTILE, 1, HOSTILE, HOSTILE, (Example(HOSTILE, 1, HOSTILE),)),),
         changes=(Change(HOSTILE, HOSTILE, 1),),
@@ -254,6 +370,10 @@ def test_rows_and_files_cannot_become_markup():
         unmatched={HOSTILE: 1},
         files={HOSTILE: HOSTILE},
         seconds={HOSTILE: 1.0},
+        doubts=(Doubtful(HOSTILE, 1, HOSTILE, HOSTILE, 1, HOSTILE, (HOSTILE,), 1),),
+        doubtful_requests=(DoubtfulRequest(1, datetime(2026, 3, 1, tzinfo=UTC), HOSTILE, 1, 1),),
+        destination=HOSTILE,
+        notes=(HOSTILE,),
     )
     assert "<script" not in html(told)
     assert "<script" not in re.sub(r"`[^`]*`", "", markdown(told))
@@ -262,6 +382,11 @@ def test_rows_and_files_cannot_become_markup():
 def test_a_pipe_does_not_end_a_markdown_cell():
     told = markdown(report({Fate.INVALID: 1}, reasons=(reason(Fate.INVALID, "a|b", text="one | two\nthree"),)))
     assert r"| 1 | Invalid | `a\|b` | one \| two three | one \| two three | a.csv:7 C-1••••7 |" in told
+
+
+def test_an_apostrophe_stays_one_in_markdown():
+    told = markdown(report(reasons=(reason(Fate.INVALID, "a", text="Nobody's #1 <b>"),)))
+    assert "| Nobody's \\#1 &lt;b&gt; |" in told
 
 
 def test_a_report_says_first_what_needs_a_person():
