@@ -4,7 +4,7 @@ BIN := .venv/bin
 UI_PORT ?= 4200
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: demo test check format bench ui lock clean
+.PHONY: demo test check format bench faults ui lock clean
 
 demo: .venv/installed  ## load 2,000 messy customers into the sandbox, and say where the report is
 	@$(BIN)/bulkload demo
@@ -25,6 +25,9 @@ format: .venv/installed  ## put the code in its form
 
 bench: .venv/installed  ## measure; prints a table and keeps it in benchmarks/results
 	$(BIN)/python benchmarks/bench.py
+
+faults: .venv/installed  ## the scoreboard of faults; prints a table and keeps it in benchmarks/results
+	$(BIN)/python -m benchmarks.faults
 
 ui: .venv/installed  ## a local Prefect server with the demo as a run to look at; Ctrl-C stops it
 	@UI_PORT=$(UI_PORT) BIN=$(BIN) sh flows/ui.sh
