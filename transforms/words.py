@@ -58,7 +58,8 @@ def judge_gender(raw: str) -> Verdict:
 def _clean(raw: pa.Array, kind: pa.DataType, judge: Judge) -> Cleaned:
     """Every row by its distinct value: such columns have a handful."""
     column = Column(raw)
-    return column.settle(pa.nulls(len(raw), kind), np.zeros(len(raw), dtype=bool), judge)
+    rows = len(column.raw)
+    return column.settle(pa.nulls(rows, kind), np.zeros(rows, dtype=bool), judge)
 
 
 def _word(text: str) -> str:
