@@ -6,6 +6,9 @@
     unreadable/00000.parquet  lines that are no rows
     prepared/00000.parquet  payloads and first fates, row by row
     dropped.parquet         rows that settling took out of the plan
+    accepted.parquet        what the API accepted last, by customer
+    met.parquet             rows of those customers
+    digests.parquet         the digests of their payloads
 
 Row numbers count through the parts in order, unreadable lines of a part after its rows. The folder is
 private (0700): it holds customers until `purge`.
@@ -21,6 +24,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from connectors.ledger import ACCEPTED
@@ -28,6 +32,8 @@ from schemas.errors import Stopped
 
 UNREADABLE = pa.schema([("file", pa.int32()), ("line", pa.int64()), ("code", pa.string()), ("raw", pa.binary())])
 DROPPED = pa.schema([("row", pa.int64()), ("fate", pa.string()), ("code", pa.string()), ("stands_for", pa.int64())])
+MET = pa.schema([("row", pa.int64())])
+DIGESTS = pa.schema([("row", pa.int64()), ("digest", ACCEPTED.field("digest").type)])
 # What DuckDB may hold before it spills to the run's folder.
 SETTLE_MEMORY = "96MB"
 # What is wrong with a disk, and not with this code.
@@ -119,9 +125,20 @@ class Spool:
 
     def write_dropped(self, found: duckdb.DuckDBPyRelation) -> None:
         """Keep what settling took out, sorted by row."""
-        with private(self.folder / "dropped.parquet") as file, pq.ParquetWriter(file, DROPPED) as writer:
-            for batch in found.to_arrow_reader(100_000):
-                writer.write_batch(batch.cast(DROPPED))
+        self._write_found("dropped", found, DROPPED)
+
+    def write_met(self, found: duckdb.DuckDBPyRelation) -> None:
+        """Keep which rows are of customers that are remembered, sorted by row."""
+        self._write_found("met", found, MET)
+
+    def _write_found(self, name: str, found: duckdb.DuckDBPyRelation, schema: pa.Schema) -> None:
+        batches = found.to_arrow_reader(100_000)
+        self._write_whole(name, (pa.Table.from_batches([batch.cast(schema)]) for batch in batches), schema)
+
+    def _write_whole(self, name: str, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+        with private(self.folder / f"{name}.parquet") as file, pq.ParquetWriter(file, schema) as writer:
+            for table in tables:
+                writer.write_table(table)
 
     def names(self, kind: str, part: Part) -> list[str]:
         """A part's columns."""
@@ -131,14 +148,30 @@ class Spool:
         """What settling took out of one part, sorted by row; before settling, nothing."""
         if not (self.folder / "dropped.parquet").exists():
             return DROPPED.empty_table()
+        return self._within("dropped", part)
+
+    def met(self, part: Part) -> pa.Table:
+        """One part's rows of customers that are remembered, sorted."""
+        return self._within("met", part)
+
+    def _within(self, name: str, part: Part) -> pa.Table:
         within = [("row", ">=", part.first_row), ("row", "<", part.end_row)]
-        return pq.read_table(self.folder / "dropped.parquet", filters=within)
+        return pq.read_table(self.folder / f"{name}.parquet", filters=within)
+
+    def payloads(self, part: Part, rows: pa.ChunkedArray) -> pa.ChunkedArray:
+        """The payloads of some of a part's rows, in the part's order."""
+        if not len(rows):
+            return pa.chunked_array([], pa.binary())
+        whole = self.read("prepared", part, ["row", "payload"])
+        return whole.filter(pc.is_in(whole.column("row"), value_set=rows)).column("payload")
 
     def write_accepted(self, remembered: Iterable[pa.Table]) -> None:
         """Keep what the API accepted last, beside the run that is compared with it."""
-        with private(self.folder / "accepted.parquet") as file, pq.ParquetWriter(file, ACCEPTED) as writer:
-            for some in remembered:
-                writer.write_table(some)
+        self._write_whole("accepted", remembered, ACCEPTED)
+
+    def write_digests(self, digested: Iterable[pa.Table]) -> None:
+        """Keep the digests that are compared with those of what the API accepted."""
+        self._write_whole("digests", digested, DIGESTS)
 
     def database(self) -> duckdb.DuckDBPyConnection:
         """DuckDB for questions about whole tables: it spills to the run's folder and keeps nothing."""
@@ -154,7 +187,7 @@ class Spool:
         return database.read_parquet(str(self.folder / kind / "*.parquet"))
 
     def view(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
-        """Let questions ask for `dropped` or `accepted` by name."""
+        """Let questions ask for `dropped`, `accepted` or `digests` by name."""
         database.read_parquet(str(self.folder / f"{name}.parquet")).create_view(name)
 
 

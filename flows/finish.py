@@ -10,7 +10,7 @@ import pyarrow as pa
 from connectors.ledger_tables import RunState
 from connectors.results import UNREADABLE_FOLDER, Results, write_text
 from connectors.spool import Part
-from flows.closing import close_run, write_rows
+from flows.closing import close_run, to_remember, write_rows
 from flows.deliver import Delivery
 from flows.hands import Audience
 from flows.prepare import PreparedRun
@@ -19,7 +19,6 @@ from flows.underway import Load
 from schemas.errors import OutOfBalance
 from schemas.outcomes import Fate
 from schemas.runs import Plan, RunReport
-from transforms.outcomes import remembered
 from transforms.report import html, markdown
 from transforms.totals import check
 
@@ -36,12 +35,13 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
     began = time.monotonic()
     # The ledger failed between a batch's leaving and its answer: whatever has left is not "not sent".
     load.ledger.doubt_leftovers(load.name, datetime.now(UTC))
-    columns = load.source.columns(load.source.lead)
+    columns, salt = load.source.columns(load.source.lead), load.home.salt()
     with Results(load.spool.folder, columns) as results:
 
         def seen(part: Part, rows: pa.Table) -> None:
             write_rows(results, load.job, load.source, load.spool, part, rows)
-            load.ledger.remember(load.name, load.job.memory, remembered(rows), datetime.now(UTC))
+            customers = to_remember(load.spool, part, rows, salt)
+            load.ledger.remember(load.name, load.job.memory, customers, datetime.now(UTC))
 
         closed = close_run(load.job, load.source, load.spool, prepared, load.answers, seen)
     load.seconds["report"] = time.monotonic() - began

@@ -17,7 +17,7 @@ from connectors.ledger_tables import RunState
 from connectors.locks import only_one
 from connectors.results import write_text
 from connectors.spool import Part, Spool, room_in
-from flows.closing import closed_parts
+from flows.closing import closed_parts, to_remember
 from flows.deliver import Delivery, deliver, preflight
 from flows.finish import finish
 from flows.hands import Audience, Workers
@@ -30,7 +30,6 @@ from schemas.job import Job
 from schemas.outcomes import Fate
 from schemas.runs import Plan, Requests, RunReport
 from transforms.batches import cut, sendable
-from transforms.outcomes import remembered
 
 BODY_ROWS = 2_000
 INTERRUPTED = (RunState.DELIVERING, RunState.STOPPED)
@@ -142,11 +141,11 @@ def _go_on(
         _check_finished(ledger, job, other_than=record.run)
         if changed := list(_differences(record, job, source, manifest)):
             if record.state == RunState.DELIVERING:
-                _close(ledger, record, job, spool, manifest.prepared)
+                _close(ledger, record, job, spool, manifest.prepared, home.salt())
             raise JobError(*changed)
         asyncio.run(preflight(job))
         load = Load(job, source, home, ledger, record.run, manifest.started, spool, manifest.seconds, _earlier(record))
-        made = settle(job, source, spool, manifest.prepared, ledger, record.run, audience)
+        made = settle(job, source, spool, manifest.prepared, ledger, record.run, home.salt(), audience)
         return _apply(load, made, manifest.prepared, audience)
 
 
@@ -164,7 +163,7 @@ def _earlier(record: RunRecord) -> Requests:
     return Requests(**(record.summary or {}).get("requests", {}))
 
 
-def _close(ledger: Ledger, record: RunRecord, job: Job, spool: Spool, prepared: PreparedRun) -> None:
+def _close(ledger: Ledger, record: RunRecord, job: Job, spool: Spool, prepared: PreparedRun, salt: bytes) -> None:
     """End a killed run that cannot go on: what it sent is remembered, what was in flight is in doubt."""
     now_utc = datetime.now(UTC)
     ledger.doubt_leftovers(record.run, now_utc)
@@ -172,8 +171,8 @@ def _close(ledger: Ledger, record: RunRecord, job: Job, spool: Spool, prepared: 
     def answers(part: Part) -> pa.Table:
         return ledger.results(record.run, part.first_row, part.end_row - 1)
 
-    for _, closed in closed_parts(spool, prepared.parts, answers):
-        ledger.remember(record.run, job.memory, remembered(closed), now_utc)
+    for part, closed in closed_parts(spool, prepared.parts, answers):
+        ledger.remember(record.run, job.memory, to_remember(spool, part, closed, salt), now_utc)
     ledger.finish_run(record.run, RunState.STOPPED, exit_code=4, finished_at_utc=now_utc, summary={})
 
 
@@ -205,11 +204,12 @@ def _plan(
     load: Load, job_file: Path, workers: Workers, audience: Audience, limit: int | None
 ) -> tuple[Plan, PreparedRun]:
     try:
+        salt = load.home.salt()
         with room_in(load.home.folder), load.timed("prepare"):
-            recipe = recipe_of(load.job, f"{load.started:%Y-%m-%d}", load.home.salt())
+            recipe = recipe_of(load.job, f"{load.started:%Y-%m-%d}", salt)
             prepared = prepare_run(load.job, load.source, load.spool, recipe, workers, audience, limit)
         with room_in(load.home.folder), load.timed("settle"):
-            made = settle(load.job, load.source, load.spool, prepared, load.ledger, load.name, audience)
+            made = settle(load.job, load.source, load.spool, prepared, load.ledger, load.name, salt, audience)
     except BaseException as error:
         # What was prepared by then is of no use, and it is people's data.
         shutil.rmtree(load.spool.folder, ignore_errors=True)

@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 from schemas.outcomes import Fate
 from schemas.profiles import Constant, Credit, Template
 from schemas.values import Locale
-from transforms.changes import digests
 from transforms.customers import Changes, array_of, normalize
 from transforms.filters import Filter, Filtered, decide
 from transforms.identity import key_hashes
@@ -41,8 +40,7 @@ def prepare(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[pa.Ta
 
     `several` (bool) marks rows that a joined table has more than one row for. The table has, in the order
     of `raw`: `fate` (null: to be sent), `codes`, `key` (keyed hash), `order` (UTC), `points_N` and
-    `programme_N` per credit, `points` (bool: credits any), `size`, `payload` and its `digest` (null where not
-    to be sent).
+    `programme_N` per credit, `points` (bool: credits any), `size` and `payload` (null where not to be sent).
     """
     slices, changes = prepare_slices(raw, several, recipe)
     return pa.concat_tables(slices), changes
@@ -82,7 +80,6 @@ def _encoded(recipe: Recipe, values: Mapping[str, pa.Array], judged: pa.Table) -
             "codes": _also(codes, too_large, "payload.too_large"),
             "size": size,
             "payload": payload,
-            "digest": digests(payload, recipe.salt),
         }
         yield pa.table(columns)
 
