@@ -150,7 +150,7 @@ class Column:
         self.raw = pc.fill_null(raw, "")
         self._places: pa.Array | None = None
         self._times: Ints | None = None
-        if _repeats(self.raw):
+        if repeats(self.raw, REPEATING):
             encoded = self.raw.dictionary_encode()
             self.raw, self._places = encoded.dictionary, encoded.indices
             self._times = np.bincount(self._places.to_numpy())
@@ -172,13 +172,13 @@ class Column:
         return Cleaned(values, problems, cleaned.changes)
 
 
-def _repeats(text: pa.Array) -> bool:
-    """Whether the first rows that are not blank share their values; in a short column it does not matter."""
+def repeats(text: pa.Array, share: float) -> bool:
+    """Whether of the first rows that are not blank no larger share has a value of its own; never in a short column."""
     if len(text) < SAMPLED_ROWS:
         return False
     sample = text.slice(0, SAMPLED_ROWS)
     present = np.count_nonzero(Bytes(sample).lengths)
-    return len(sample.unique()) <= max(present * REPEATING, 1)
+    return len(sample.unique()) <= max(present * share, 1)
 
 
 def running_total(hits: Mask) -> Ints:
