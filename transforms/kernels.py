@@ -171,6 +171,11 @@ class Column:
         values, problems = cleaned.values.take(self._places), cleaned.problems.take(self._places)
         return Cleaned(values, problems, cleaned.changes)
 
+    def judge_all(self, kind: pa.DataType, judge: Judge) -> Cleaned:
+        """Every row by its distinct value, where there are a handful."""
+        rows = len(self.raw)
+        return self.settle(pa.nulls(rows, kind), np.zeros(rows, dtype=bool), judge)
+
 
 def repeats(text: pa.Array, share: float) -> bool:
     """Whether of the first rows that are not blank no larger share has a value of its own; never in a short column."""
