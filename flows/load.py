@@ -104,12 +104,13 @@ def _plan(
     load: Load, job_file: Path, workers: Workers, audience: Audience, limit: int | None
 ) -> tuple[Plan, PreparedRun]:
     try:
+        salt = load.home.salt()
         with room_in(load.home.folder), load.timed("prepare"):
-            recipe = recipe_of(load.job, f"{load.started:%Y-%m-%d}", load.home.salt())
+            recipe = recipe_of(load.job, f"{load.started:%Y-%m-%d}", salt)
             prepared = prepare_run(load.job, load.source, load.spool, recipe, workers, audience, limit)
             link(load, prepared)
         with room_in(load.home.folder), load.timed("settle"):
-            made = settle(load.job, load.source, load.spool, prepared, load.ledger, load.name, audience)
+            made = settle(load.job, load.source, load.spool, prepared, load.ledger, load.name, salt, audience)
         with room_in(load.home.folder):
             _keep(load, made, prepared, job_file)
     except BaseException as error:

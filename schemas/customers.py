@@ -14,8 +14,8 @@ from schemas.profiles import Leaf, Template
 Test = Callable[[pd.Series], pd.Series]
 
 
-# What cleaning found wrong in a row: "target|why", ';'-joined, null where all is well. One column for all
-# targets, because a failing column costs pandera as much as 50,000 rows that pass.
+# What cleaning found wrong in a row: "target|why", ';'-joined, null where all is well. One column for all targets:
+# most rows have nothing to tell, and a column costs as much whatever it holds.
 PROBLEMS = "problems"
 _GIVEN = "|given"  # no target holds a `|`
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 import pandas as pd
 import pyarrow as pa
@@ -62,23 +63,26 @@ def series_of(array: pa.Array, index: pd.Index | None = None) -> pd.Series:
 
 def _table(template: Template, cleaned: Mapping[Column, Cleaned], index: pd.Index) -> pd.DataFrame:
     columns: dict[str, pd.Series] = {}
-    found = pa.nulls(len(index), pa.string())
     for leaf in template.leaves():
         problem = cleaned[leaf.column].problems
         value = _with_default(leaf, cleaned[leaf.column].values, problem)
         columns[leaf.target] = series_of(_cleared(value, problem) if leaf.clear else value, index)
-        found = _found(found, leaf, problem)
         if template.must_be_told(leaf):
             columns[told_of(leaf.target)] = series_of(pc.or_(value.is_valid(), problem.is_valid()), index)
-    return pd.DataFrame(columns | {PROBLEMS: series_of(found, index)}, index=index)
+    problems = [(leaf.target, cleaned[leaf.column].problems) for leaf in template.leaves()]
+    return pd.DataFrame(columns | {PROBLEMS: series_of(_found(problems, len(index)), index)}, index=index)
 
 
-def _found(found: pa.Array, leaf: Leaf, problem: pa.Array) -> pa.Array:
-    """One more leaf's problems behind those already found."""
-    if problem.null_count == len(problem):
+def _found(problems: list[tuple[str, pa.Array]], rows: int) -> pa.Array:
+    """All leaves' problems in one column; looked at are the few rows that have any."""
+    some = [(target, problem) for target, problem in problems if problem.null_count < rows]
+    found = pa.nulls(rows, pa.string())
+    if not some:
         return found
-    told = pc.binary_join_element_wise(f"{leaf.target}|", problem, "")
-    return pc.coalesce(pc.binary_join_element_wise(found, told, ";"), told, found)
+    wrong = reduce(pc.or_, [problem.is_valid() for _, problem in some])
+    told = [pc.binary_join_element_wise(f"{target}|", problem.filter(wrong), "") for target, problem in some]
+    joined = pc.binary_join_element_wise(*told, ";", null_handling="skip")  # none of these rows is all null
+    return pc.replace_with_mask(found, wrong, joined)
 
 
 def _with_default(leaf: Leaf, value: pa.Array, problem: pa.Array) -> pa.Array:

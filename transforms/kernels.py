@@ -3,6 +3,8 @@
 A kernel settles the common shapes of a column with Arrow and numpy and leaves the rest open. Open rows are
 judged one distinct value at a time by the kernel's `judge`, which is also the definition of what is right:
 the vectorized half may be faster, never different (`tests/transforms/test_kernels.py` holds it to that).
+
+A column whose values repeat (names, cities, dates) is cleaned one distinct value at a time: `Column` sees to it.
 """
 
 from collections import Counter
@@ -30,6 +32,10 @@ class Verdict(NamedTuple):
 
 
 Judge = Callable[[str], Verdict]
+
+# A column is worth taking apart into its distinct values if of so many rows few enough have one of their own.
+SAMPLED_ROWS = 2_000
+REPEATING = 0.85
 
 
 def wrong(problem: str) -> Verdict:
@@ -135,10 +141,20 @@ class Bytes:
 
 
 class Column:
-    """A raw column: as it is in `raw`, without nulls and without spaces at its rows' edges in `text`."""
+    """A raw column: as it is in `raw`, without nulls and without spaces at its rows' edges in `text`.
+
+    Where values repeat, the rows of `raw` and `text` are the distinct values; `settle` puts them back in place.
+    """
 
     def __init__(self, raw: pa.Array) -> None:
-        self.raw = self.text = pc.fill_null(raw, "")
+        self.raw = pc.fill_null(raw, "")
+        self._places: pa.Array | None = None
+        self._times: Ints | None = None
+        if repeats(self.raw, REPEATING):
+            encoded = self.raw.dictionary_encode()
+            self.raw, self._places = encoded.dictionary, encoded.indices
+            self._times = np.bincount(self._places.to_numpy())
+        self.text = self.raw
         self.view = Bytes(self.raw)
         self.present: Mask = self.view.lengths > 0
         self.trimmed: Mask = (self.view.at(0) == 0x20) | (self.view.at(-1) == 0x20)
@@ -148,8 +164,26 @@ class Column:
 
     def settle(self, values: pa.Array, settled: Mask, judge: Judge, **changes: Mask) -> Cleaned:
         """Judge what is not settled. `values` is null there; `changes` tells which settled rows were changed."""
-        told = tally(trimmed=settled & self.trimmed, **changes)
-        return finish(self.raw, values, self.present & ~settled, judge, told)
+        told = tally(self._times, trimmed=settled & self.trimmed, **changes)
+        cleaned = finish(self.raw, values, self.present & ~settled, judge, told, self._times)
+        if self._places is None:
+            return cleaned
+        values, problems = cleaned.values.take(self._places), cleaned.problems.take(self._places)
+        return Cleaned(values, problems, cleaned.changes)
+
+    def judge_all(self, kind: pa.DataType, judge: Judge) -> Cleaned:
+        """Every row by its distinct value, where there are a handful."""
+        rows = len(self.raw)
+        return self.settle(pa.nulls(rows, kind), np.zeros(rows, dtype=bool), judge)
+
+
+def repeats(text: pa.Array, share: float) -> bool:
+    """Whether of the first rows that are not blank no larger share has a value of its own; never in a short column."""
+    if len(text) < SAMPLED_ROWS:
+        return False
+    sample = text.slice(0, SAMPLED_ROWS)
+    present = np.count_nonzero(Bytes(sample).lengths)
+    return len(sample.unique()) <= max(present * share, 1)
 
 
 def running_total(hits: Mask) -> Ints:
@@ -177,19 +211,28 @@ def kept(column: pa.Array, rows: Mask) -> pa.Array:
     return pc.if_else(pa.array(rows), column, pa.scalar(None, column.type))
 
 
-def finish(text: pa.Array, values: pa.Array, still_open: Mask, judge: Judge, changes: Counter[str]) -> Cleaned:
+def finish(
+    text: pa.Array,
+    values: pa.Array,
+    still_open: Mask,
+    judge: Judge,
+    changes: Counter[str],
+    times: Ints | None = None,
+) -> Cleaned:
     """Judge the open rows and put them among the settled ones.
 
-    `values` is null in open rows; `changes` counts the settled rows and is added to.
+    `values` is null in open rows; `changes` counts the settled rows and is added to. `times`: how many rows of the
+    source each row stands for, if not for one.
     """
     problems = pa.nulls(len(text), pa.string())
     if still_open.any():
         rows = pa.array(still_open)
         odd = text.filter(rows).dictionary_encode()
         verdicts = [judge(one) for one in odd.dictionary.to_pylist()]
-        for verdict, times in zip(verdicts, np.bincount(odd.indices.to_numpy()), strict=True):
+        weights = None if times is None else times[still_open]
+        for verdict, rows_of in zip(verdicts, np.bincount(odd.indices.to_numpy(), weights), strict=True):
             for kind in verdict.changes:
-                changes[kind] += int(times)
+                changes[kind] += int(rows_of)
         judged = pa.array([v.value for v in verdicts], values.type)
         told = pa.array([v.problem for v in verdicts], pa.string())
         values = pc.replace_with_mask(values, rows, judged.take(odd.indices))
@@ -198,6 +241,8 @@ def finish(text: pa.Array, values: pa.Array, still_open: Mask, judge: Judge, cha
     return Cleaned(values, problems, {kind: times for kind, times in changes.items() if times})
 
 
-def tally(**rows: Mask) -> Counter[str]:
-    """Rows per kind of change."""
-    return Counter({kind: int(np.count_nonzero(mask)) for kind, mask in rows.items()})
+def tally(times: Ints | None = None, /, **rows: Mask) -> Counter[str]:
+    """Rows per kind of change; `times` as `finish` has it."""
+    return Counter(
+        {kind: int(np.count_nonzero(mask) if times is None else times[mask].sum()) for kind, mask in rows.items()}
+    )

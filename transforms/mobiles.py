@@ -61,8 +61,8 @@ def _clean(text: pa.Array, country: str | None) -> Cleaned:
     digits, lengths = _digits(view, decimal)
     usual &= ~view.has("/") | (lengths <= 13)  # more digits around a slash may be two numbers
     plus = view.has("+")
-    values = pa.nulls(len(text), pa.string())
-    settled, coded, zero = (np.zeros(len(text), dtype=bool) for _ in range(3))
+    values = pa.nulls(len(column.raw), pa.string())
+    settled, coded, zero = (np.zeros(len(column.raw), dtype=bool) for _ in range(3))
     for plan, forms, rows in _attempts(digits, country, plus, usual):
         found, form_of, national = _matched(digits, lengths, rows & ~settled, plus, plan, forms)
         mobiles = pc.binary_join_element_wise(plan.code, national, "")

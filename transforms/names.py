@@ -53,11 +53,12 @@ def clean_names(raw: pa.Array) -> Cleaned:
     if not view.is_ascii():
         care = pc.or_(care, pc.invert(pc.match_substring_regex(some, _west_european)))
     settled[shouted] = ~flags_of(care)
-    plain = pa.array(shouted & settled)
+    lowered = shouted & settled
+    plain = pa.array(lowered)
     given = column.text.filter(plain)
     titled = pc.ascii_title(given) if view.is_ascii() else pc.utf8_title(given)
-    lowered = flags_of(pc.not_equal(titled, given))
     values = pc.replace_with_mask(kept(column.text, settled), plain, titled)
+    lowered[lowered] = flags_of(pc.not_equal(titled, given))
     return column.settle(values, settled, judge_name, capitals_lowered=lowered)
 
 

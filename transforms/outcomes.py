@@ -42,9 +42,7 @@ def close(prepared: pa.Table, unreadable: pa.Table, dropped: pa.Table, answered:
             "fate": pc.fill_null(fate, Fate.NOT_SENT.value),
             "codes": codes,
             **{name: _spread(answered.column(name), sent, kind) for name, kind in _ANSWER_COLUMNS.items()},
-            **{
-                n: prepared.column(n) for n in prepared.column_names if n.startswith(("points", "programme_", "digest"))
-            },
+            **{n: prepared.column(n) for n in prepared.column_names if n.startswith(("points", "programme_"))},
         }
     )
     return pa.concat_tables([closed, _closed_unreadable(unreadable, closed, first_row)])
@@ -84,14 +82,14 @@ def _closed_unreadable(unreadable: pa.Table, closed: pa.Table, first_row: int) -
 
 
 def remembered(closed: pa.Table) -> pa.Table:
-    """Customers as the API has them, or may have them and must not be credited again: `key, digest, fate, points`.
+    """Customers as the API has them, or may have them and must not be credited again: `row, key, fate, points`.
 
     A row in doubt that credits nothing is left out: it may be sent again without harm.
     """
     fate, points = closed.column("fate"), pc.fill_null(closed.column("points"), False)
     applied = pc.is_in(fate, value_set=pa.array([fate.value for fate in Fate if fate.applied]))
     may_have_credited = pc.and_(pc.equal(fate, Fate.IN_DOUBT.value), points)
-    return closed.filter(pc.or_(applied, may_have_credited)).select(["key", "digest", "fate", "points"])
+    return closed.filter(pc.or_(applied, may_have_credited)).select(["row", "key", "fate", "points"])
 
 
 def tally(closed: pa.Table) -> Totals:

@@ -8,11 +8,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow.types import is_boolean, is_dictionary, is_string
 
 from schemas.profiles import Array, Constant, Leaf, Node, Object, Template
-from transforms.kernels import Bytes, byte_range, byte_set
+from transforms.kernels import Bytes, byte_range, byte_set, repeats
 
 Piece: TypeAlias = "str | pa.Array"  # a constant, or one text per row
 Member: TypeAlias = "tuple[str, list[Piece], pa.Array | None]"  # what stands before it, its pieces, where it is
@@ -22,7 +24,22 @@ _ESCAPES = (
     ("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"), ("\b", "\\b"), ("\f", "\\f"),
     *((chr(code), f"\\u{code:04x}") for code in range(0x20) if chr(code) not in "\n\r\t\b\f"),
 )  # fmt: skip
+FLAGS = pa.array(["false", "true"])
+# A text is looked up, not joined, where a slice of rows has a fraction of it as distinct values.
+FEW = 0.25
 _SPECIAL = byte_range(0x00, 0x1F) | byte_set('"\\')
+
+
+def by_distinct(values: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
+    """The same columns for `encode`; of texts that repeat a lot each is then escaped and named but once."""
+    return {target: _by_distinct(column) for target, column in values.items()}
+
+
+def _by_distinct(column: pa.Array) -> pa.Array:
+    if not is_string(column.type) or not repeats(column, FEW):
+        return column
+    encoded = column.dictionary_encode()
+    return encoded if len(encoded.dictionary) else column
 
 
 def encode(template: Template, values: Mapping[str, pa.Array], rows: int) -> pa.Array:
@@ -30,9 +47,10 @@ def encode(template: Template, values: Mapping[str, pa.Array], rows: int) -> pa.
 
     Members keep the template's order, so equal customers have equal bytes.
     """
-    # The customer itself is always there, also in a row that has nothing to tell (and is not sent for it).
     members = _members(template.tree, values, rows)
-    payloads = _join(_around("{", members, "}", None, rows)[0], rows)
+    parts, present = _around("{", members, "}", _any([there for _, _, there in members]), rows)
+    # The customer itself is always there, also in a row that has nothing to tell (and is not sent for it).
+    payloads = _join(parts, rows) if present is None else pc.fill_null(parts[0], "{}")
     assert len(payloads) == rows
     return payloads
 
@@ -59,10 +77,12 @@ def _members(node: Object, values: Mapping[str, pa.Array], rows: int) -> list[Me
 def _leaf(leaf: Leaf, column: pa.Array) -> tuple[list[Piece], pa.Array | None]:
     present = None if column.null_count == 0 else column.is_valid()
     if leaf.rule.form == "boolean":
-        return [pc.if_else(column, "true", "false")], present
+        return [pa.DictionaryArray.from_arrays(column.cast(pa.int8()), FLAGS)], present
     if leaf.rule.form == "number":
         return [column.cast(pa.string())], present
-    text = pc.if_else(column, "true", "false") if pa.types.is_boolean(column.type) else column.cast(pa.string())
+    if is_dictionary(column.type):
+        return ['"', pa.DictionaryArray.from_arrays(column.indices, escape(column.dictionary)), '"'], present
+    text = pc.if_else(column, "true", "false") if is_boolean(column.type) else column.cast(pa.string())
     return ['"', escape(text), '"'], present
 
 
@@ -130,28 +150,32 @@ def _around(
     present: pa.Array | None,
     rows: int,
 ) -> tuple[list[Piece], pa.Array | None]:
-    """The pieces with commas between those that are there, in brackets.
+    """The pieces with commas between those that are there, in brackets; `present` is where there are any.
 
     After the first piece that is always there each brings its comma along, before it each has its comma behind.
     """
     sure = next((place for place, (_, _, there) in enumerate(pieces) if there is None), None)
-    parts: list[Piece] = [opening]
     if sure is None:
-        parts.append(_comma_join(pieces, rows))
-    else:
-        parts += [_maybe([name, *inner, ","], there, rows) for name, inner, there in pieces[:sure]]
-        for place, (name, inner, there) in enumerate(pieces[sure:]):
-            told = ["," + name if place else name, *inner]
-            parts += told if there is None else [_maybe(told, there, rows)]
+        joined = _comma_join(opening, pieces, closing, rows)
+        return [joined if present is None else only(joined, present)], present
+    parts: list[Piece] = [opening]
+    parts += [_maybe([name, *inner, ","], there, rows) for name, inner, there in pieces[:sure]]
+    for place, (name, inner, there) in enumerate(pieces[sure:]):
+        told = ["," + name if place else name, *inner]
+        parts += told if there is None else [_maybe(told, there, rows)]
     parts.append(closing)
     return ([_maybe(parts, present, rows)], present) if present is not None else (parts, None)
 
 
-def _comma_join(pieces: Sequence[Member], rows: int) -> pa.Array:
-    """Join what is there with commas, where any row may lack any of it."""
-    with_commas = _join([_maybe(["," + name, *inner], there, rows) for name, inner, there in pieces], rows)
-    # Not binary_slice: that fails on empty values (pyarrow 26: "Negative buffer resize").
-    return pc.utf8_slice_codeunits(with_commas, 1)
+def _comma_join(opening: str, pieces: Sequence[Member], closing: str, rows: int) -> pa.Array:
+    """Join what is there with commas in brackets, where any row may lack any of it, but none lacks all."""
+    parts: list[Piece] = [_maybe(["," + name, *inner], there, rows) for name, inner, there in pieces]
+    joined = _join([*parts, closing], rows)
+    # The first comma becomes the bracket where it stands: nobody else has seen these bytes yet.
+    _, offsets, data = joined.buffers()
+    if rows:
+        np.frombuffer(data, np.uint8)[np.frombuffer(offsets, np.int32, rows)] = ord(opening)
+    return joined
 
 
 def _maybe(parts: Sequence[Piece], present: pa.Array | None, rows: int) -> pa.Array:
@@ -170,14 +194,37 @@ def only(text: pa.Array, present: pa.Array) -> pa.Array:
 
 
 def _join(parts: Sequence[Piece], rows: int) -> pa.Array:
-    """Join element by element; null counts as empty. Neighbouring constants are melted first."""
+    """Join element by element; null counts as empty. Constants are melted into their neighbours first."""
     melted: list[Piece] = []
     for part in parts:
-        if isinstance(part, str) and melted and isinstance(melted[-1], str):
-            melted[-1] += part
-        else:
+        if not melted or not (_is_melting(melted[-1]) and _is_melting(part)):
             melted.append(part)
-    if all(isinstance(part, str) for part in melted):
-        return pa.repeat("".join(str(part) for part in melted), rows)
+        else:
+            melted[-1:] = _melted(melted[-1], part)
+    texts = [_looked_up(part) for part in melted]
+    if len(texts) == 1:
+        return pa.repeat(texts[0], rows) if isinstance(texts[0], str) else texts[0]
     # "replace", never "skip": skip drops rows whose parts are all null and shifts the customers after them.
-    return pc.binary_join_element_wise(*melted, "", null_handling="replace", null_replacement="")
+    return pc.binary_join_element_wise(*texts, "", null_handling="replace", null_replacement="")
+
+
+def _is_melting(part: Piece) -> bool:
+    return isinstance(part, str) or is_dictionary(part.type)
+
+
+def _melted(before: Piece, after: Piece) -> list[Piece]:
+    """A constant and its neighbour in one; two columns stay two."""
+    if isinstance(before, str) and isinstance(after, str):
+        return [before + after]
+    columns = [part for part in (before, after) if not isinstance(part, str)]
+    if len(columns) == 2:
+        return [before, after]
+    texts = [part if isinstance(part, str) else part.dictionary for part in (before, after)]
+    return [pa.DictionaryArray.from_arrays(columns[0].indices, pc.binary_join_element_wise(*texts, ""))]
+
+
+def _looked_up(part: Piece) -> Piece:
+    """One text a row. What stands where a value is absent does not matter: its object is masked there."""
+    if isinstance(part, str) or not is_dictionary(part.type):
+        return part
+    return part.dictionary.take(pc.fill_null(part.indices, 0))

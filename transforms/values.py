@@ -12,7 +12,7 @@ from transforms.blanks import absent, says_nothing
 from transforms.characters import tidy
 from transforms.dates import clean_dates
 from transforms.emails import clean_emails
-from transforms.kernels import Bytes, Verdict, finish, tally, wrong
+from transforms.kernels import Column, Verdict, finish, flags_of, tally, wrong
 from transforms.mobiles import clean_mobiles
 from transforms.moments import clean_moments
 from transforms.names import clean_names
@@ -53,12 +53,11 @@ def translate(raw: pa.Array, table: Mapping[str, str], other: Other) -> Cleaned:
     A blank that the table does not name stays absent, whatever `other` says. Keys that differ in case only
     and mean different things match exactly or not at all.
     """
-    text = pc.fill_null(raw.cast(pa.string()), "")
+    text = raw.cast(pa.string())
     judge = partial(_translated, table=table, folded=_without_case(table), other=other)
-    asked = pc.is_valid(raw).to_numpy(zero_copy_only=False)
-    if "" not in table and len(raw):
-        asked &= Bytes(text).lengths > 0
-    return finish(text, pa.nulls(len(raw), pa.string()), asked, judge, tally())
+    if "" not in table:
+        return Column(text).judge_all(pa.string(), judge)
+    return finish(pc.fill_null(text, ""), pa.nulls(len(raw), pa.string()), flags_of(raw.is_valid()), judge, tally())
 
 
 def _translated(raw: str, table: Mapping[str, str], folded: Mapping[str, str], other: Other) -> Verdict:

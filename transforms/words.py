@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pyarrow as pa
 
 from schemas.values import Cleaned
 from transforms.blanks import absent, says_no_value
 from transforms.characters import folded, tidy
-from transforms.kernels import Column, Judge, Verdict, words, wrong
+from transforms.kernels import Column, Verdict, words, wrong
 
 YES = words("true t yes y 1 on 1.0")
 NO = words("false f no n 0 off 0.0")
@@ -25,12 +24,12 @@ UNTOLD = frozenset({"u", "undisclosed", "not disclosed", "prefer not to say", "p
 
 def clean_flags(raw: pa.Array) -> Cleaned:
     """True or false; only the words above, in any case."""
-    return _clean(raw, pa.bool_(), judge_flag)
+    return Column(raw).judge_all(pa.bool_(), judge_flag)
 
 
 def clean_genders(raw: pa.Array) -> Cleaned:
     """MALE, FEMALE or OTHER; who does not tell is absent, not other."""
-    return _clean(raw, pa.string(), judge_gender)
+    return Column(raw).judge_all(pa.string(), judge_gender)
 
 
 def judge_flag(raw: str) -> Verdict:
@@ -53,12 +52,6 @@ def judge_gender(raw: str) -> Verdict:
     if word not in GENDERS:
         return wrong("not_a_gender")
     return Verdict(GENDERS[word], changes=_steps(text, GENDERS[word], changes))
-
-
-def _clean(raw: pa.Array, kind: pa.DataType, judge: Judge) -> Cleaned:
-    """Every row by its distinct value: such columns have a handful."""
-    column = Column(raw)
-    return column.settle(pa.nulls(len(raw), kind), np.zeros(len(raw), dtype=bool), judge)
 
 
 def _word(text: str) -> str:

@@ -62,6 +62,13 @@ def test_what_a_retrys_rows_were_first_is_told_per_part(spool):
     assert spool.firsts(SECOND)["first_fate"].to_pylist() == ["refused"]
 
 
+def test_payloads_are_given_for_the_rows_asked_for(spool):
+    payloads = pa.array([b"{}", None, b'{"a":1}'], pa.binary())
+    spool.write("prepared", FIRST, pa.table({"row": [0, 1, 2], "payload": payloads}))
+    assert spool.payloads(FIRST, pa.chunked_array([[0, 2]])).to_pylist() == [b"{}", b'{"a":1}']
+    assert spool.payloads(FIRST, pa.chunked_array([], pa.int64())).to_pylist() == []
+
+
 def test_all_parts_are_one_table_to_ask(spool):
     spool.write("rows", FIRST, pa.table({"row": [0, 1]}))
     spool.write("rows", SECOND, pa.table({"row": [3, 4]}))

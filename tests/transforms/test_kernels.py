@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.values import Kind, Locale
 from transforms.dates import judge_date
 from transforms.emails import judge_email
-from transforms.kernels import Bytes, byte_set
+from transforms.kernels import SAMPLED_ROWS, Bytes, byte_set
 from transforms.mobiles import judge_mobile
 from transforms.moments import judge_moment
 from transforms.names import judge_name
@@ -122,6 +122,16 @@ def test_rows_stay_in_place_among_nulls_and_slices(kind):
     alone = [one(kind, row)[:2] for row in rows]
     assert list(zip(whole.values.to_pylist(), whole.problems.to_pylist(), strict=True)) == alone
     assert (sliced.values, sliced.problems, sliced.changes) == (whole.values, whole.problems, whole.changes)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_values_that_repeat_are_cleaned_as_any_others(kind):
+    rows = [None, " ", *SEEDS[kind].split("|"), "nonsense \u2603", ""]
+    times = SAMPLED_ROWS // len(rows) + 1  # long enough to be taken apart into its distinct values
+    few, many = clean(pa.array(rows), kind, INDIA), clean(pa.array(rows * times), kind, INDIA)
+    assert many.values.to_pylist() == few.values.to_pylist() * times
+    assert many.problems.to_pylist() == few.problems.to_pylist() * times
+    assert many.changes == {change: count * times for change, count in few.changes.items()}
 
 
 @pytest.mark.parametrize("kind", Kind)

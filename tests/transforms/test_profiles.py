@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.profiles import Array, Column, Constant, Leaf, Object, Rule, Template
 from schemas.values import Kind
-from transforms.profiles import encode, escape
+from transforms.profiles import by_distinct, encode, escape
 
 AWKWARD = [
     '"',
@@ -187,6 +187,23 @@ def test_slices_of_columns_encode_as_their_rows(drawn, before):
         for name, column in columns.items()
     }
     assert encoded(tree, sliced, rows) == encoded(tree, columns, rows)
+
+
+@settings(max_examples=400, deadline=None)
+@given(customers())
+def test_texts_taken_apart_encode_as_the_same_texts(drawn):
+    tree, columns, rows = drawn
+    texts = {t for t, column in columns.items() if column.type == pa.string() and column.null_count < rows}
+    apart = {t: column.dictionary_encode() if t in texts else column for t, column in columns.items()}
+    assert encoded(tree, apart, rows) == encoded(tree, columns, rows)
+
+
+@pytest.mark.parametrize("text", ["Asha", 'a"b', None])
+def test_only_texts_that_repeat_are_taken_apart(text):
+    columns = by_distinct({"same": pa.array([text] * 3_000), "own": pa.array(map(str, range(3_000)))})
+    tree = Object((("same", leaf_of("same")), ("own", leaf_of("own"))))
+    same = {} if text is None else {"same": text}
+    assert encoded(tree, columns, 3_000)[-1] == json.dumps(same | {"own": "2999"}, separators=(",", ":"))
 
 
 @given(st.lists(st.none() | st.text()))
