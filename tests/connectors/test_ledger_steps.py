@@ -168,7 +168,6 @@ def test_a_row_found_not_applied_goes_in_a_new_batch_only(ledger):
 @pytest.mark.parametrize(
     ("step", "words"),
     [
-        (settled({1: OK, 2: RowReply(Fate.IN_DOUBT)}), "row 2 cannot be settled as in_doubt"),
         (settled({1: OK, 2: RowReply(Fate.NOT_SENT)}), "row 2 cannot be settled as not_sent"),
         (settled({1: OK, 3: OK}), "row 3 is not in doubt under it"),  # answered by another batch
         (settled({1: OK, 9: None}), "row 9 is not in doubt under it"),  # never sent
@@ -183,6 +182,16 @@ def test_only_what_is_in_doubt_can_be_settled(ledger, step, words):
     with pytest.raises(IllegalMove, match=words):
         ledger.write("r", [step])
     assert results(ledger, "row", "fate") == [(1, "in_doubt"), (2, "in_doubt"), (3, "accepted")]
+
+
+def test_a_row_that_stays_in_doubt_tells_why(ledger):
+    ledger.write("r", [sent(), IN_DOUBT, settled({1: RowReply(Fate.IN_DOUBT, ("504", "look_up.unreadable"))})])
+    assert results(ledger, "row", "fate", "codes") == [
+        (1, "in_doubt", "504;look_up.unreadable"),
+        (2, "in_doubt", results(ledger, "codes")[1][0]),
+    ]
+    ledger.write("r", [settled({1: OK, 2: None})])
+    assert results(ledger, "row", "fate") == [(1, "accepted")]
 
 
 def test_a_doubt_is_settled_once(ledger):

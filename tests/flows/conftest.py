@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from connectors.sandbox.server import RunningSandbox, run_sandbox
 from connectors.sandbox.settings import Settings
-from flows import deliver, patience
+from flows import breaker, deliver, patience
 from flows.cli import app
 
 CUSTOMERS = "member_no,phone,first_name,points\n"
@@ -183,4 +183,6 @@ def desk(desk_with: Callable[..., Desk]) -> Desk:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits that are ours to choose become short; those that the API asks for stay."""
     monkeypatch.setattr(patience, "LONGEST_WAIT_S", 0.05)
+    monkeypatch.setattr(patience, "UNSENT_WAIT_S", 0.05)
+    monkeypatch.setattr(breaker, "PROBE_WAITS_S", (0.05, 0.05, 0.05))
     monkeypatch.setattr(deliver, "PUT_OFF_S", 0.05)

@@ -73,7 +73,7 @@ def test_refused_rows_go_again_once_the_api_knows_them(desk, monday):
     retry = desk("retry", monday.told["run"])
     assert (retry.exit_code, retry.told["rows"]["read"], retry.sent) == (0, 2, {"accepted": 2})
     assert (retry.told["retry_of"], retry.told["job"]) == (monday.told["run"], "e2e")
-    assert retry.told["run"].endswith("-e2e")
+    assert "-e2e" in retry.told["run"]
     assert links(desk, retry) == [("accepted", monday.told["run"], "customers.csv", line, "refused") for line in (5, 6)]
     assert desk.books.credits()[1016].points == 1 + 2 + 3 + 4 + 5
     assert once(desk)
@@ -268,7 +268,7 @@ def test_a_run_whose_folder_was_cleared_says_so(desk, monday):
 def test_a_stopped_run_goes_on_after_its_rejected_rows_were_retried(desk):
     """C-100's row, which Monday has not sent yet, is added by hand to the rejected ones."""
     desk.write("customers.csv", customers(100))
-    desk.sandbox.preload(f"C-{n}" for n in range(6, 101))
+    desk.sandbox.preload(["C-1", *(f"C-{n}" for n in range(7, 101))])
     with after_requests(desk, 3, lambda: os.kill(os.getpid(), signal.SIGTERM)):
         monday = desk.run(limits={"requests_per_minute": 1200})
     assert (monday.exit_code, monday.sent["refused"]) == (4, 5)
