@@ -272,7 +272,7 @@ def test_a_stopped_run_goes_on_after_its_rejected_rows_were_retried(desk):
     with after_requests(desk, 3, lambda: os.kill(os.getpid(), signal.SIGTERM)):
         monday = desk.run(limits={"requests_per_minute": 1200})
     assert (monday.exit_code, monday.sent["refused"]) == (4, 5)
-    desk.sandbox.preload(f"C-{n}" for n in range(1, 6))
+    desk.sandbox.preload(f"C-{n}" for n in range(2, 7))
     by_hand = pd.DataFrame([{"member_no": "C-100", "phone": "9845000100", "first_name": "Asha", "points": "100"}])
     file = corrected(desk, monday, lambda t: pd.concat([t, by_hand]))
     assert desk("retry", monday.told["run"], file).sent == {"accepted": 6}
