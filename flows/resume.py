@@ -62,7 +62,10 @@ def resume(
     with closing(Ledger(home.ledger)) as ledger:
         record = ledger.run(name or _interrupted(ledger))
         if record.state not in (RunState.PLANNED, *INTERRUPTED):
-            raise JobError(f"run {record.run}: it is {record.state}; there is nothing to go on with")
+            anew = (
+                "; nothing of it was sent, and `bulkload run` starts anew" if record.state == RunState.PREPARING else ""
+            )
+            raise JobError(f"run {record.run}: it is {record.state}; there is nothing to go on with{anew}")
         try:
             job_file = Path(Manifest.read(Spool(record.folder)).job_file)
         except WrongInput:
