@@ -52,12 +52,16 @@ def kill(loader: Loader, process: Process, draw: random.Random) -> tuple[int, ..
 def kill_in_prepare(loader: Loader, process: Process, draw: random.Random) -> tuple[int, ...]:
     loader.until_preparing(process)
     time.sleep(draw.uniform(0, 0.02))
-    process.kill()
-    return ()
+    return _kill_unsent(loader, process)
 
 
 def kill_before_sending(loader: Loader, process: Process, _: random.Random) -> tuple[int, ...]:
     loader.until_poised(process)
+    return _kill_unsent(loader, process)
+
+
+def _kill_unsent(loader: Loader, process: Process) -> tuple[int, ...]:
+    """It was kept from sending by having no token; the next one shall have it."""
     process.kill()
     process.wait()
     loader.desk.books.set_faults([])
@@ -118,8 +122,8 @@ LINES = (
     Line("504-after", "5 % 504 HTML after commit", ("504-after:0.05",)),
     Line("garbage", "10 % answered with garbage", ("garbage:0.1",)),
     Line("truncated", "10 % of the JSON truncated", ("truncated:0.1",)),
-    Line("shuffled", "10 % of the replies shuffled", ("shuffled:0.1",)),
-    Line("short", "10 % of the replies one short", ("short:0.1",)),
+    Line("shuffled", "10 % of the replies shuffled, 10 % refused", ("shuffled:0.1",), unknown=0.1),
+    Line("short", "10 % of the replies short, 10 % refused", ("short:0.1",), unknown=0.1),
     Line("empty-error", "10 % say errors:[{}]", ("empty-error:0.1",)),
     Line("row-errors", "10 % of the rows refused in a 200", settings={"partial_failure_status": 200}, unknown=0.1),
     Line("429-fixed", "429, fixed window, Retry-After", settings=LIMITED),
@@ -128,8 +132,10 @@ LINES = (
     Line("429-sliding-silent", "429, sliding window, no Retry-After", settings=LIMITED | SLIDING | SILENT),
     Line("expiry", "tokens end every 2 s", ("expiry=2",), {"latency_s": 0.15}),
     Line("slow", "5 % slower than the timeout", ("slow=1.3:0.05",), limits={"timeout_s": 1.0}, late_s=2.0),
-    Line("clock-ahead", "the clock jumps an hour ahead", settings=SLOWLY, strikes=(jump_ahead,), before=JUMPING),
-    Line("clock-back", "the clock jumps an hour back", settings=SLOWLY, strikes=(jump_back,), before=JUMPING),
+    Line(
+        "clock-ahead", "the clock an hour ahead, then SIGTERM", settings=SLOWLY, strikes=(jump_ahead,), before=JUMPING
+    ),
+    Line("clock-back", "the clock an hour back, then SIGTERM", settings=SLOWLY, strikes=(jump_back,), before=JUMPING),
     Line("disk-full", "the disk is full from a moment on", settings=SLOWLY, strikes=(fill_disk,), times=3),
     Line("two-at-once", "two runs at once", settings={"latency_s": 0.1}, strikes=(start_another,), times=3),
 )

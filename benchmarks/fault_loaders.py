@@ -37,6 +37,7 @@ COLUMNS = [
 MOST_COMMANDS = 8
 HUNG_S = 180.0
 POLL_S = 0.01  # asking the sandbox more often would take the machine from those who are tested
+NO_TOKEN = "stall-before@token"  # nobody sends without one
 JUMPING = "from benchmarks.clock_jump import listen; listen(); "
 
 
@@ -100,7 +101,7 @@ class Loader(Protocol):
         """What is done next after these exit codes; None when nothing is."""
 
     def until_preparing(self, process: "subprocess.Popen[str]") -> None:
-        """Return when it reads its input."""
+        """Return when it reads its input; it may be kept from sending."""
 
     def until_poised(self, process: "subprocess.Popen[str]") -> None:
         """Return when it is about to send, and keep it there."""
@@ -147,7 +148,7 @@ class Bulkload:
     def until_poised(self, process: "subprocess.Popen[str]") -> None:
         """It has proven that the host knows it; for delivering it wants a token of its own, and gets none."""
         until(process, lambda: self.desk.books.requests(META) > 0)
-        self.desk.books.set_faults(["stall-before@token"])
+        self.desk.books.set_faults([NO_TOKEN])
         until(process, lambda: any(self._home.glob("*/prepared.json")))
         time.sleep(0.5)
 
@@ -193,11 +194,12 @@ class Retrying:
         return None if exits[-1] in (0, GIVEN_UP_EXIT) else self.begin()
 
     def until_preparing(self, process: "subprocess.Popen[str]") -> None:
-        """Its imports take half a second; then it reads."""
+        """Nothing outside tells when it reads, right after its imports; without a token it does not send meanwhile."""
+        self.desk.books.set_faults([NO_TOKEN])
         time.sleep(0.5)
 
     def until_poised(self, process: "subprocess.Popen[str]") -> None:
-        self.desk.books.set_faults(["stall-before@token"])
+        self.desk.books.set_faults([NO_TOKEN])
         time.sleep(1.5)
 
     def account(self, exits: Sequence[int]) -> Account:

@@ -77,13 +77,13 @@ def _worked(line: Line, loader: Loader, draw: random.Random) -> list[int]:
 
 def board(found: dict[str, dict[str, Score]], says: dict[str, str]) -> Iterator[str]:
     """The scoreboard for people."""
-    yield f"{'':<38}{'':<14}" + "".join(f"{word.split()[0]:>9}" for word in HEAD) + "  exits"
-    yield f"{'':<38}{'':<14}" + "".join(f"{' '.join(word.split()[1:]):>9}" for word in HEAD)
+    yield f"{'':<44}{'':<14}" + "".join(f"{word.split()[0]:>9}" for word in HEAD) + "  exits"
+    yield f"{'':<44}{'':<14}" + "".join(f"{' '.join(word.split()[1:]):>9}" for word in HEAD)
     for name, by_loader in found.items():
         for place, (who, one) in enumerate(by_loader.items()):
             figures = "".join(f"{_figure(word, who, one):>9}" for word in HEAD)
             exits = ", ".join(f"{told}{f' (x{times})' if times > 1 else ''}" for told, times in one.exits.items())
-            yield f"{says[name] if place == 0 else '':<38}{who:<14}{figures}  {exits}"
+            yield f"{says[name] if place == 0 else '':<44}{who:<14}{figures}  {exits}"
 
 
 def _figure(word: str, who: str, one: Score) -> str:

@@ -12,8 +12,10 @@ from schemas.job import Job
 
 
 @contextmanager
-def alone(ledger: Ledger, home: Home, job: Job, run: str) -> Iterator[None]:
+def alone(ledger: Ledger, home: Home, job: Job, run: str, *, begun: bool = False) -> Iterator[None]:
     """Nobody else sends to the same place, nor the same job to another one: its killed run is known by its name.
+
+    `begun`: the run itself may be the one that was killed.
 
     Raises:
         LeaseHeld, WrongInput: somebody does.
@@ -21,6 +23,6 @@ def alone(ledger: Ledger, home: Home, job: Job, run: str) -> Iterator[None]:
             nothing of its job may be sent.
     """
     with holding(ledger, home.folder, job.lease, run), only_one(home.folder, job.name):
-        if (unfinished := ledger.unfinished(job.name, run)) is not None:
+        if (unfinished := ledger.unfinished(job.name, run if begun else "")) is not None:
             raise JobError(f"run {unfinished} of job {job.name} was killed; first: bulkload resume {unfinished}")
         yield

@@ -44,7 +44,7 @@ def settle_run(
             raise JobError(f"run {record.run}: none of its rows is in doubt; there is nothing to settle")
         manifest = Manifest.read(Spool(record.folder))
         job, source = open_job(Path(manifest.job_file), environment, manifest.retry)
-        with alone(ledger, home, job, record.run):
+        with alone(ledger, home, job, record.run, begun=True):
             if changed := list(differences(record, job, source, manifest)):
                 raise JobError(*changed)
             load = underway(job, source, home, ledger, record, manifest)

@@ -135,7 +135,7 @@ def _go_on(
     spool = Spool(record.folder)
     manifest = Manifest.read(spool)
     job, source = open_job(job_file, environment, manifest.retry)
-    with alone(ledger, home, job, record.run):
+    with alone(ledger, home, job, record.run, begun=True):
         if changed := list(differences(record, job, source, manifest)):
             if record.state == RunState.DELIVERING:
                 _close(ledger, record, job, spool, manifest.prepared, home.salt())

@@ -321,7 +321,8 @@ def killed_after(desk, requests: int, *words: str) -> str:
 @pytest.mark.slow
 def test_a_killed_retry_goes_on_with_the_same_rejected_rows(desk):
     desk.write("customers.csv", customers(60))
-    run = desk.run()
+    desk.run()  # stopped by its canary
+    run = desk("resume")
     assert run.sent == {"refused": 60}
     desk.sandbox.preload(f"C-{n}" for n in range(1, 61))
     desk.job(limits={"requests_per_minute": 300})
@@ -337,7 +338,8 @@ def test_a_killed_retry_goes_on_with_the_same_rejected_rows(desk):
 @pytest.mark.slow
 def test_a_killed_retry_whose_file_was_edited_is_closed(desk):
     desk.write("customers.csv", customers(60))
-    run = desk.run()
+    desk.run()  # stopped by its canary
+    run = desk("resume")
     desk.sandbox.preload(f"C-{n}" for n in range(1, 61))
     desk.job(limits={"requests_per_minute": 300})
     file = corrected(desk, run, lambda t: t)
