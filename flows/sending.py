@@ -30,6 +30,7 @@ from transforms.replies import read_reply
 
 Result = TypeVar("Result")
 FINAL = (Verdict.ANSWERED, Verdict.REFUSED, Verdict.TOO_LARGE, Verdict.IN_DOUBT)
+BUSY = "521"
 # What ends a run in a known state: nothing more is sent, and what is under way comes to its end.
 ENDS = (Stopped, WrongInput, GuardStopped)
 
@@ -151,11 +152,25 @@ async def _bring(sender: Sender, batch: Batch) -> None:
             await _record(sender, batch, attempt, sending, reply)
             return
         await sender.scribe.write(Withdrawn(batch.number, attempt, reply.code or reply.verdict.value))
+        if _is_put_off(sender, batch, reply):
+            sender.afterwards.append(batch)
+            return
         tries.count(sending, reply.verdict)
         if (trouble := tries.give_up(sender.job, reply)) is not None:
             raise trouble
         await _wait(sender, reply.verdict, tries.wait_s(sending, reply.verdict))
         sender.counts.retried += 1
+
+
+def _is_put_off(sender: Sender, batch: Batch, reply: BatchReply) -> bool:
+    """The API works on a customer of the batch already, and does not say on which: it goes after its neighbours.
+
+    Of a batch that is put off too often each further time is an attempt.
+    """
+    if reply.verdict is not Verdict.LATER or reply.code != BUSY:
+        return False
+    sender.put_off[batch.rows[0]] += 1
+    return sender.put_off[batch.rows[0]] < sender.job.limits.attempts
 
 
 async def _try(sender: Sender, batch: Batch, attempt: int) -> tuple[Sending, BatchReply] | None:

@@ -84,7 +84,8 @@ def _key_of(element: dict[str, Any]) -> str:
 
 FAULTS = (
     "never", "cut", "lost", "late", "502", "502-after", "500-after", "503-auth", "429", "429-wait", "garbage",
-    "short", "shuffled", "empty-error", "401", "refused-rows", "busy-rows", "whole-refused", "unwell", "kill",
+    "short", "shuffled", "empty-error", "401", "refused-rows", "busy-rows", "busy-whole", "whole-refused",
+    "unwell", "kill",
     "kill-after",
 )  # fmt: skip
 
@@ -222,6 +223,7 @@ _NOTHING_APPLIED: dict[str, Sending] = {
     "429": Answer(429, b"{}"),
     "429-wait": Answer(429, b"{}", retry_after_s=3.0),
     "401": Answer(401, b"{}"),
+    "busy-whole": _answer(521, {"errors": [_problem(521)]}),
 }
 
 

@@ -7,7 +7,9 @@ from itertools import pairwise
 
 import pytest
 
+from connectors.bulk_api import BulkApi
 from connectors.transport import Wire
+from schemas.batches import Answer
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -106,4 +108,24 @@ def test_rows_of_one_request_that_are_all_busy_are_all_sent_again(desk_with, lat
     run = desk.run(limits={"attempts": 50})
     freeing.join()
     assert (run.exit_code, run.sent) == (0, {"accepted": 5})
+    assert desk.agrees(run)
+
+
+def test_a_batch_put_off_as_a_whole_goes_after_its_neighbours(desk, monkeypatch):
+    """C-6 to C-10, once: the API does not say which of them it is busy with."""
+    send, put_off = BulkApi.send, []
+    busy = b'{"errors":[{"status":false,"code":521,"message":"concurrent actions"}]}'
+
+    async def first_put_off(api, body, on_leaving=None):
+        if b'"C-6"' in body and not put_off:
+            put_off.append(body)
+            return Answer(521, busy)
+        return await send(api, body, on_leaving)
+
+    monkeypatch.setattr(BulkApi, "send", first_put_off)
+    desk.source(30)
+    run = desk.run(limits={"in_flight": 4, "attempts": 2})
+    assert (run.exit_code, run.sent) == (0, {"accepted": 30})
+    by_time = sorted(desk.results(run), key=lambda row: row["answered_at_utc"])
+    assert [row["line"] for row in by_time[-5:]] == [7, 8, 9, 10, 11]
     assert desk.agrees(run)
