@@ -96,7 +96,6 @@ def prepare(rows: int) -> dict[str, Any]:
         ("normalize", "normalize"),
         ("validate", "validate"),
         ("encode", "map"),
-        ("digests", "judge"),
     ):
         clock.wrap(prepared, function, stage)
     clock.wrap(parts, "prepare_part", "judge")
