@@ -26,7 +26,7 @@ STAGES = {
     "normalize": "normalize: 24 columns cleaned",
     "validate": "validate: pandera, all reasons",
     "map": "map: payloads encoded",
-    "judge": "judge: fates, keyed hashes, digests, points",
+    "judge": "judge: fates, keyed hashes, points",
     "spool": "spool: parts to disk and back",
     "settle": "settle: duplicates, totals, requests",
 }

@@ -60,10 +60,18 @@ class Silent:
     def reported(self, report: RunReport, markdown: str) -> None: ...
 
 
+def spare_cores() -> int:
+    """How many workers have a core of their own, one at least: whoever reads the source needs one too.
+
+    One more prepares few rows more in a second; it makes all of them dearer, and holds a part.
+    """
+    return max((cpu_count() or 1) - 1, 1)
+
+
 @contextmanager
 def pool(kind: Literal["threads", "processes"], size: int | None = None) -> Iterator[Workers]:
     """Workers on this machine. Processes are spawned, not forked: Arrow's threads do not survive a fork."""
-    count = size or cpu_count() or 1
+    count = size or spare_cores()
     executor: Executor
     if kind == "threads":
         executor = ThreadPoolExecutor(count, thread_name_prefix="prepare")

@@ -34,7 +34,7 @@ from prefect.settings import get_current_settings
 from prefect.states import Completed, Failed, Running
 
 from flows import load, resume
-from flows.hands import Stage, in_order
+from flows.hands import Stage, in_order, spare_cores
 from flows.settings import home_of, load_job
 from schemas.errors import JobError
 from schemas.outcomes import Fate
@@ -90,7 +90,7 @@ def run_in_prefect(
 def prefect_workers(function: Callable[[Any], Any], works: Iterable[Any]) -> Iterator[Any]:
     """Each part is a task of the flow's own task runner; parts travel as places and rules, never as tables."""
     prepare = task(name="prepare part", cache_policy=NO_CACHE, persist_result=False)(function)
-    return in_order(prepare.submit, works, ahead=os.cpu_count() or 1)
+    return in_order(prepare.submit, works, ahead=spare_cores())
 
 
 class Approval(RunInput):

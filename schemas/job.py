@@ -222,7 +222,7 @@ class Run(Strict):
 
     workers: Literal["threads", "processes", "dask"] = "threads"
     dask: str | None = None
-    part_rows: Annotated[int, Field(ge=100, le=1_000_000)] = 25_000
+    part_rows: Annotated[int, Field(ge=100, le=1_000_000)] = 50_000
 
 
 class Notify(Strict):

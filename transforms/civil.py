@@ -4,6 +4,7 @@ Not by `pc.strptime`: it makes 3 March of 31 February. What is not exactly of on
 does not exist, stays open for the judge (`transforms/spelled_dates.py`).
 """
 
+from calendar import isleap
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from transforms.kernels import Bytes, Ints, Mask, Octets, are_digits
 
 FIRST_YEAR, LAST_YEAR = 1900, 2100
 _month_days = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+_leap_years = np.array([isleap(year) for year in range(LAST_YEAR + 1)])
 _slashes = list(b"/-.")
 _month_letters = np.frombuffer(b"janfebmaraprmayjunjulaugsepoctnovdec", np.uint8).reshape(12, 3)
 _pairs = np.array([f"{number:02}".encode() for number in range(100)]).view(np.uint8).reshape(100, 2)
@@ -144,9 +146,8 @@ def number_at(octets: Octets, begin: int, end: int) -> Ints:
 
 def exists(year: Ints, month: Ints, day: Ints) -> Mask:
     """Whether the calendar has such a day in a year that a customer can have."""
-    leap = ((year % 4 == 0) & (year % 100 != 0)) | (year % 400 == 0)
     real = (year >= FIRST_YEAR) & (year <= LAST_YEAR) & (month >= 1) & (month <= 12) & (day >= 1)
-    longest = _month_days.take(np.where(real, month, 0)) + ((month == 2) & leap)
+    longest = _month_days.take(np.where(real, month, 0)) + ((month == 2) & _leap_years.take(year, mode="clip"))
     found: Mask = real & (day <= longest)
     return found
 

@@ -5,7 +5,7 @@ whether the API clears on null: contract, contradictions and unknowns).
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -91,8 +91,9 @@ def escape(text: pa.Array) -> pa.Array:
     if not len(text):
         return text
     view = Bytes(text)
-    # Compared, not looked up in a table as `Bytes.has` does: of a column's millions of bytes few or none are special.
-    if not ((view.data < 0x20) | (view.data == ord('"')) | (view.data == ord("\\"))).any():
+    # Not looked up in a table as `Bytes.has` does: of a column's millions of bytes few or none are special.
+    octets = view.data.tobytes()
+    if view.data.min(initial=0x20) >= 0x20 and b'"' not in octets and b"\\" not in octets:
         return text
     dirty = pa.array(view.has(_SPECIAL))
     fixed = text.filter(dirty)
@@ -194,37 +195,34 @@ def only(text: pa.Array, present: pa.Array) -> pa.Array:
 
 
 def _join(parts: Sequence[Piece], rows: int) -> pa.Array:
-    """Join element by element; null counts as empty. Constants are melted into their neighbours first."""
-    melted: list[Piece] = []
-    for part in parts:
-        if not melted or not (_is_melting(melted[-1]) and _is_melting(part)):
-            melted.append(part)
-        else:
-            melted[-1:] = _melted(melted[-1], part)
-    texts = [_looked_up(part) for part in melted]
+    """Join element by element; null counts as empty."""
+    texts = list(_melted(parts)) or [""]
     if len(texts) == 1:
         return pa.repeat(texts[0], rows) if isinstance(texts[0], str) else texts[0]
     # "replace", never "skip": skip drops rows whose parts are all null and shifts the customers after them.
     return pc.binary_join_element_wise(*texts, "", null_handling="replace", null_replacement="")
 
 
-def _is_melting(part: Piece) -> bool:
-    return isinstance(part, str) or is_dictionary(part.type)
+def _melted(parts: Iterable[Piece]) -> Iterator[Piece]:
+    """The same with neighbouring constants as one, and as one with a text that repeats beside them."""
+    before, column, after = "", None, ""
+    for part in parts:
+        if isinstance(part, str):
+            before, after = (before + part, "") if column is None else (before, after + part)
+            continue
+        if column is not None or not is_dictionary(part.type):
+            yield from _looked_up(before, column, after)
+            before, column, after = "", None, ""
+        if is_dictionary(part.type):
+            column = part
+        else:
+            yield part
+    yield from _looked_up(before, column, after)
 
 
-def _melted(before: Piece, after: Piece) -> list[Piece]:
-    """A constant and its neighbour in one; two columns stay two."""
-    if isinstance(before, str) and isinstance(after, str):
-        return [before + after]
-    columns = [part for part in (before, after) if not isinstance(part, str)]
-    if len(columns) == 2:
-        return [before, after]
-    texts = [part if isinstance(part, str) else part.dictionary for part in (before, after)]
-    return [pa.DictionaryArray.from_arrays(columns[0].indices, pc.binary_join_element_wise(*texts, ""))]
-
-
-def _looked_up(part: Piece) -> Piece:
-    """One text a row. What stands where a value is absent does not matter: its object is masked there."""
-    if isinstance(part, str) or not is_dictionary(part.type):
-        return part
-    return part.dictionary.take(pc.fill_null(part.indices, 0))
+def _looked_up(before: str, column: pa.Array | None, after: str) -> Iterator[Piece]:
+    """What stands where a value is absent does not matter: its object is masked there."""
+    if column is not None:
+        yield pc.binary_join_element_wise(before, column.dictionary, after, "").take(pc.fill_null(column.indices, 0))
+    elif before:
+        yield before

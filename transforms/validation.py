@@ -102,11 +102,13 @@ def _mask(rows: Iterable[Rows], length: int) -> Mask:
 
 
 def _changes(dropped: Iterable[Broken], leaves: dict[str, Leaf]) -> Changes:
-    """Dropped values by row: a mobile of two targets is one value."""
+    """Dropped values by row, in the order in which rows first have them: a mobile of two targets is one value."""
     rows: dict[tuple[str, str], list[Rows]] = {}
     for broken in dropped:
         rows.setdefault((leaves[broken.target].subject, f"dropped_{broken.why}"), []).append(broken.rows)
-    return Counter({change: len(np.unique(np.concatenate(some))) for change, some in rows.items()})
+    dropped_rows = {change: np.unique(np.concatenate(some)) for change, some in rows.items()}
+    in_order = sorted(dropped_rows.items(), key=lambda item: int(item[1][0]))
+    return Counter({change: len(some) for change, some in in_order})
 
 
 def _nobody(identifiers: tuple[Leaf, ...], values: dict[str, pa.Array]) -> Mask:
