@@ -21,6 +21,7 @@ from connectors.ledger_tables import (
 )
 from schemas.batches import Batch, Delivered, Doubt
 from schemas.outcomes import BatchReply, Fate, Verdict
+from schemas.runs import Requests
 
 RESULTS = pa.schema(
     {"row": pa.int64(), "batch": pa.int64(), "attempt": pa.int32(), "fate": pa.string(), "codes": pa.string(),
@@ -82,6 +83,16 @@ class Batches(Runs):
                 )
                 for row, batch, attempt, sent, answered, request, codes in connection.execute(wanted)
             ]
+
+    def requests(self, run: str) -> Requests:
+        """What batches tell of a run's requests: one for each attempt, answers of 429 and probes not among them."""
+        b = batches.c
+        sent = sa.func.coalesce(sa.func.sum(b.attempt), 0)
+        retried = sa.func.coalesce(sa.func.sum(b.attempt - 1), 0)
+        wanted = sa.select(sent, sa.func.count(b.answered_at_us).filter(b.state != BatchState.IN_DOUBT), retried)
+        with self._reading() as connection:
+            told = connection.execute(wanted.where(b.run_no == self._number(run))).one()
+        return Requests(sent=told[0], answered=told[1], retried=told[2])
 
     def fates(self, run: str) -> Counter[Fate]:
         """How many rows of a run have which fate by an answer, a look-up or a person."""

@@ -149,6 +149,7 @@ def _go_on(
 
 def underway(job: Job, source: Source, home: Home, ledger: Ledger, record: RunRecord, manifest: Manifest) -> Load:
     """A run that was begun earlier."""
+    told = (record.summary or {}).get("requests") if record.state != RunState.DELIVERING else None
     return Load(
         job=job,
         source=source,
@@ -158,7 +159,7 @@ def underway(job: Job, source: Source, home: Home, ledger: Ledger, record: RunRe
         started=manifest.started,
         spool=Spool(record.folder),
         seconds=manifest.seconds,
-        earlier=Requests(**(record.summary or {}).get("requests", {})),
+        earlier=ledger.requests(record.run) if told is None else Requests(**told),
         retry=manifest.retry,
         closed_before=record.finished_at_utc is not None,
     )
