@@ -39,6 +39,8 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
     # The ledger failed between a batch's leaving and its answer: whatever has left is not "not sent".
     load.ledger.doubt_leftovers(load.name, datetime.now(UTC))
     if load.closed_before:
+        # Whoever dies before all are remembered anew is found by the job's next run.
+        load.ledger.set_run_state(load.name, RunState.DELIVERING)
         load.ledger.forget_doubtful(load.name)
     columns, salt = load.source.columns(load.source.lead), load.home.salt()
     with Results(load.spool.folder, columns) as results:

@@ -62,6 +62,7 @@ class Sender:
     refused: RefusedShare
     most_rows: int = 1_000_000  # a request; learned when the API finds one too large
     afterwards: list[Batch] = field(default_factory=list)
+    tries: dict[int, Tries] = field(default_factory=dict)  # of batches that were put off as a whole
     put_off: Counter[int] = field(default_factory=Counter)  # how often a row was answered "later"
     timeline: Timeline = field(default_factory=Timeline)
     counts: Counts = field(default_factory=Counts)
@@ -141,7 +142,7 @@ async def bring(sender: Sender, batch: Batch) -> None:
 
 async def _bring(sender: Sender, batch: Batch) -> None:
     """One batch to its verdict, tried again as long as nothing of it was applied for sure."""
-    tries = Tries()
+    tries = sender.tries.pop(batch.number, None) or Tries()
     while True:
         attempt = tries.attempt
         tried = await _try(sender, batch, attempt)
@@ -153,6 +154,7 @@ async def _bring(sender: Sender, batch: Batch) -> None:
             return
         await sender.scribe.write(Withdrawn(batch.number, attempt, reply.code or reply.verdict.value))
         if _is_put_off(sender, batch, reply):
+            sender.tries[batch.number] = tries
             sender.afterwards.append(batch)
             return
         tries.count(sending, reply.verdict)
@@ -188,7 +190,8 @@ async def _try(sender: Sender, batch: Batch, attempt: int) -> tuple[Sending, Bat
         sending = await _send(sender, batch, attempt, turn)
         reply = _read(sender.job, batch, sending)
         sender.breaker.seen(sending, reply)
-        sender.doubted[batch.number] = began_s, asyncio.get_running_loop().time()
+        if reply.verdict is Verdict.IN_DOUBT or any(row.fate is Fate.IN_DOUBT for row in reply.rows):
+            sender.doubted[batch.number] = began_s, asyncio.get_running_loop().time()
         return sending, reply
 
 
