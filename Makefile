@@ -26,8 +26,8 @@ format: .venv/installed  ## put the code in its form
 bench: .venv/installed  ## measure; prints a table and keeps it in benchmarks/results
 	$(BIN)/python benchmarks/bench.py
 
-faults: .venv/installed  ## 200 random schedules, then the scoreboard; kept in benchmarks/results
-	BULKLOAD_SEEDS=0-199 $(BIN)/python -m pytest -q tests/flows/test_simulation.py
+faults: .venv/installed  ## 2,000 random schedules, then the scoreboard; kept in benchmarks/results
+	BULKLOAD_SEEDS=0-1999 $(BIN)/python -m pytest -q tests/flows/test_simulation.py
 	$(BIN)/python -m benchmarks.faults
 
 ui: .venv/installed  ## a local Prefect server with the demo as a run to look at; Ctrl-C stops it

@@ -73,7 +73,7 @@ def sandbox(settings: dict[str, Any], faults: Sequence[str], seed: int) -> Itera
 
 def main(told: str) -> None:
     from connectors.sandbox.server import serve  # noqa: PLC0415 - the scoreboard's own process needs none of it
-    from connectors.sandbox.settings import Settings  # noqa: PLC0415
+    from connectors.sandbox.settings import Settings  # noqa: PLC0415 - as above
 
     given = json.loads(told)
     serve(

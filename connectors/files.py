@@ -50,15 +50,15 @@ class _Stamped:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A table ready to be read, any number of times; every batch has the first file's columns in its order."""
+    """A table ready to be read, any number of times; every batch has the first file's columns in its order.
+
+    `files` are in reading order; `RawRows.file` is a place in there. Without what was opened it is only known what
+    the table was: its files may be gone.
+    """
 
     columns: tuple[str, ...]
-    _stamped: tuple[_Stamped, ...]
-
-    @property
-    def files(self) -> tuple[SourceFile, ...]:
-        """In reading order; `RawRows.file` is a place in here."""
-        return tuple(each.source for each in self._stamped)
+    files: tuple[SourceFile, ...]
+    _stamped: tuple[_Stamped, ...] = ()
 
     def batches(self) -> Iterator[RawRows]:
         """All rows, file after file, in file order.
@@ -89,7 +89,7 @@ def open_table(table: Table, folder: Path, name: str, limits: Limits = LIMITS) -
     stamped = tuple(_open(path, table, name, limits) for path in _find(table, folder, name))
     columns = stamped[0].opened.columns
     raise_all(SourceError, [problem for each in stamped[1:] for problem in _differences(each, stamped[0])])
-    return Reading(columns, stamped)
+    return Reading(columns, tuple(each.source for each in stamped), stamped)
 
 
 def _find(table: Table, folder: Path, name: str) -> list[Path]:

@@ -15,11 +15,11 @@ from flows.apply import recalled
 from flows.deliver import Delivery, look_up_only, preflight
 from flows.finish import finish
 from flows.hands import Audience
-from flows.resume import differences, underway
-from flows.retry import open_job
+from flows.resume import changed_sections, underway
+from flows.retry import job_of
 from flows.settings import Home
 from flows.settle import plan_of
-from flows.underway import Load, Manifest
+from flows.underway import Load, Manifest, known_source
 from schemas.errors import JobError, Stopped
 from schemas.outcomes import Decision, Fate, RowReply
 from schemas.runs import Requests, RunReport
@@ -34,7 +34,7 @@ def settle_run(
     """Settle a run's rows in doubt, and close it anew; nothing is sent. Without a name, the last run's.
 
     Raises:
-        WrongInput: the run has not ended, nothing of it is in doubt, or job file or source changed.
+        WrongInput: the run has not ended, nothing of it is in doubt, or what its job sends changed.
     """
     with closing(Ledger(home.ledger)) as ledger:
         record = ledger.run(name)
@@ -43,10 +43,11 @@ def settle_run(
         if not ledger.doubts(record.run):
             raise JobError(f"run {record.run}: none of its rows is in doubt; there is nothing to settle")
         manifest = Manifest.read(Spool(record.folder))
-        job, source = open_job(Path(manifest.job_file), environment, manifest.retry)
+        # The night's files may have been taken away since: rows are settled by what was prepared of them.
+        job, source = job_of(Path(manifest.job_file), environment, manifest.retry), known_source(manifest)
         with alone(ledger, home, job, record.run, begun=True):
-            if changed := list(differences(record, job, source, manifest)):
-                raise JobError(*changed)
+            for changed in changed_sections(job, manifest):
+                raise JobError(f"run {record.run}: {changed} changed since it was planned; undo that to settle it")
             load = underway(job, source, home, ledger, record, manifest)
             if decision is None:
                 asyncio.run(preflight(job))

@@ -24,7 +24,7 @@ from flows.resume import left_by_window
 from flows.retry import link, open_job
 from flows.settings import Home, load_job, now, run_name
 from flows.settle import section_digests, settle
-from flows.underway import Load, Manifest, Retry
+from flows.underway import Load, Manifest, Retry, known_tables
 from schemas.errors import BulkloadError, Stopped
 from schemas.job import Job
 from schemas.runs import Plan, RunReport
@@ -130,6 +130,15 @@ def _keep(load: Load, made: Plan, prepared: PreparedRun, job_file: Path) -> None
     """What a run is gone on with must be there after a power cut, before the ledger says that it is."""
     write_text(load.spool.folder / "plan.json", json.dumps(made.as_json(), indent=1))
     sections = dict(section_digests(load.job))
-    manifest = Manifest(str(job_file.resolve()), prepared, load.started, load.seconds, sections, load.retry)
+    manifest = Manifest(
+        job_file=str(job_file.resolve()),
+        prepared=prepared,
+        started=load.started,
+        seconds=load.seconds,
+        sections=sections,
+        retry=load.retry,
+        tables=known_tables(load.source),
+        places=dict(load.source.places),
+    )
     write_text(load.spool.folder / "prepared.json", msgspec.json.encode(manifest).decode())
     keep_all(load.spool.folder)

@@ -178,6 +178,13 @@ def _close(ledger: Ledger, record: RunRecord, job: Job, spool: Spool, prepared: 
     ledger.finish_run(record.run, RunState.STOPPED, exit_code=4, finished_at_utc=now_utc, summary={})
 
 
+def changed_sections(job: Job, manifest: Manifest) -> Iterator[str]:
+    """The job file, with the names of its sections that are no longer as they were planned; nothing if all are."""
+    sections = [section for section, digest in section_digests(job).items() if manifest.sections.get(section) != digest]
+    if sections:
+        yield f"{Path(manifest.job_file).name} ({', '.join(sections)})"
+
+
 def differences(record: RunRecord, job: Job, source: Source, manifest: Manifest) -> Iterator[str]:
     """What is no longer as it was planned, by name: files of the source, sections of the job file."""
     if record.digest == digest_of(job, source):
@@ -192,8 +199,5 @@ def differences(record: RunRecord, job: Job, source: Source, manifest: Manifest)
     if not manifest.sections:
         yield f"run {record.run}: an older bulkload planned it; `bulkload run` starts anew"
         return
-    sections = [section for section, digest in section_digests(job).items() if manifest.sections.get(section) != digest]
-    if sections:
-        changed.append(f"{Path(manifest.job_file).name} ({', '.join(sections)})")
-    for name in changed:
+    for name in [*changed, *changed_sections(job, manifest)]:
         yield f"run {record.run}: {name} changed since it was planned; `bulkload run` starts anew"

@@ -58,18 +58,25 @@ def _check_rejected(record: RunRecord) -> None:
         raise JobError(f"run {record.run}: it rejected no row; there is nothing to retry")
 
 
+def job_of(job_file: Path, environment: Mapping[str, str], retry: Retry | None) -> Job:
+    """A job; in a retry the rejected rows stand in the leading table's place."""
+    job = load_job(job_file, environment)
+    if retry is None:
+        return job
+    return job.model_copy(update={"source": {**job.source, next(iter(job.source)): Table(files=retry.file)}})
+
+
 def open_job(job_file: Path, environment: Mapping[str, str], retry: Retry | None) -> tuple[Job, Source]:
-    """A job and its opened source; in a retry the rejected rows stand in the leading table's place.
+    """A job, and its opened source.
 
     Raises:
         WrongInput: job file or source are wrong, or the rejected rows do not say where they came from.
     """
-    job = load_job(job_file, environment)
-    if retry is None:
-        return job, open_source(job, job_file.parent)
-    lead = next(iter(job.source))
-    job = job.model_copy(update={"source": {**job.source, lead: Table(files=retry.file)}})
+    job = job_of(job_file, environment, retry)
     source = open_source(job, job_file.parent)
+    if retry is None:
+        return job, source
+    lead = source.lead
     if missing := [name for name in ORIGIN if name not in source.tables[lead].columns]:
         raise SourceError(
             f"{retry.file}: lacks {' and '.join(missing)}, by which rows are linked to run {retry.run}; "

@@ -93,7 +93,7 @@ def digest_of(job: Job, source: Source) -> str:
 def section_digests(job: Job) -> Mapping[str, str]:
     """One digest per decisive section of the job file; secrets count as asterisks, and those of `auth` not at all."""
     written = {section: job.model_dump_json(include={section}) for section in DECISIVE}
-    written["destination"] = job.destination.model_dump_json(exclude={"auth"})
+    written["destination"] = job.destination.model_dump_json(exclude={"auth", "in_doubt"})
     # A payload that fits in no request is invalid.
     written["limits.bytes_per_request"] = str(job.limits.bytes_per_request)
     return {section: sha256(text.encode()).hexdigest() for section, text in written.items()}

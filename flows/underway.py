@@ -5,17 +5,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 import msgspec
 import pyarrow as pa
 
+from connectors.files import Reading
 from connectors.ledger import Ledger
 from connectors.spool import Part, Spool
 from flows.prepare import PreparedRun, Source
 from flows.settings import Home
-from schemas.errors import WrongInput
+from schemas.errors import JobError, WrongInput
 from schemas.job import Job
+from schemas.rows import SourceFile
 from schemas.runs import Requests
+from transforms.columns import Place
 
 
 class Retry(msgspec.Struct, frozen=True):
@@ -55,6 +59,36 @@ class Load:
         return self.ledger.results(self.name, part.first_row, part.end_row - 1)
 
 
+class KnownTable(msgspec.Struct, frozen=True):
+    """What a table of the source was: enough to close a run again whose files are gone."""
+
+    columns: tuple[str, ...]
+    files: tuple[tuple[str, int, str], ...]  # path, size in bytes, SHA-256
+
+
+def known_tables(source: Source) -> dict[str, KnownTable]:
+    """What is kept of a source."""
+    return {
+        name: KnownTable(table.columns, tuple((str(f.path), f.size_bytes, f.sha256) for f in table.files))
+        for name, table in source.tables.items()
+    }
+
+
+def known_source(manifest: "Manifest") -> Source:
+    """A run's source as it was, whether or not its files are still there; none of its rows can be read.
+
+    Raises:
+        JobError: an older version planned the run, and did not keep it.
+    """
+    if not manifest.tables:
+        raise JobError("an older bulkload planned this run; settle it with that one")
+    tables = {
+        name: Reading(table.columns, tuple(SourceFile(Path(path), size, sha256) for path, size, sha256 in table.files))
+        for name, table in manifest.tables.items()
+    }
+    return Source(tables, manifest.places)
+
+
 class Manifest(msgspec.Struct):
     """What a planned run needs to be sent, now or later: kept in its folder as `prepared.json`."""
 
@@ -64,6 +98,8 @@ class Manifest(msgspec.Struct):
     seconds: dict[str, float]
     sections: dict[str, str] = {}  # of the job file, digests; empty in a run that an older version planned
     retry: Retry | None = None
+    tables: dict[str, KnownTable] = {}  # empty in a run that an older version planned
+    places: dict[str, Place] = {}
 
     @classmethod
     def read(cls, spool: Spool) -> "Manifest":

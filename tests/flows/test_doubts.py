@@ -107,6 +107,33 @@ def test_a_person_may_say_that_rows_were_not_sent(desk_with):
     assert desk.agrees(resumed)
 
 
+@pytest.mark.parametrize("words", [[], ["--as", "accepted"]])
+def test_rows_are_settled_when_the_nights_file_is_gone(doubtful, words):
+    desk, run = doubtful
+    (desk.folder / "customers.csv").unlink()
+    settled = desk("settle", run.told["run"], *words)
+    assert (settled.exit_code, settled.sent) == (0, {"accepted": 12})
+    assert {row["file"] for row in desk.results(settled)} == {"customers.csv"}
+    assert desk.agrees(settled)
+
+
+def test_a_changed_mapping_is_not_settled_by(doubtful):
+    desk, run = doubtful
+    desk.job(map={"lastName": "first_name"})
+    settled = desk("settle", run.told["run"])
+    assert (settled.exit_code, "job.yaml (map) changed" in settled.stderr) == (2, True)
+
+
+def test_a_run_that_held_its_doubts_may_look_when_it_goes_on(desk_with):
+    desk = desk_with("lost:1", "503-auth:1000000")
+    desk.source(12)
+    stopped = desk.run()
+    desk.sandbox.set_faults([])
+    desk.job(destination=LOOK_UP)
+    resumed = desk("resume", stopped.told["run"])
+    assert (stopped.exit_code, resumed.exit_code, resumed.sent) == (4, 0, {"accepted": 12})
+
+
 def test_there_is_nothing_to_settle_in_a_sound_run(desk):
     desk.source(5)
     assert desk.run().exit_code == 0
