@@ -1,8 +1,10 @@
 """A desk to work at: a sandbox on a real socket, a source and a job file in a folder, and the command line."""
 
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,6 +143,23 @@ class Desk:
     def results(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The run's results, row by row."""
         return pq.read_table(self.of(outcome) / "results.parquet").to_pylist()
+
+    @contextmanager
+    def meanwhile(self, requests: int, act: Callable[[], object]) -> Iterator[None]:
+        """Do something from a thread when so many bulk requests have ended."""
+
+        def wait_and_act() -> None:
+            until_s = time.monotonic() + 60
+            while len(self.books.requests("/v2/bulk")) < requests:
+                if time.monotonic() > until_s:
+                    return  # nobody would heed a signal by now
+                time.sleep(0.002)
+            act()
+
+        acting = threading.Thread(target=wait_and_act)
+        acting.start()
+        yield
+        acting.join()
 
     def agrees(self, outcome: Outcome) -> bool:
         """Rows and points balance; the books hold what was accepted, nothing twice, and more only where in doubt."""

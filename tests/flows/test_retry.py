@@ -5,10 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import pandas as pd
 import pytest
@@ -269,7 +266,7 @@ def test_a_stopped_run_goes_on_after_its_rejected_rows_were_retried(desk):
     """C-100's row, which Monday has not sent yet, is added by hand to the rejected ones."""
     desk.write("customers.csv", customers(100))
     desk.sandbox.preload(["C-1", *(f"C-{n}" for n in range(7, 101))])
-    with after_requests(desk, 3, lambda: os.kill(os.getpid(), signal.SIGTERM)):
+    with desk.meanwhile(3, lambda: os.kill(os.getpid(), signal.SIGTERM)):
         monday = desk.run(limits={"requests_per_minute": 1200})
     assert (monday.exit_code, monday.sent["refused"]) == (4, 5)
     desk.sandbox.preload(f"C-{n}" for n in range(2, 7))
@@ -281,24 +278,6 @@ def test_a_stopped_run_goes_on_after_its_rejected_rows_were_retried(desk):
     assert desk("retry", monday.told["run"]).sent == {"unchanged": 5}
     assert desk.books.credits()[1016].points == sum(range(1, 101))
     assert once(desk)
-
-
-@contextmanager
-def after_requests(desk, requests: int, act: Callable[[], object]) -> Iterator[None]:
-    """Do something from a thread when so many bulk requests have ended."""
-
-    def wait_and_act() -> None:
-        until_s = time.monotonic() + 60
-        while len(desk.books.requests("/v2/bulk")) < requests:
-            if time.monotonic() > until_s:
-                return  # nobody would heed a signal by now
-            time.sleep(0.002)
-        act()
-
-    acting = threading.Thread(target=wait_and_act)
-    acting.start()
-    yield
-    acting.join()
 
 
 def process(desk, *words: str) -> subprocess.Popen:

@@ -7,9 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -30,24 +29,6 @@ def customers(count: int) -> str:
 
 
 @contextmanager
-def meanwhile(desk, requests: int, act: Callable[[], object]) -> Iterator[None]:
-    """Do something from a thread when so many bulk requests have ended."""
-
-    def wait_and_act() -> None:
-        until_s = time.monotonic() + 60
-        while len(desk.books.requests("/v2/bulk")) < requests:
-            if time.monotonic() > until_s:
-                return  # nobody would heed a signal by now
-            time.sleep(0.002)
-        act()
-
-    acting = threading.Thread(target=wait_and_act)
-    acting.start()
-    yield
-    acting.join()
-
-
-@contextmanager
 def files_no_larger_than(size_bytes: int) -> Iterator[None]:
     """The disk is full: no file of this process grows beyond this."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -61,7 +42,7 @@ def files_no_larger_than(size_bytes: int) -> Iterator[None]:
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_a_signal_finishes_what_is_in_flight(desk, name):
     desk.source(100)
-    with meanwhile(desk, 3, lambda: os.kill(os.getpid(), signal.Signals[name])):
+    with desk.meanwhile(3, lambda: os.kill(os.getpid(), signal.Signals[name])):
         run = desk.run(limits={"requests_per_minute": 1200})
     assert (run.exit_code, run.told["state"]) == (4, "stopped")
     assert run.told["stopped_because"] == f"stopped by {name}; what was in flight was finished"
@@ -91,7 +72,7 @@ def test_a_signal_does_not_wait_for_a_pause_to_end(desk_with):
     desk = desk_with("429=60:1")
     desk.source(10)
     began_s = time.monotonic()
-    with meanwhile(desk, 1, lambda: os.kill(os.getpid(), signal.SIGTERM)):
+    with desk.meanwhile(1, lambda: os.kill(os.getpid(), signal.SIGTERM)):
         run = desk.run(limits={"in_flight": 1})
     assert (run.exit_code, run.sent) == (4, {"not_sent": 10})
     assert time.monotonic() - began_s < 10
@@ -99,7 +80,7 @@ def test_a_signal_does_not_wait_for_a_pause_to_end(desk_with):
 
 def test_a_stopped_run_goes_on_where_it_stood(desk):
     desk.source(100)
-    with meanwhile(desk, 3, lambda: os.kill(os.getpid(), signal.SIGTERM)):
+    with desk.meanwhile(3, lambda: os.kill(os.getpid(), signal.SIGTERM)):
         stopped = desk.run(limits={"requests_per_minute": 1200})
     resumed = desk("resume")
     assert (stopped.exit_code, resumed.exit_code, resumed.sent) == (4, 0, {"accepted": 100})
@@ -122,7 +103,7 @@ def test_a_killed_run_goes_on_with_its_batches_in_doubt(desk):
             time.sleep(0.01)
         running.kill()
 
-    with meanwhile(desk, 2, kill_in_flight):
+    with desk.meanwhile(2, kill_in_flight):
         assert running.wait(60) == -signal.SIGKILL
     desk.sandbox.set_faults([])
     resumed = desk("resume")
@@ -146,7 +127,7 @@ def test_a_server_that_goes_away_stops_the_run(desk, tmp_path, monkeypatch):
         desk.sandbox = stack.enter_context(run_sandbox(database=books))
         monkeypatch.setenv("E2E_URL", desk.sandbox.url)
         desk.source(100)
-        with meanwhile(desk, 3, stack.close):
+        with desk.meanwhile(3, stack.close):
             run = desk.run(limits={"requests_per_minute": 1200})
     with run_sandbox(database=books) as desk.sandbox:
         assert desk.agrees(run)
@@ -195,7 +176,7 @@ def test_a_run_that_lost_its_lease_sends_and_writes_no_more(desk):
             other.take_lease(load_job(Path(job), os.environ).lease, "r-9", tomorrow, 60)
         left.append(len(desk.books.requests("/v2/bulk")))
 
-    with meanwhile(desk, 3, take_over):
+    with desk.meanwhile(3, take_over):
         run = desk("run", job)
     assert (run.exit_code, "run r-9" in run.stderr, "took over" in run.stderr) == (4, True, True)
     # Two were in flight, and their answers belong to whoever goes on.
