@@ -29,6 +29,9 @@ RESULTS = pa.schema(
         ("first_file", pa.string()),
         ("first_line", pa.int64()),
         ("first_fate", pa.string()),
+        # Keyed hashes: by them `bulkload trace` finds a customer, and who was sent what.
+        ("identifiers", pa.list_(pa.uint64())),
+        ("payload_digest", pa.binary(16)),
     ]
 )
 UNREADABLE_FOLDER = "unreadable-lines"

@@ -5,11 +5,9 @@
     joined/T/00000.parquet  what table T has for the rows, row by row
     unreadable/00000.parquet  lines that are no rows
     prepared/00000.parquet  payloads and first fates, row by row
-    dropped.parquet         rows that settling took out of the plan
+    dropped/STEP.parquet    rows that a step of settling took out of the plan
     firsts.parquet          in a retry: what each row was in the run that first met it
     accepted.parquet        what the API accepted last, by customer
-    met.parquet             rows of those customers
-    digests.parquet         the digests of their payloads
 
 Row numbers count through the parts in order, unreadable lines of a part after its rows. The folder is
 private (0700): it holds customers until `purge`.
@@ -25,7 +23,6 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
@@ -38,8 +35,6 @@ FIRSTS = pa.schema(
     [("row", pa.int64()), ("first_run", pa.string()), ("first_file", pa.string()), ("first_line", pa.int64()),
      ("first_fate", pa.string())]
 )  # fmt: skip
-MET = pa.schema([("row", pa.int64())])
-DIGESTS = pa.schema([("row", pa.int64()), ("digest", ACCEPTED.field("digest").type)])
 # The source's rows are written, read back at once and hardly ever again: packed they took a third of the time that
 # preparing takes, to save a third of the run's disk.
 UNPACKED = ".arrow"
@@ -99,7 +94,7 @@ class Spool:
     def create(self) -> None:
         """Make the folder, private to its owner."""
         self.folder.mkdir(parents=True, mode=0o700)
-        for name in ("rows", "unreadable", "prepared", "joining", "joined"):
+        for name in ("rows", "unreadable", "prepared", "joining", "joined", "dropped"):
             (self.folder / name).mkdir(mode=0o700)
 
     def path(self, kind: str, part: Part) -> Path:
@@ -132,17 +127,13 @@ class Spool:
         # In the caller's thread: parts are prepared side by side already, and each thread keeps memory of its own.
         return pq.ParquetFile(path).read(columns=wanted, use_threads=False)
 
-    def write_dropped(self, found: duckdb.DuckDBPyRelation) -> None:
-        """Keep what settling took out, sorted by row."""
-        self._write_found("dropped", found, DROPPED)
+    def write_dropped(self, step: str, found: duckdb.DuckDBPyRelation) -> None:
+        """Keep what a step of settling took out: no row that another one has."""
+        self._write_found(f"dropped/{step}", found, DROPPED)
 
     def write_firsts(self, found: duckdb.DuckDBPyRelation) -> None:
         """Keep what a retry's rows were first, sorted by row."""
         self._write_found("firsts", found, FIRSTS)
-
-    def write_met(self, found: duckdb.DuckDBPyRelation) -> None:
-        """Keep which rows are of customers that are remembered, sorted by row."""
-        self._write_found("met", found, MET)
 
     def _write_found(self, name: str, found: duckdb.DuckDBPyRelation, schema: pa.Schema) -> None:
         batches = found.to_arrow_reader(100_000)
@@ -160,36 +151,17 @@ class Spool:
 
     def dropped(self, part: Part) -> pa.Table:
         """What settling took out of one part, sorted by row; before settling, nothing."""
-        return self._within("dropped", part, DROPPED)
+        steps = sorted((self.folder / "dropped").glob("*.parquet"))
+        return pa.concat_tables([DROPPED.empty_table(), *(_rows_of(path, part) for path in steps)]).sort_by("row")
 
     def firsts(self, part: Part) -> pa.Table:
         """What one part's rows were first, sorted by row; nothing when this is no retry."""
-        return self._within("firsts", part, FIRSTS)
-
-    def met(self, part: Part) -> pa.Table:
-        """One part's rows of customers that are remembered, sorted."""
-        return self._within("met", part, MET)
-
-    def _within(self, name: str, part: Part, schema: pa.Schema) -> pa.Table:
-        path = self.folder / f"{name}.parquet"
-        if not path.exists():
-            return schema.empty_table()
-        return pq.read_table(path, filters=[("row", ">=", part.first_row), ("row", "<", part.end_row)])
-
-    def payloads(self, part: Part, rows: pa.ChunkedArray) -> pa.ChunkedArray:
-        """The payloads of some of a part's rows, in the part's order."""
-        if not len(rows):
-            return pa.chunked_array([], pa.binary())
-        whole = self.read("prepared", part, ["row", "payload"])
-        return whole.filter(pc.is_in(whole.column("row"), value_set=rows)).column("payload")
+        path = self.folder / "firsts.parquet"
+        return _rows_of(path, part) if path.exists() else FIRSTS.empty_table()
 
     def write_accepted(self, remembered: Iterable[pa.Table]) -> None:
         """Keep what the API accepted last, beside the run that is compared with it."""
         self._write_whole("accepted", remembered, ACCEPTED)
-
-    def write_digests(self, digested: Iterable[pa.Table]) -> None:
-        """Keep the digests that are compared with those of what the API accepted."""
-        self._write_whole("digests", digested, DIGESTS)
 
     def database(self) -> duckdb.DuckDBPyConnection:
         """DuckDB for questions about whole tables: it spills to the run's folder and keeps nothing."""
@@ -207,8 +179,21 @@ class Spool:
         return database.read_parquet(str(self.folder / kind / "*.parquet"))
 
     def view(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
-        """Let questions ask for `dropped`, `accepted`, `digests` or `results` by name."""
+        """Let questions ask for `accepted`, `firsts` or `results` by name."""
         database.read_parquet(str(self.folder / f"{name}.parquet")).create_view(name)
+
+    def view_dropped(self, database: duckdb.DuckDBPyConnection) -> None:
+        """Let questions ask for `dropped`: what the steps so far took out."""
+        database.read_parquet(str(self.folder / "dropped" / "*.parquet")).create_view("dropped", replace=True)
+
+    def undrop(self) -> None:
+        """Settling begins anew."""
+        for path in (self.folder / "dropped").glob("*.parquet"):
+            path.unlink()
+
+
+def _rows_of(path: Path, part: Part) -> pa.Table:
+    return pq.read_table(path, filters=[("row", ">=", part.first_row), ("row", "<", part.end_row)])
 
 
 def _writer(path: Path, file: pa.NativeFile, schema: pa.Schema) -> "pq.ParquetWriter | pa.ipc.RecordBatchFileWriter":

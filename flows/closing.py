@@ -12,15 +12,14 @@ from connectors.spool import Part, Spool
 from flows.prepare import PreparedRun, Source
 from schemas.job import Job
 from schemas.runs import Reason, Totals
-from transforms.changes import digests
 from transforms.doubts import Doubts
 from transforms.firsts import linked
-from transforms.outcomes import close, most_points, remembered, tally
+from transforms.outcomes import close, most_points, tally
 from transforms.results import Reasons, rejected_of, results_of
 from transforms.totals import add
 
 # Columns of prepared parts that closing reads; the payloads stay on disk.
-_META = ("row", "file", "line", "key", "fate", "codes")
+_META = ("row", "file", "line", "key", "fate", "codes", "identifiers", "digest")
 _MORE = ("points", "programme_")
 Answers = Callable[[Part], pa.Table]
 Seen = Callable[[Part, pa.Table], None]
@@ -72,12 +71,6 @@ def _customers(source: Source, spool: Spool, part: Part, key: str, places: list[
     table, place = source.places[key]
     column = spool.read("rows" if table == source.lead else f"joined/{table}", part, [str(place)]).column(0)
     return [column[at].as_py() if at < part.rows else None for at in places]
-
-
-def to_remember(spool: Spool, part: Part, closed: pa.Table, salt: bytes) -> pa.Table:
-    """What the ledger is to know of a closed part's customers: `key, digest, fate, points`."""
-    rows = remembered(closed)
-    return rows.append_column("digest", digests(spool.payloads(part, rows.column("row")), salt))
 
 
 def write_rows(results: Results, job: Job, source: Source, spool: Spool, part: Part, closed: pa.Table) -> None:

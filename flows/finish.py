@@ -11,7 +11,7 @@ from connectors.durable import keep_all
 from connectors.ledger_tables import RunState
 from connectors.results import UNREADABLE_FOLDER, Results, write_text
 from connectors.spool import Part
-from flows.closing import Closed, close_run, to_remember, write_rows
+from flows.closing import Closed, close_run, write_rows
 from flows.deliver import Delivery
 from flows.hands import Audience
 from flows.prepare import PreparedRun
@@ -22,6 +22,7 @@ from schemas.errors import GuardStopped, OutOfBalance
 from schemas.outcomes import Fate
 from schemas.runs import Plan, RunReport
 from transforms.guards import RefusedShare
+from transforms.outcomes import remembered
 from transforms.report import html, markdown
 from transforms.totals import check
 
@@ -42,13 +43,11 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
         # Whoever dies before all are remembered anew is found by the job's next run.
         load.ledger.set_run_state(load.name, RunState.DELIVERING)
         load.ledger.forget_doubtful(load.name)
-    columns, salt = load.source.columns(load.source.lead), load.home.salt()
-    with Results(load.spool.folder, columns) as results:
+    with Results(load.spool.folder, load.source.columns(load.source.lead)) as results:
 
         def seen(part: Part, rows: pa.Table) -> None:
             write_rows(results, load.job, load.source, load.spool, part, rows)
-            customers = to_remember(load.spool, part, rows, salt)
-            load.ledger.remember(load.name, load.job.memory, customers, datetime.now(UTC))
+            load.ledger.remember(load.name, load.job.memory, remembered(rows), datetime.now(UTC))
 
         closed = close_run(load.job, load.source, load.spool, prepared, load.answers, seen)
     load.seconds["report"] = time.monotonic() - began

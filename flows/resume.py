@@ -14,7 +14,7 @@ from connectors.ledger_tables import RunState
 from connectors.spool import Part, Spool
 from flows.alone import alone
 from flows.apply import apply
-from flows.closing import closed_parts, to_remember
+from flows.closing import closed_parts
 from flows.deliver import preflight
 from flows.hands import Audience
 from flows.prepare import PreparedRun, Source
@@ -25,6 +25,7 @@ from flows.underway import Load, Manifest
 from schemas.errors import JobError, WrongInput
 from schemas.job import Job
 from schemas.runs import Requests, RunReport
+from transforms.outcomes import remembered
 
 INTERRUPTED = (RunState.DELIVERING, RunState.STOPPED)
 
@@ -138,11 +139,11 @@ def _go_on(
     with alone(ledger, home, job, record.run, begun=True):
         if changed := list(differences(record, job, source, manifest)):
             if record.state == RunState.DELIVERING:
-                _close(ledger, record, job, spool, manifest.prepared, home.salt())
+                _close(ledger, record, job, spool, manifest.prepared)
             raise JobError(*changed)
         asyncio.run(preflight(job))
         load = underway(job, source, home, ledger, record, manifest)
-        made = settle(job, source, spool, manifest.prepared, ledger, record.run, home.salt(), audience)
+        made = settle(job, source, spool, manifest.prepared, ledger, record.run, audience)
         keep_all(spool.folder)  # settling wrote anew what it drops
         return apply(load, made, manifest.prepared, audience, approved)
 
@@ -165,7 +166,7 @@ def underway(job: Job, source: Source, home: Home, ledger: Ledger, record: RunRe
     )
 
 
-def _close(ledger: Ledger, record: RunRecord, job: Job, spool: Spool, prepared: PreparedRun, salt: bytes) -> None:
+def _close(ledger: Ledger, record: RunRecord, job: Job, spool: Spool, prepared: PreparedRun) -> None:
     """End a killed run that cannot go on: what it sent is remembered, what was in flight is in doubt."""
     now_utc = datetime.now(UTC)
     ledger.doubt_leftovers(record.run, now_utc)
@@ -173,8 +174,8 @@ def _close(ledger: Ledger, record: RunRecord, job: Job, spool: Spool, prepared: 
     def answers(part: Part) -> pa.Table:
         return ledger.results(record.run, part.first_row, part.end_row - 1)
 
-    for part, closed in closed_parts(spool, prepared.parts, answers):
-        ledger.remember(record.run, job.memory, to_remember(spool, part, closed, salt), now_utc)
+    for _, closed in closed_parts(spool, prepared.parts, answers):
+        ledger.remember(record.run, job.memory, remembered(closed), now_utc)
     ledger.finish_run(record.run, RunState.STOPPED, exit_code=4, finished_at_utc=now_utc, summary={})
 
 

@@ -13,7 +13,7 @@ from flows.prepare import PreparedRun, Source
 from schemas.job import Job
 from schemas.runs import Plan
 from transforms.batches import count_batches, sendable
-from transforms.changes import digests, left_out, met_before
+from transforms.changes import left_out
 from transforms.guards import broken_before
 from transforms.identity import duplicates
 
@@ -28,7 +28,6 @@ def settle(
     prepared: PreparedRun,
     ledger: Ledger,
     run: str,
-    salt: bytes,
     audience: Audience,
 ) -> Plan:
     """Find duplicates over all parts, and what was sent before; then say what would be sent."""
@@ -36,14 +35,12 @@ def settle(
     if prepared.parts:
         with spool.database() as database:
             parts = spool.relation(database, "prepared")
-            spool.write_dropped(duplicates(parts, job.rules.duplicates.keep))
+            spool.undrop()
+            spool.write_dropped("duplicates", duplicates(parts, job.rules.duplicates.keep))
+            spool.view_dropped(database)
             spool.write_accepted(ledger.remembered(job.memory, by_others_than=run))
-            spool.view(database, "dropped")
             spool.view(database, "accepted")
-            spool.write_met(met_before(parts))
-            spool.write_digests(_digests(spool, prepared, salt))
-            spool.view(database, "digests")
-            spool.write_dropped(left_out(parts))
+            spool.write_dropped("changes", left_out(parts))
     return plan_of(job, source, spool, prepared, run, lambda part: RESULTS.empty_table())
 
 
@@ -70,13 +67,6 @@ def plan_of(job: Job, source: Source, spool: Spool, prepared: PreparedRun, run: 
         guards=broken_before(job.guards, closed.totals, closed.most_points),
         digest=digest_of(job, source),
     )
-
-
-def _digests(spool: Spool, prepared: PreparedRun, salt: bytes) -> Iterator[pa.Table]:
-    """Only of customers met before: a digest takes as long as reading the row did."""
-    for part in prepared.parts:
-        rows = spool.met(part).column("row")
-        yield pa.table({"row": rows, "digest": digests(spool.payloads(part, rows), salt)})
 
 
 def digest_of(job: Job, source: Source) -> str:

@@ -7,13 +7,7 @@ import pyarrow as pa
 
 DIGEST_BYTES = 16
 
-_MET_BEFORE = """
-    select row from prepared semi join accepted using (key) anti join dropped using (row)
-    where fate is null order by row
-"""
 _LEFT_OUT = """
-    select row, fate, code, stands_for from dropped
-    union all
     select row,
            case when was = 'in_doubt' then 'in_doubt'
                 when digest <> was_digest then 'invalid'
@@ -21,9 +15,8 @@ _LEFT_OUT = """
            case when was = 'in_doubt' then 'in_doubt.earlier_run'
                 when digest <> was_digest then 'points.credited_before' end as code,
            null as stands_for
-    from (select row, key, points from prepared where fate is null) as planned
+    from (select row, key, digest, points from prepared where fate is null) as planned
     anti join dropped using (row)
-    join digests using (row)
     join (select key, digest as was_digest, fate as was, points as had_points from accepted) as accepted using (key)
     where digest = was_digest or (points and had_points)
     order by row
@@ -47,24 +40,14 @@ def digests(payloads: pa.Array | pa.ChunkedArray, salt: bytes) -> pa.Array:
     return pa.array(made, pa.binary(DIGEST_BYTES))
 
 
-def met_before(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
-    """The rows (`row`, in order) of customers that are remembered: `left_out` needs their payloads' digests.
-
-    `prepared` has `row, key, fate`; its database has the views `dropped` and `accepted`.
-    """
-    found = prepared.query("prepared", _MET_BEFORE)
-    assert found is not None
-    return found
-
-
 def left_out(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     """What is not sent, or not sent again: `row, fate, code, stands_for`, ordered by row.
 
     The same payload as the last one accepted is unchanged. A customer whose last credit is in doubt still is in
     doubt, and one who has been credited is not credited by another payload a second time: that is invalid.
 
-    `prepared` has `row, key, points, fate`; its database has the views `dropped`, `accepted` (`key, digest, fate,
-    points`: what is remembered of each customer) and `digests` (`row, digest` of the rows `met_before`).
+    `prepared` has `row, key, digest, points, fate`; its database has the views `dropped` and `accepted` (`key, digest,
+    fate, points`: what is remembered of each customer).
     """
     found = prepared.query("prepared", _LEFT_OUT)
     assert found is not None

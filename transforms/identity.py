@@ -1,12 +1,18 @@
 """Who is who among the rows: customers' keyed hashes, and several rows of one customer."""
 
+from base64 import b64encode
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Literal
 
 import duckdb
+import numpy as np
+import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 HASH_BYTES = 16
+IDENTIFIERS = pa.list_(pa.uint64())
 
 # How the rows of one customer are ranked: the first of them stands for the others.
 _RANK = {
@@ -43,6 +49,32 @@ def key_hashes(keys: pa.Array, salt: bytes) -> pa.Array:
         one.update(key)
         hashed.append(one.digest())
     return pa.array(hashed, pa.binary(HASH_BYTES))
+
+
+def identifier_hashes(values: Mapping[str, pa.Array], rows: int, salt: bytes) -> pa.Array:
+    """Each row's identifiers as keyed hashes (`IDENTIFIERS`, never null): what tells who shares one with whom.
+
+    `values`: per type of identifier ("mobile") its cleaned values. Of 64 bits: among 30 million identifiers against
+    as many, one false meeting in 20,000 loads, which holds a row back and merges nobody.
+    """
+    if not values:
+        return pa.array([[]] * rows, IDENTIFIERS)
+    there = np.column_stack([array.is_valid().to_numpy(zero_copy_only=False) for array in values.values()])
+    hashed = np.zeros(there.shape, dtype=np.uint64)
+    for place, (kind, array) in enumerate(values.items()):
+        texts = array.cast(pa.string()).drop_null()
+        # Nobody tells people apart by the case of their e-mail; the API may not either.
+        named = pc.binary_join_element_wise(kind, pc.utf8_lower(texts) if kind == "email" else texts, ":")
+        hashed[there[:, place], place] = _hashed(named, salt)
+    ends = np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(hashed[there]))
+
+
+def _hashed(texts: pa.Array, salt: bytes) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
+    """SipHash, as pandas has it; its key is 16 characters made of the salt."""
+    key = b64encode(blake2b(salt, digest_size=12).digest()).decode()
+    objects = texts.to_numpy(zero_copy_only=False)
+    return np.asarray(pd.util.hash_array(objects, hash_key=key, categorize=False), dtype=np.uint64)
 
 
 def duplicates(

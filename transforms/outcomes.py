@@ -27,7 +27,8 @@ def close(prepared: pa.Table, unreadable: pa.Table, dropped: pa.Table, answered:
     """One line per row of a part, unreadable ones last; whatever has no fate by now was not sent.
 
     `prepared` without its payloads; `dropped` and `answered` are sorted by row. Columns: row, file, line,
-    key, fate, codes, entity_id, batch, attempt, request_id, sent_at_utc, answered_at_utc, points_N, programme_N.
+    key, identifiers, digest (of its payload), fate, codes, entity_id, batch, attempt, request_id, sent_at_utc,
+    answered_at_utc, points_N, programme_N.
     """
     fate, codes = prepared.column("fate").combine_chunks(), prepared.column("codes").combine_chunks()
     settled, sent = _mask(dropped, first_row, len(fate)), _mask(answered, first_row, len(fate))
@@ -38,7 +39,7 @@ def close(prepared: pa.Table, unreadable: pa.Table, dropped: pa.Table, answered:
     codes = _both(codes, pc.if_else(pc.equal(theirs, ""), pa.scalar(None, pa.string()), theirs))
     closed = pa.table(
         {
-            **{name: prepared.column(name) for name in ("row", "file", "line", "key")},
+            **{name: prepared.column(name) for name in ("row", "file", "line", "key", "identifiers", "digest")},
             "fate": pc.fill_null(fate, Fate.NOT_SENT.value),
             "codes": codes,
             **{name: _spread(answered.column(name), sent, kind) for name, kind in _ANSWER_COLUMNS.items()},
@@ -82,14 +83,14 @@ def _closed_unreadable(unreadable: pa.Table, closed: pa.Table, first_row: int) -
 
 
 def remembered(closed: pa.Table) -> pa.Table:
-    """Customers as the API has them, or may have them and must not be credited again: `row, key, fate, points`.
+    """Customers as the API has them, or may have them and must not be credited again: `key, digest, fate, points`.
 
     A row in doubt that credits nothing is left out: it may be sent again without harm.
     """
     fate, points = closed.column("fate"), pc.fill_null(closed.column("points"), False)
     applied = pc.is_in(fate, value_set=pa.array([fate.value for fate in Fate if fate.applied]))
     may_have_credited = pc.and_(pc.equal(fate, Fate.IN_DOUBT.value), points)
-    return closed.filter(pc.or_(applied, may_have_credited)).select(["row", "key", "fate", "points"])
+    return closed.filter(pc.or_(applied, may_have_credited)).select(["key", "digest", "fate", "points"])
 
 
 def tally(closed: pa.Table) -> Totals:

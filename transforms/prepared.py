@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 from schemas.outcomes import Fate
 from schemas.profiles import Constant, Credit, Template
 from schemas.values import Locale
+from transforms.changes import digests
 from transforms.customers import Changes, array_of, normalize
 from transforms.filters import Filter, Filtered, decide
-from transforms.identity import key_hashes
+from transforms.identity import identifier_hashes, key_hashes
 from transforms.profiles import by_distinct, encode, only
 from transforms.validation import Validated, validate
 
@@ -39,8 +40,9 @@ def prepare(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[pa.Ta
     """Prepare some rows; `raw` has the wanted columns as Arrow-backed text under their wanted names.
 
     `several` (bool) marks rows that a joined table has more than one row for. The table has, in the order
-    of `raw`: `fate` (null: to be sent), `codes`, `key` (keyed hash), `order` (UTC), `points_N` and
-    `programme_N` per credit, `points` (bool: credits any), `size` and `payload` (null where not to be sent).
+    of `raw`: `fate` (null: to be sent), `codes`, `key` (keyed hash), `order` (UTC), `identifiers` (keyed hashes),
+    `points_N` and `programme_N` per credit, `points` (bool: credits any), `size`, `payload` and its keyed `digest`
+    (null where not to be sent).
     """
     slices, changes = prepare_slices(raw, several, recipe)
     return pa.concat_tables(slices), changes
@@ -57,6 +59,7 @@ def prepare_slices(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tupl
             "codes": codes,
             "key": key_hashes(normalized.key, recipe.salt),
             "order": _instant(normalized.order, len(raw)),
+            "identifiers": identifier_hashes(_identifiers(recipe.template, checked), len(raw), recipe.salt),
             **_credits(recipe.template, checked),
         }
     )
@@ -81,8 +84,13 @@ def _encoded(recipe: Recipe, values: Mapping[str, pa.Array], judged: pa.Table) -
             "codes": _also(codes, too_large, "payload.too_large"),
             "size": size,
             "payload": payload,
+            "digest": digests(payload, recipe.salt),
         }
         yield pa.table(columns)
+
+
+def _identifiers(template: Template, checked: Validated) -> dict[str, pa.Array]:
+    return {leaf.subject: checked.values[leaf.target] for leaf in template.identifiers}
 
 
 def _filtered(raw: pd.DataFrame, recipe: Recipe) -> Filtered:

@@ -37,8 +37,9 @@ def told_apart(paths: Sequence[PurePath]) -> list[str]:
 def results_of(closed: pa.Table, files: Sequence[str]) -> pa.Table:
     """`results.parquet`: files by name, customers by keyed hash."""
     named = pa.array(files, pa.string()).take(closed.column("file").combine_chunks())
+    theirs = {"key": "key_hash", "digest": "payload_digest"}
     return closed.set_column(closed.schema.get_field_index("file"), "file", named).rename_columns(
-        ["key_hash" if name == "key" else name for name in closed.column_names]
+        [theirs.get(name, name) for name in closed.column_names]
     )
 
 

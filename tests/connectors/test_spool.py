@@ -48,7 +48,7 @@ def test_what_settling_dropped_is_told_per_part(spool):
         found = (
             "select * from (values (1, 'duplicate', 'x', 4), (4, 'duplicate', 'x', 3)) t(row, fate, code, stands_for)"
         )
-        spool.write_dropped(database.sql(found))
+        spool.write_dropped("duplicates", database.sql(found))
     assert spool.dropped(FIRST)["row"].to_pylist() == [1]
     assert spool.dropped(SECOND)["row"].to_pylist() == [4]
 
@@ -60,13 +60,6 @@ def test_what_a_retrys_rows_were_first_is_told_per_part(spool):
         spool.write_firsts(database.sql(f"{found} t({', '.join(FIRSTS.names)})"))
     assert spool.firsts(FIRST)["first_line"].to_pylist() == [3]
     assert spool.firsts(SECOND)["first_fate"].to_pylist() == ["refused"]
-
-
-def test_payloads_are_given_for_the_rows_asked_for(spool):
-    payloads = pa.array([b"{}", None, b'{"a":1}'], pa.binary())
-    spool.write("prepared", FIRST, pa.table({"row": [0, 1, 2], "payload": payloads}))
-    assert spool.payloads(FIRST, pa.chunked_array([[0, 2]])).to_pylist() == [b"{}", b'{"a":1}']
-    assert spool.payloads(FIRST, pa.chunked_array([], pa.int64())).to_pylist() == []
 
 
 def test_all_parts_are_one_table_to_ask(spool):

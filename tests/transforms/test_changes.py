@@ -4,7 +4,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from transforms.changes import digests, left_out, met_before
+from transforms.changes import digests, left_out
 
 KEY = pa.binary(16)
 
@@ -15,16 +15,9 @@ def key(number: int) -> bytes:
 
 def found(prepared: list[tuple], accepted: list[tuple], dropped: list[tuple] = ()) -> list[tuple]:
     """`prepared`: row, key, digest, points, fate. `accepted`: key, digest, fate, points."""
-    met = asked(met_before, prepared, accepted, dropped)
-    digested = [(row, digest) for row, _, digest, _, _ in prepared if (row,) in met]
-    return asked(left_out, prepared, accepted, dropped, digested)
-
-
-def asked(question, prepared, accepted, dropped, digested=()) -> list[tuple]:
-    planned = [(row, key, points, fate) for row, key, _, points, fate in prepared]
+    kinds = {"row": pa.int64(), "key": KEY, "digest": KEY, "points": pa.bool_(), "fate": pa.string()}
     tables = {
-        "rows": (planned, {"row": pa.int64(), "key": KEY, "points": pa.bool_(), "fate": pa.string()}),
-        "digests": (digested, {"row": pa.int64(), "digest": KEY}),
+        "rows": (prepared, kinds),
         "accepted": (accepted, {"key": KEY, "digest": KEY, "fate": pa.string(), "points": pa.bool_()}),
         "dropped": (dropped, {"row": pa.int64(), "fate": pa.string(), "code": pa.string(), "stands_for": pa.int64()}),
     }
@@ -33,7 +26,7 @@ def asked(question, prepared, accepted, dropped, digested=()) -> list[tuple]:
             columns = list(zip(*rows, strict=True)) or [()] * len(kinds)
             arrays = [pa.array(values, kind) for values, kind in zip(columns, kinds.values(), strict=True)]
             database.from_arrow(pa.table(arrays, names=list(kinds))).create(name)
-        return question(database.table("rows")).fetchall()
+        return left_out(database.table("rows")).fetchall()
 
 
 PLAIN, CREDITS = False, True
@@ -70,15 +63,8 @@ def test_a_row_with_a_fate_keeps_it():
     ]
     dropped = [(1, "duplicate", "duplicates.another_row", 2)]
     assert found(prepared, [(key(1), key(10), "accepted", PLAIN)], dropped) == [
-        (1, "duplicate", "duplicates.another_row", 2),
         (2, "unchanged", None, None),
     ]
-
-
-def test_only_customers_met_before_are_asked_for():
-    prepared = [(row, key(row % 3), key(10), PLAIN, "filtered" if row == 4 else None) for row in range(8)]
-    dropped = [(7, "duplicate", "duplicates.another_row", 1)]
-    assert asked(met_before, prepared, [(key(1), key(10), "accepted", PLAIN)], dropped) == [(1,)]
 
 
 def test_equal_payloads_have_equal_digests():

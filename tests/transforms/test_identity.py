@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.identity import HASH_BYTES, duplicates, key_hashes
+from transforms.identity import HASH_BYTES, duplicates, identifier_hashes, key_hashes
 
 ROWS = [  # row, key, order, fate
     (0, "a", 10, None),
@@ -101,6 +101,23 @@ def test_a_customer_is_known_by_a_keyed_hash():
     assert hashes[1] is None
     assert {len(known) for known in hashes if known} == {HASH_BYTES}
     assert key_hashes(pa.array(["C-1"]), b"another salt").to_pylist() != hashes[:1]
+
+
+def test_identifiers_are_known_by_keyed_hashes():
+    values = {
+        "mobile": pa.array(["919845012345", None, "919845012345"]),
+        "email": pa.array(["A@b.com", None, "a@B.com"]),
+    }
+    hashes = identifier_hashes(values, 3, b"salt").to_pylist()
+    assert hashes[0] == hashes[2]  # nobody is told apart by the case of an e-mail
+    assert [len(of_row) for of_row in hashes] == [2, 0, 2]
+    swapped = {"cuid": values["mobile"]}
+    assert not set(identifier_hashes(swapped, 3, b"salt").to_pylist()[0]) & set(hashes[0])
+    assert not set(identifier_hashes(values, 3, b"pepper").to_pylist()[0]) & set(hashes[0])
+
+
+def test_rows_without_mapped_identifiers_have_none():
+    assert identifier_hashes({}, 2, b"salt").to_pylist() == [[], []]
 
 
 def test_no_table_has_no_duplicates():

@@ -15,7 +15,7 @@ from transforms.totals import check
 PREPARED = {
     "row": pa.int64(), "file": pa.int32(), "line": pa.int64(), "key": pa.binary(), "fate": pa.string(),
     "codes": pa.string(), "points_0": pa.int64(), "programme_0": pa.string(), "points_1": pa.int64(),
-    "programme_1": pa.string(),
+    "programme_1": pa.string(), "identifiers": pa.list_(pa.uint64()), "digest": pa.binary(16),
 }  # fmt: skip
 UNREADABLE = {"file": pa.int32(), "line": pa.int64(), "code": pa.string()}
 DROPPED = {"row": pa.int64(), "fate": pa.string(), "code": pa.string()}
@@ -41,6 +41,8 @@ def prepared(*rows, first_row=100):
             (first_row + at, 0, at + 2, b"k", fate, codes, one, "1016" if one else "", other, "1017" if other else "")
             for at, (fate, codes, one, other) in enumerate(rows)
         ),
+        identifiers=[7, 8],
+        digest=b"d" * 16,
     )
 
 
