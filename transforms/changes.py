@@ -6,7 +6,7 @@ from itertools import count, takewhile
 import duckdb
 import pyarrow as pa
 
-from transforms.credits import without_points
+from transforms.credits import Fleeting, without_points
 
 DIGEST_BYTES = 16
 
@@ -106,13 +106,15 @@ def digests(payloads: pa.Array | pa.ChunkedArray, salt: bytes) -> pa.Array:
     return pa.array(made, pa.binary(DIGEST_BYTES))
 
 
-def credit_digests(payloads: pa.Array, statements: pa.Array, salt: bytes) -> tuple[pa.Array, pa.Array]:
+def credit_digests(
+    payloads: pa.Array, statements: pa.Array, told_for_points: Fleeting, salt: bytes
+) -> tuple[pa.Array, pa.Array]:
     """The `digests` of payloads without their points, and those of the whole payloads with their statement.
 
     The second is null where the payload tells nothing of points: it would be the first.
     """
     whole = payloads.to_pylist()
-    bare = [payload and without_points(payload) for payload in whole]
+    bare = [payload and without_points(payload, told_for_points) for payload in whole]
     told = [
         None if payload is None or len(payload) == len(short) else payload + (statement or b"")
         for payload, short, statement in zip(whole, bare, statements.to_pylist(), strict=True)

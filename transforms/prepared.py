@@ -12,6 +12,7 @@ from schemas.outcomes import Fate
 from schemas.profiles import Constant, Credit, Template
 from schemas.values import Locale
 from transforms.changes import DIGEST_BYTES, credit_digests, digests
+from transforms.credits import fleeting
 from transforms.customers import Changes, array_of, normalize
 from transforms.filters import Filter, Filtered, decide
 from transforms.identity import HASH_BYTES, identifier_hashes, key_hashes
@@ -97,7 +98,7 @@ def _encoded(recipe: Recipe, values: Mapping[str, pa.Array], judged: pa.Table) -
 
 def _digests(payload: pa.Array, statement: pa.ChunkedArray, recipe: Recipe) -> tuple[pa.Array, pa.Array]:
     if recipe.template.credits:
-        return credit_digests(payload, statement, recipe.salt)
+        return credit_digests(payload, statement, fleeting(recipe.template), recipe.salt)
     return digests(payload, recipe.salt), pa.nulls(len(payload), pa.binary(DIGEST_BYTES))
 
 

@@ -187,9 +187,9 @@ def credits_of(points: str) -> bytes:
 def test_points_are_no_part_of_a_customers_digest_and_all_of_what_is_sent():
     payloads = [credits_of(""), credits_of(',"loyaltyPoints":5'), credits_of(',"loyaltyPoints":6'), None]
     statements = pa.array([None, MARCH, MARCH, None], HASH)
-    digest, whole = credit_digests(pa.array(payloads, pa.binary()), statements, b"salt")
+    digest, whole = credit_digests(pa.array(payloads, pa.binary()), statements, {}, b"salt")
     assert len(set(digest.to_pylist()[:3])) == 1
     assert digest[0] == digests(pa.array(payloads[:1], pa.binary()), b"salt")[0]  # as ledgers of today have it
     assert [each is None for each in whole.to_pylist()] == [True, False, False, True]
-    of_april = credit_digests(pa.array(payloads, pa.binary()), pa.array([APRIL] * 4, HASH), b"salt")[1]
+    of_april = credit_digests(pa.array(payloads, pa.binary()), pa.array([APRIL] * 4, HASH), {}, b"salt")[1]
     assert len({*whole.to_pylist(), *of_april.to_pylist()}) == 5

@@ -29,7 +29,22 @@ SILVER, BARE_SILVER = {"programId": 1017, "loyaltyPoints": -3}, {"programId": 10
     ],
 )
 def test_points_go_with_their_expiry(payload, bare):
-    assert without_points(payload) == bare
+    assert without_points(payload, {}) == bare
+
+
+@pytest.mark.parametrize(
+    ("enrolments", "left"),
+    [
+        ((SILVER,), ()),
+        ((GOLD, SILVER), (BARE,)),
+        (({"programId": 1016, "loyaltyPoints": 5}, SILVER), ()),
+        ((BARE_SILVER,), (BARE_SILVER,)),  # it was told without points, whatever for
+    ],
+)
+def test_an_enrolment_that_its_points_alone_brought_goes_with_them(enrolments, left):
+    told = {b"1016": (b'"tierNumber":',), b"1017": ()}
+    bare = written(*left) if left else json.dumps(PLAIN, separators=(",", ":")).encode()
+    assert without_points(written(*enrolments), told) == bare
 
 
 @pytest.mark.parametrize(
@@ -48,6 +63,6 @@ def test_points_of_some_programmes_go(programmes, left):
 @given(st.text())
 def test_no_text_of_a_customer_is_taken_for_points(text):
     tricky = text + ',"loyaltyProgramEnrollments":[{"programId":1,"loyaltyPoints":5}]' + text
-    assert json.loads(without_points(written(GOLD, referralCode=tricky))) == json.loads(
+    assert json.loads(without_points(written(GOLD, referralCode=tricky), {})) == json.loads(
         written(BARE, referralCode=tricky)
     )
