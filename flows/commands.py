@@ -158,6 +158,7 @@ def _plan_lines(made: Plan) -> Iterator[str]:
         yield f"{'points ' + programme:20} {points:>12,} read"
     minutes = made.seconds_at_allowed_rate / 60
     yield f"{made.requests:,} requests, {minutes:,.1f} minutes at {made.requests_per_minute} a minute"
+    yield from filter(None, [made.changed.told])
     yield from (f"a run would stop: {broken}" for broken in made.guards)
     yield f"apply it with: bulkload run JOB --plan {made.run}"
 
