@@ -147,6 +147,16 @@ def test_a_doubt_that_is_settled_as_accepted_is_a_credit(desk_with):
     assert booked(desk) == [(1016, 50)]
 
 
+def test_a_lost_change_is_looked_up_as_it_was_sent(desk, night):
+    """Without yesterday's credit, which the books have from yesterday."""
+    night(row(1, 50, "S1"), mode="sync")
+    desk.sandbox.set_faults(["lost:1"])
+    found = night(row(1, 50, "S1", "Renamed"), mode="sync", destination={"in_doubt": "look_up"})
+    assert (found.sent, found.points) == ({"accepted": 1}, {"read": 50, "unchanged": 50})
+    assert found.told["requests"]["looked_up"] > 0
+    assert booked(desk) == [(1016, 50)]
+
+
 def test_guards_count_only_what_will_be_credited(night):
     night(*(row(n, 1000, "S1") for n in range(1, 4)))
     guards = {"max_points": 10, "max_points_per_customer": 10, "approve_above_points": 10}

@@ -51,6 +51,22 @@ def test_one_row_stands_for_the_others(keep, expected):
     assert found(ROWS, keep) == expected
 
 
+@pytest.mark.parametrize(
+    ("older", "newer", "told"),
+    [
+        ((True, "S1"), (True, "S2"), ("invalid", "points.another_statement", None)),
+        ((True, "S1"), (False, None), ("invalid", "points.another_statement", None)),
+        ((True, "S1"), (True, "S1"), (*DUPLICATE, 1)),
+        ((False, "S1"), (True, "S2"), (*DUPLICATE, 1)),
+        ((True, None), (True, None), (*DUPLICATE, 1)),  # the job names no statements
+    ],
+)
+def test_for_points_of_another_statement_nobody_stands(older, newer, told):
+    rows = [(0, "a", 1, None, *older), (1, "a", 2, None, *newer)]
+    assert found(rows, "last") == [(0, *told)]
+    assert found(rows, "none") == [(row, *SEVERAL, None) for row in (0, 1)]
+
+
 def plain(rows, keep):
     """The rule said again, one customer at a time."""
     known = [row for row in rows if row[3] in (None, "invalid") and row[1] is not None]

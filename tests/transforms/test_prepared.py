@@ -126,6 +126,24 @@ def test_points_are_counted_wherever_they_can_be_read(row, credits, credits_any)
     assert (tuple(found[name] for name in names), found["points"]) == (credits, credits_any)
 
 
+@pytest.mark.parametrize("blank", ["", "0"])
+def test_whoever_gets_points_is_the_customer_of_before(blank):
+    """With a constant programme an enrolment may be there for its points alone."""
+    first, then = prepared({"points": blank, "more_points": ""})[0], prepared({"points": "10", "more_points": "5"})[0]
+    assert first["digest"] == then["digest"]
+    assert (first["whole_digest"] is None) == (blank == "")
+    assert prepared({"first": "Ben"})[0]["digest"] != first["digest"]
+
+
+def test_points_need_their_statement_where_the_job_names_one():
+    text = JOB.replace("key: member\n", "key: member\npoints_id: status\n")
+    rows = prepared({"status": "S1"}, {"status": " "}, {"status": "", "points": "", "more_points": ""}, text=text)
+    assert fates(rows) == [(None, None), ("invalid", "points_id.missing"), (None, None)]
+    assert rows[0]["statement"] == key_hashes(pa.array(["S1"]), SALT)[0].as_py()
+    assert rows[0]["whole_digest"] != prepared({"status": "S2"}, text=text)[0]["whole_digest"]
+    assert [row["statement"] for row in prepared({"status": "S1"})] == [None]
+
+
 def test_points_without_their_programme_are_not_lost_in_silence():
     assert fates(prepared({"programme": ""})) == [("invalid", "programId.missing")]
 
