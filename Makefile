@@ -24,7 +24,7 @@ format: .venv/installed  ## put the code in its form
 	$(BIN)/ruff check --fix .
 
 bench: .venv/installed  ## measure; prints a table and keeps it in benchmarks/results
-	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/bench.py $(if $(COMPARE),--compare $(COMPARE))
 
 faults: .venv/installed  ## 2,000 random schedules, then the scoreboard; kept in benchmarks/results
 	BULKLOAD_SEEDS=0-1999 $(BIN)/python -m pytest -q tests/flows/test_simulation.py

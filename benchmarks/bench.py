@@ -1,6 +1,6 @@
 """Measures bulkload on invented customers: each stage, memory, and against what people write first.
 
-    python benchmarks/bench.py [--rows 1000000] [--also 5000000]
+    python benchmarks/bench.py [--rows 1000000] [--also 5000000] [--compare 1000000 [--only-compare]]
 
 Every figure comes from a fresh process, and from the code that runs in earnest: stages are timed by wrapping its
 functions. Machines are shared, so look at rows per CPU-second and at ratios, not at rows per second.
@@ -28,7 +28,7 @@ STAGES = {
     "map": "map: payloads encoded",
     "judge": "judge: fates, keyed hashes, points",
     "spool": "spool: parts to disk and back",
-    "settle": "settle: duplicates, totals, requests",
+    "settle": "settle: duplicates, what changed, totals",
 }
 
 
@@ -75,6 +75,18 @@ def machine() -> dict[str, Any]:
     }
 
 
+def compared(remembered: int) -> dict[str, Any]:
+    """Settling so many rows against as many remembered customers."""
+    subprocess.run(command("remember", remembered), cwd=ROOT, check=True)
+    return {f"compare {remembered}": measured("compare", remembered)}
+
+
+def prepared(rows: int) -> dict[str, Any]:
+    """Preparing, to hold it against."""
+    generate(rows)
+    return {f"prepare {rows}": measured("prepare", rows)}
+
+
 def measure(rows: int, also: int, delivered: int) -> dict[str, Any]:
     """All figures, by name."""
     for wanted in dict.fromkeys((rows, also, delivered)):
@@ -99,13 +111,28 @@ def table(found: dict[str, Any]) -> Iterator[str]:
         yield _line(f"{what}, {int(rows or figures['rows']):,} rows", figures)
         for stage, of_stage in figures.get("stages", {}).items():
             yield _line(f"    {STAGES.get(stage, stage)}", of_stage)
-    ratios = found["ratios"]
     yield ""
+    yield from _comparison(found)
+    if "ratios" not in found:
+        return
+    ratios = found["ratios"]
     yield f"prepare: {ratios['times_naive']:.0f} times the rows per CPU-second of the naive script"
     yield f"         ({ratios['ours']:,.0f} to {ratios['naive']:,.0f}; medians of rounds by turns)"
     yield f"         {ratios['share_of_orjson']:.0%} of orjson alone writing the same objects ({ratios['orjson']:,.0f})"
     loads = [found[name]["per_s"] for name in ("deliver", "naive_load")]
     yield f"a whole load against the sandbox: {loads[0] / loads[1]:.1f} times the rows per second of the naive script"
+
+
+def _comparison(found: dict[str, Any]) -> Iterator[str]:
+    """CPU time of settling, beside that of preparing as many rows at the pace measured beside it."""
+    for name, figures in found.items():
+        if name.startswith("compare "):
+            beside = next(each for other, each in found.items() if other.startswith("prepare "))
+            rows, stages = figures["rows"], beside["stages"]
+            settle_s, prepare_s = rows / figures["per_cpu_s"], rows / beside["per_cpu_s"]
+            normalize_s = rows / stages["normalize"]["per_cpu_s"]
+            yield f"compare: {settle_s:,.0f} CPU-s to settle {rows:,} rows against as many remembered customers;"
+            yield f"         preparing them takes {prepare_s:,.0f}, of which normalizing {normalize_s:,.0f}"
 
 
 def _line(what: str, figures: dict[str, Any]) -> str:
@@ -118,9 +145,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--also", type=int, default=5_000_000, help="a second size, for memory; 0 for none")
     parser.add_argument("--delivered", type=int, default=100_000, help="rows of the run against the sandbox")
+    parser.add_argument("--compare", type=int, default=1_000_000, help="rows that are all remembered; 0 for none")
+    parser.add_argument("--only-compare", action="store_true", help="that, and preparing beside it")
     parser.add_argument("--what", default="bench", help="second half of the result's file name")
     given = parser.parse_args(arguments)
-    found = measure(given.rows, given.also, given.delivered)
+    found = prepared(given.rows) if given.only_compare else measure(given.rows, given.also, given.delivered)
+    if given.compare:
+        found |= compared(given.compare)
     RESULTS.mkdir(exist_ok=True)
     kept = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-{given.what}.json"
     kept.write_text(json.dumps({"machine": machine(), "found": found}, indent=1) + "\n", encoding="utf-8")

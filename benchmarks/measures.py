@@ -201,9 +201,29 @@ def sandbox(_: int) -> None:
     serve(0, settings=Settings(creates=True), ready=lambda sandbox: print(sandbox.url, flush=True))
 
 
+def remember(rows: int) -> None:
+    """What `compare` compares; made once."""
+    from benchmarks.comparing import make
+
+    make(WORK, rows)
+
+
+def compare(rows: int) -> dict[str, Any]:
+    """Settling a file whose customers are all remembered."""
+    from benchmarks.comparing import settled
+
+    empty_mb, fates = peak_mb(), {}
+
+    def settle() -> int:
+        fates.update(settled(WORK, rows))
+        return rows
+
+    return spent(settle) | {"fates": fates, "peak_mb": peak_mb(), "empty_mb": empty_mb}
+
+
 MEASURES: dict[str, Callable[[int], dict[str, Any] | None]] = {
     "read": read, "prepare": prepare, "ratios": ratios, "deliver": deliver, "naive_load": naive_load,
-    "sandbox": sandbox,
+    "sandbox": sandbox, "remember": remember, "compare": compare,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -121,7 +121,8 @@ class Memory(Runs):
 
 
 def _accepted(job: str, run_no: int, rows: pa.Table) -> list[tuple[Any, ...]]:
-    """In the order of the table's columns, as the others."""
+    """In the order of the table's columns, as the others, and of its key: neighbours lie on one page."""
+    rows = rows.sort_by("key")
     blobs = (None if known is None else _packed(known) for known in rows.column("identifiers"))
     columns = (*_lists(rows, "key", "digest", "fate"), _sent_at_us(rows), blobs)
     return [

@@ -178,7 +178,10 @@ class Spool:
     def write_memory(self, name: str, remembered: Iterable[pa.Table], schema: pa.Schema) -> None:
         """Lay out something that the ledger remembers, for questions by that name."""
         (self.folder / "memory").mkdir(mode=0o700, exist_ok=True)
-        self._write_whole(f"memory/{name}", remembered, schema)
+        path = self.folder / "memory" / f"{name}.parquet"
+        with private(path) as file, _writer(path, file, schema) as writer:
+            for table in remembered:
+                writer.write_table(table)
 
     def view_memory(self, database: duckdb.DuckDBPyConnection) -> None:
         """Let questions ask for all that was laid out."""
