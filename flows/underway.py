@@ -19,6 +19,7 @@ from schemas.errors import JobError, WrongInput
 from schemas.job import Job
 from schemas.rows import SourceFile
 from schemas.runs import Requests
+from schemas.trace import Spelling
 from transforms.columns import Place
 
 
@@ -100,6 +101,8 @@ class Manifest(msgspec.Struct):
     retry: Retry | None = None
     tables: dict[str, KnownTable] = {}  # empty in a run that an older version planned
     places: dict[str, Place] = {}
+    spelling: Spelling | None = None  # None in a run that an older version planned
+    joins: dict[str, str] = {}  # the column by which a table joins the leading one
 
     @classmethod
     def read(cls, spool: Spool) -> "Manifest":
