@@ -1,4 +1,4 @@
-"""The contrast of the bench holds: the plain script merges people and says nothing of it; bulkload accounts for each."""
+"""The contrast holds: the plain script merges people and says nothing of it; bulkload accounts for every row."""
 
 import pytest
 
