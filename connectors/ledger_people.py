@@ -1,11 +1,13 @@
-"""What the ledger knows of one customer, by keyed hash: what is told to who asks for it."""
+"""What the ledger knows of one customer: told to who asks for it, and taken out of what runs left."""
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
 from connectors.ledger_runs import Runs
-from connectors.ledger_tables import accepted, moment, runs
+from connectors.ledger_tables import accepted, leases, moment, row_results, runs
 from schemas.trace import Remembered
 
 
@@ -21,3 +23,25 @@ class People(Runs):
         )
         with self._reading() as connection:
             return [Remembered(*row[:-1], moment(row.accepted_at_us)) for row in connection.execute(wanted)]
+
+    def erase_entities(self, run: str, rows: Collection[int]) -> int:
+        """Forget whom the API knows some rows of a run by; how many were known."""
+        r = row_results.c
+        theirs = r.row.in_(sa.select(sa.func.json_each(json.dumps(sorted(rows))).table_valued("value").c.value))
+        known = (r.run_no == self._number(run)) & theirs & r.entity_id.is_not(None)
+        with self._writing() as connection:
+            return connection.execute(sa.update(row_results).where(known).values(entity_id=None)).rowcount
+
+    def tell_anew(self, run: str, summary: Mapping[str, Any]) -> None:
+        """Replace what a run was told to end with."""
+        self._update_run(run, {"summary_json": json.dumps(summary)})
+
+    def lease_names(self) -> list[str]:
+        """Every place that was ever sent to."""
+        with self._reading() as connection:
+            return list(connection.scalars(sa.select(leases.c.name).order_by(leases.c.name)))
+
+    def job_names(self) -> list[str]:
+        """Every job that ever ran."""
+        with self._reading() as connection:
+            return list(connection.scalars(sa.select(runs.c.job).distinct().order_by(runs.c.job)))

@@ -1,6 +1,6 @@
 """Where a customer stands in what a run left: by keyed hashes, out of core."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from connectors.results import RESULTS
 from connectors.spool import Spool
+from schemas.errors import WrongInput
 from schemas.trace import Wanted
 
 RESULTS_FILE = "results.parquet"
@@ -21,6 +22,16 @@ _THEIRS = {"key": "key_hash", "digest": "payload_digest", "row": "file_row_numbe
 
 def in_results(folder: Path, wanted: Wanted) -> pa.Table:
     """The lines of a run's results that are one of the wanted, in order (as `FOUND`); an older file's lack columns."""
+    which = _which("key_hash", "identifiers" in pq.read_schema(folder / RESULTS_FILE).names)
+    return _lines(folder, which, _bound(wanted))
+
+
+def of_rows(folder: Path, rows: Sequence[int]) -> pa.Table:
+    """The lines of some rows in a run's results, as `in_results`."""
+    return _lines(folder, "file_row_number in (select unnest($rows::bigint[]))", {"rows": list(rows)})
+
+
+def _lines(folder: Path, which: str, bound: Mapping[str, object]) -> pa.Table:
     path = folder / RESULTS_FILE
     there = set(pq.read_schema(path).names) | {"file_row_number"}
     columns = [
@@ -28,22 +39,24 @@ def in_results(folder: Path, wanted: Wanted) -> pa.Table:
         for field in FOUND
         for theirs in (_THEIRS.get(field.name, field.name),)
     ]
-    which = _which("key_hash", "identifiers" in there)
+    asked = f"select {', '.join(columns)} from read_parquet($path, file_row_number = true) where {which} order by row"
     with Spool(folder).database() as database:
-        asked = (
-            f"select {', '.join(columns)} from read_parquet($path, file_row_number = true) where {which} order by row"
-        )
-        return database.sql(asked, params={"path": str(path), **_bound(wanted)}).to_arrow_table().cast(FOUND)
+        return database.sql(asked, params={"path": str(path), **bound}).to_arrow_table().cast(FOUND)
 
 
 def in_prepared(spool: Spool, wanted: Wanted) -> Iterator[int]:
-    """The row numbers of a prepared run's rows that are one of the wanted, in order."""
+    """The row numbers of a prepared run's rows that are one of the wanted, in order.
+
+    Raises:
+        WrongInput: an older version prepared them, and did not keep their identifiers.
+    """
     files = sorted((spool.folder / "prepared").glob("*.parquet"))
     if not files:
         return
-    which = _which("key", "identifiers" in pq.read_schema(files[0]).names)
+    if "identifiers" not in pq.read_schema(files[0]).names:
+        raise WrongInput("an older bulkload prepared it, and did not keep its customers' identifiers")
     with spool.database() as database:
-        asked = f"select row from read_parquet($path) where {which} order by row"
+        asked = f"select row from read_parquet($path) where {_which('key', True)} order by row"
         found = database.execute(asked, {"path": str(spool.folder / "prepared" / "*.parquet"), **_bound(wanted)})
         for (row,) in found.fetchall():
             yield row

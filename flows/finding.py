@@ -17,7 +17,7 @@ from flows.closing import closed_parts
 from flows.settings import Home
 from flows.underway import Manifest, known_source
 from schemas.errors import BulkloadError, WrongInput
-from schemas.trace import Wanted
+from schemas.trace import Spelling, Wanted
 from transforms.results import Operation
 from transforms.trace import any_spelling, wanted_of
 
@@ -45,15 +45,15 @@ class Finder:
     """Looks for an identifier in the runs of a home, as each of their jobs may have read it."""
 
     def __init__(self, home: Home, ledger: Ledger, identifier: str) -> None:
-        self._ledger, self._identifier, self._salt = ledger, identifier, home.salt()
+        self._ledger, self._identifier, self.salt = ledger, identifier, home.salt()
         self.records: Sequence[RunRecord] = ledger.runs(None)[::-1]
-        self._manifests = {record.run: _manifest(record) for record in self.records}
+        self.manifests = {record.run: _manifest(record) for record in self.records}
 
     def runs(self) -> Iterator[Found | Unsearched]:
         """Every run that the customer is in, or may be in; the last one last."""
         for record in self.records:
             try:
-                found = self._in(record)
+                found = self.look_into(record, self.wanted_in(record))
             except BulkloadError as error:
                 yield Unsearched(record, str(error))
                 continue
@@ -65,32 +65,39 @@ class Finder:
     @cached_property
     def keys(self) -> frozenset[bytes]:
         """The keyed hashes by which the ledger may know the customer, whatever the job."""
-        known = (manifest.spelling for manifest in self._manifests.values() if manifest and manifest.spelling)
-        return self._anyhow.keys | wanted_of(self._identifier, dict.fromkeys(known), self._salt).keys
+        known = (manifest.spelling for manifest in self.manifests.values() if manifest and manifest.spelling)
+        return self._anyhow.keys | wanted_of(self._identifier, dict.fromkeys(known), self.salt).keys
 
     @cached_property
     def _anyhow(self) -> Wanted:
-        locales = [m.spelling.locale for m in self._manifests.values() if m and m.spelling]
-        return wanted_of(self._identifier, any_spelling(locales), self._salt)
+        return wanted_of(self._identifier, self._any_spelling, self.salt)
+
+    @cached_property
+    def _any_spelling(self) -> Sequence[Spelling]:
+        return list(any_spelling(m.spelling.locale for m in self.manifests.values() if m and m.spelling))
+
+    def spellings_in(self, record: RunRecord) -> Sequence[Spelling]:
+        """How a run's job read identifiers; every way where that was not kept."""
+        manifest = self.manifests[record.run]
+        return [manifest.spelling] if manifest and manifest.spelling else self._any_spelling
 
     def wanted_in(self, record: RunRecord) -> Wanted:
         """Whom the identifier means in a run."""
-        manifest = self._manifests[record.run]
-        if manifest is None or manifest.spelling is None:
-            return self._anyhow
-        return wanted_of(self._identifier, [manifest.spelling], self._salt)
+        spellings = self.spellings_in(record)
+        return self._anyhow if spellings is self._any_spelling else wanted_of(self._identifier, spellings, self.salt)
 
-    def _in(self, record: RunRecord) -> Found | None:
-        return look_into(self._ledger, record, self._manifests[record.run], self.wanted_in(record))
+    def look_into(self, record: RunRecord, wanted: Wanted) -> Found | None:
+        """The rows of one run that are wanted; None where nothing of it is left to look into.
 
-
-def look_into(ledger: Ledger, record: RunRecord, manifest: Manifest | None, wanted: Wanted) -> Found | None:
-    """The rows of one run that are wanted; None where nothing of it is left to look into."""
-    if record.state in ENDED and (record.folder / RESULTS_FILE).exists():
-        return Found(record, in_results(record.folder, wanted), manifest)
-    if manifest is None or record.state is RunState.PREPARING:
-        return None
-    return Found(record, _prepared(ledger, record, manifest, wanted), manifest)
+        Raises:
+            WrongInput: an older version left it before its end.
+        """
+        manifest = self.manifests[record.run]
+        if record.state in ENDED and (record.folder / RESULTS_FILE).exists():
+            return Found(record, in_results(record.folder, wanted), manifest)
+        if manifest is None or record.state is RunState.PREPARING:
+            return None
+        return Found(record, _prepared(self._ledger, record, manifest, wanted), manifest)
 
 
 def _prepared(ledger: Ledger, record: RunRecord, manifest: Manifest, wanted: Wanted) -> pa.Table:

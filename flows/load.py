@@ -142,7 +142,8 @@ def _keep(load: Load, made: Plan, prepared: PreparedRun, job_file: Path) -> None
         tables=known_tables(load.source),
         places=dict(load.source.places),
         spelling=spelling_of(template_of(load.job), locale_of(load.job)),
-        joins={name: table.join.on for name, table in load.job.source.items() if table.join is not None},
+        joins={name: on.on for name, table in load.job.source.items() if (on := table.join or table.nest)},
+        memory=load.job.memory,
     )
     write_text(load.spool.folder / "prepared.json", msgspec.json.encode(manifest).decode())
     keep_all(load.spool.folder)

@@ -102,7 +102,8 @@ class Manifest(msgspec.Struct):
     tables: dict[str, KnownTable] = {}  # empty in a run that an older version planned
     places: dict[str, Place] = {}
     spelling: Spelling | None = None  # None in a run that an older version planned
-    joins: dict[str, str] = {}  # the column by which a table joins the leading one
+    joins: dict[str, str] = {}  # the column by which a table meets the leading one
+    memory: str = ""  # what the ledger remembers the run's customers under
 
     @classmethod
     def read(cls, spool: Spool) -> "Manifest":

@@ -37,6 +37,21 @@ def wanted_of(text: str, spellings: Iterable[Spelling], salt: bytes) -> Wanted:
     return found
 
 
+def wanted_each(texts: Sequence[str], customer: Wanted, spelling: Spelling, salt: bytes) -> list[int]:
+    """The places of texts that are a key or an identifier of a customer, in a job that reads them like this."""
+    raw, found = pa.array(texts, pa.string()), set[int]()
+    for name, column in (("", spelling.key), *spelling.identifiers):
+        values = _cleaned(raw, column, spelling.locale)
+        there = pc.indices_nonzero(values.is_valid()).to_pylist()
+        if name:
+            hashed = pc.list_flatten(identifier_hashes({name: values}, len(values), salt)).to_pylist()
+            found.update(place for place, one in zip(there, hashed, strict=True) if one in customer.identifiers)
+        else:
+            keys = key_hashes(values, salt).to_pylist()
+            found.update(place for place in there if keys[place] in customer.keys)
+    return sorted(found)
+
+
 def _wanted(text: str, spelling: Spelling, salt: bytes) -> Wanted:
     columns = dict.fromkeys([spelling.key, *(column for _, column in spelling.identifiers)])
     read = {column: _read(text, column, spelling.locale) for column in columns}
@@ -52,11 +67,14 @@ def _read(text: str, column: Column, locale: Locale) -> pa.Array:
     """What a column makes of a text, and of one that its table of values has made already."""
     # The API tells mobiles with their country and without the plus, which is read as one only where a country is known.
     raw = pa.array([text, f"+{text.strip()}"] if text.strip().isdecimal() else [text], pa.string())
-    values = [clean(raw, column.kind, locale).values]
-    if column.values:
-        translated = translate(raw, dict(column.values), column.other).values
-        values.append(clean(translated, column.kind, locale).values)
-    return pa.concat_arrays([some.cast(pa.string()) for some in values])
+    plain = clean(raw, column.kind, locale).values.cast(pa.string())
+    return pa.concat_arrays([plain, _cleaned(raw, column, locale)]) if column.values else plain
+
+
+def _cleaned(raw: pa.Array, column: Column, locale: Locale) -> pa.Array:
+    """As text; null where there is no value."""
+    text = translate(raw, dict(column.values), column.other).values if column.values else raw
+    return clean(text, column.kind, locale).values.cast(pa.string())
 
 
 def touches(found: pa.Table, run: dict[str, Any], operation: Operation) -> list[Touch]:
