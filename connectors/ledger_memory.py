@@ -1,27 +1,20 @@
 """What the ledger keeps from run to run: customers as the API has them, and what the API taught of its limits."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
+from connectors.ledger_memory_tables import accepted, credits, forgotten, mappings, refused
 from connectors.ledger_runs import Runs
-from connectors.ledger_tables import accepted, learned, microseconds
+from connectors.ledger_tables import learned, microseconds
+from schemas.memory import Remembered
 from schemas.outcomes import Fate
 
-DIGEST = pa.binary(16)
-ACCEPTED = pa.schema([("key", DIGEST), ("digest", DIGEST), ("fate", pa.string()), ("points", pa.bool_())])
-FETCHED = 50_000
-_remember = insert(accepted)
-REMEMBER = _remember.on_conflict_do_update(
-    index_elements=[accepted.c.job, accepted.c.key_hash],
-    set_={name: _remember.excluded[name] for name in ("payload_digest", "run_no", "fate", "accepted_at_us")}
-    # Who was credited once stays so, whatever is sent afterwards.
-    | {"points": accepted.c.points | _remember.excluded.points},
-)
 _learn = insert(learned)
 LEARN = _learn.on_conflict_do_update(
     index_elements=[learned.c.host, learned.c.operation, learned.c.name],
@@ -29,39 +22,79 @@ LEARN = _learn.on_conflict_do_update(
 )
 
 
+def _written_out(statement: sa.Executable) -> str:
+    """To SQLAlchemy 50 rows are 50 dictionaries, which takes longer than SQLite does."""
+    return str(statement.compile(dialect=sqlite.dialect()))  # type: ignore[attr-defined]
+
+
+def _latest(table: sa.Table, sent_at: str) -> str:
+    """One line per customer: what was sent last, whenever it is written down."""
+    line = insert(table)
+    others = [column.name for column in table.c if not column.primary_key]
+    return _written_out(
+        line.on_conflict_do_update(
+            index_elements=[table.c.job, table.c.key_hash],
+            set_={name: line.excluded[name] for name in others},
+            where=line.excluded[sent_at] >= table.c[sent_at],
+        )
+    )
+
+
+_credit = insert(credits)
+_ACCEPT, _REFUSE = _latest(accepted, "accepted_at_us"), _latest(refused, "refused_at_us")
+_CREDIT = _written_out(
+    _credit.on_conflict_do_update(
+        index_elements=list(credits.primary_key.columns),
+        set_={name: _credit.excluded[name] for name in ("points", "fate", "run_no")},
+        # Who was credited once stays so, whatever comes afterwards.
+        where=credits.c.fate == sa.literal_column(f"'{Fate.IN_DOUBT.value}'"),
+    )
+)
+
+
 class Memory(Runs):
     """What later runs are to know."""
 
-    def remember(self, run: str, job: str, rows: pa.Table, remembered_at_utc: datetime) -> None:
-        """Remember customers as the API has them, or may have them: `rows` has `key`, `digest`, `fate`, `points`."""
-        same = {"job": job, "run_no": self._number(run), "accepted_at_us": microseconds(remembered_at_utc)}
-        columns = (rows.column(name).to_pylist() for name in ACCEPTED.names)
-        values = [
-            {**same, "key_hash": key, "payload_digest": digest, "fate": fate, "points": points}
-            for key, digest, fate, points in zip(*columns, strict=True)
-        ]
-        if values:
+    def remember(self, run: str, job: str, rows: Remembered) -> None:
+        """Remember what a run sent of a job's customers; again, when more is known of it."""
+        number = self._number(run)
+        kept = (
+            (_ACCEPT, _accepted(job, number, rows.accepted)),
+            (_REFUSE, _refused(job, number, rows.refused)),
+            (_CREDIT, _credited(job, number, rows.credited)),
+        )
+        if any(values for _, values in kept):
             with self._writing() as connection:
-                connection.execute(REMEMBER, values)
-
-    def remembered(self, job: str, by_others_than: str) -> Iterator[pa.Table]:
-        """What other runs left to remember of a job's customers (as `ACCEPTED`), some thousands at a time."""
-        a = accepted.c
-        elsewhere = (a.job == job) & (a.run_no != self._number(by_others_than))
-        wanted = sa.select(a.key_hash, a.payload_digest, a.fate, a.points).where(elsewhere)
-        with self._reading() as connection:
-            for some in connection.execution_options(stream_results=True).execute(wanted).partitions(FETCHED):
-                columns = zip(zip(*some, strict=True), ACCEPTED.types, strict=True)
-                yield pa.table([pa.array(values, kind) for values, kind in columns], schema=ACCEPTED)
+                for statement, values in kept:
+                    if values:
+                        connection.exec_driver_sql(statement, values)
 
     def forget_doubtful(self, run: str) -> None:
         """Forget whom the run left in doubt, before it is closed again: who still is will be remembered anew.
 
         What the API accepted stays remembered.
         """
-        doubtful = (accepted.c.run_no == self._number(run)) & (accepted.c.fate == Fate.IN_DOUBT)
         with self._writing() as connection:
-            connection.execute(sa.delete(accepted).where(doubtful))
+            for table in (accepted, credits):
+                doubtful = (table.c.run_no == self._number(run)) & (table.c.fate == Fate.IN_DOUBT)
+                connection.execute(sa.delete(table).where(doubtful))
+
+    def forget(self, job: str, key: bytes, at_utc: datetime) -> Mapping[str, int]:
+        """Erase a customer from a job's memory for good: its later runs send nothing of them. Lines by table."""
+        tombstone = {"job": job, "key_hash": key, "forgotten_at_us": microseconds(at_utc)}
+        erased = {}
+        with self._writing() as connection:
+            for table in (accepted, refused, credits):
+                theirs = (table.c.job == job) & (table.c.key_hash == key)
+                erased[table.name] = connection.execute(sa.delete(table).where(theirs)).rowcount
+            connection.execute(insert(forgotten).on_conflict_do_nothing(), tombstone)
+        return erased
+
+    def loads_with(self, run: str, job: str, mapping: str) -> None:
+        """Keep the digest of the mapping that the run loads with."""
+        told = {"job": job, "run_no": self._number(run), "digest": mapping}
+        with self._writing() as connection:
+            connection.execute(insert(mappings).on_conflict_do_nothing(), told)
 
     def learned(self, host: str, operation: str) -> Mapping[str, int]:
         """Limits that the API taught about an operation of a host, by name."""
@@ -85,3 +118,36 @@ class Memory(Runs):
                 connection.execute(sa.delete(learned).filter_by(**key))
             else:
                 connection.execute(LEARN, {**key, "value": value, "learned_at_us": microseconds(at_utc)})
+
+
+def _accepted(job: str, run_no: int, rows: pa.Table) -> list[tuple[Any, ...]]:
+    """In the order of the table's columns, as the others."""
+    blobs = (None if known is None else _packed(known) for known in rows.column("identifiers"))
+    columns = (*_lists(rows, "key", "digest", "fate"), _sent_at_us(rows), blobs)
+    return [
+        (job, key, digest, run_no, fate, sent, known) for key, digest, fate, sent, known in zip(*columns, strict=True)
+    ]
+
+
+def _refused(job: str, run_no: int, rows: pa.Table) -> list[tuple[Any, ...]]:
+    columns = (*_lists(rows, "key", "digest"), _sent_at_us(rows))
+    return [(job, key, digest, run_no, sent) for key, digest, sent in zip(*columns, strict=True)]
+
+
+def _credited(job: str, run_no: int, rows: pa.Table) -> list[tuple[Any, ...]]:
+    columns = _lists(rows, "key", "programme", "statement", "points", "fate")
+    return [(job, *credit, run_no) for credit in zip(*columns, strict=True)]
+
+
+def _lists(rows: pa.Table, *names: str) -> Iterable[list[Any]]:
+    return [rows.column(name).to_pylist() for name in names]
+
+
+def _sent_at_us(rows: pa.Table) -> list[int]:
+    sent: list[int] = rows.column("sent_at_utc").cast(pa.int64()).to_pylist()
+    return sent
+
+
+def _packed(identifiers: pa.ListScalar) -> bytes:
+    packed: bytes = identifiers.values.to_numpy().astype("<u8").tobytes()
+    return packed

@@ -1,28 +1,66 @@
 """What the ledger knows of one customer: told to who asks for it, and taken out of what runs left."""
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
+from connectors.ledger_memory_tables import accepted, credits, forgotten, refused
 from connectors.ledger_runs import Runs
-from connectors.ledger_tables import accepted, leases, moment, row_results, runs
-from schemas.trace import Remembered
+from connectors.ledger_tables import leases, moment, row_results, runs
+from schemas.outcomes import Fate
+from schemas.trace import Credited, Remembered, Word
+
+_Whose = tuple[str, bytes]  # what a job remembers customers under, and a key
+
+
+def _asked(table: sa.Table, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    theirs = table.c.key_hash.in_(sa.bindparam("keys", expanding=True))
+    return sa.select(table.c.job, table.c.key_hash, *columns).where(theirs)
+
+
+def _of_run(table: sa.Table, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    return _asked(table, *columns, runs.c.run).join(runs, runs.c.run_no == table.c.run_no)
+
+
+_ACCEPTED = _of_run(accepted, accepted.c.payload_digest, accepted.c.fate, accepted.c.accepted_at_us.label("sent_at_us"))
+_REFUSED = _of_run(
+    refused,
+    refused.c.payload_digest,
+    sa.literal(Fate.REFUSED.value).label("fate"),
+    refused.c.refused_at_us.label("sent_at_us"),
+)
+_CREDITED = _of_run(credits, credits.c.programme, credits.c.statement_hash, credits.c.points, credits.c.fate).order_by(
+    credits.c.programme, credits.c.run_no
+)
+_FORGOTTEN = _asked(forgotten, forgotten.c.forgotten_at_us)
+
+
+def _word(row: Any) -> Word:
+    return Word(row.fate, row.run, row.payload_digest, moment(row.sent_at_us))
 
 
 class People(Runs):
     """One customer at a time."""
 
     def remembered_of(self, keys: Collection[bytes]) -> list[Remembered]:
-        """What later runs of each job are compared with, of customers by any of these keys."""
-        a = accepted.c
-        known = (a.job, a.key_hash, a.payload_digest, a.fate, a.points, runs.c.run, a.accepted_at_us)
-        wanted = (
-            sa.select(*known).join(runs, runs.c.run_no == a.run_no).where(a.key_hash.in_(sorted(keys))).order_by(a.job)
-        )
+        """What later runs of each job compare customers with, of those who have one of these keys."""
+        wanted = sorted(keys)
         with self._reading() as connection:
-            return [Remembered(*row[:-1], moment(row.accepted_at_us)) for row in connection.execute(wanted)]
+            taken = {(row.job, row.key_hash): _word(row) for row in connection.execute(_ACCEPTED, {"keys": wanted})}
+            refused_ = {(row.job, row.key_hash): _word(row) for row in connection.execute(_REFUSED, {"keys": wanted})}
+            credited: dict[_Whose, list[Credited]] = defaultdict(list)
+            for job, key, *told in connection.execute(_CREDITED, {"keys": wanted}):
+                credited[job, key].append(Credited(*told))
+            gone = {(job, key): moment(at_us) for job, key, at_us in connection.execute(_FORGOTTEN, {"keys": wanted})}
+        whose = sorted({*taken, *refused_, *credited, *gone})
+        return [
+            Remembered(job, key, taken.get(one), refused_.get(one), tuple(credited.get(one, ())), gone.get(one))
+            for one in whose
+            for job, key in (one,)
+        ]
 
     def erase_entities(self, run: str, rows: Collection[int]) -> int:
         """Forget whom the API knows some rows of a run by; how many were known."""

@@ -51,7 +51,8 @@ SENT_FATES = (Fate.ACCEPTED, Fate.REFUSED, Fate.ACCEPTED_WITH_LOSS, Fate.IN_DOUB
 FOUND_FATES = (Fate.ACCEPTED, Fate.ACCEPTED_WITH_LOSS, Fate.REFUSED)  # what a row in doubt can turn out to be
 
 
-def _one_of(column: str, values: Iterable[StrEnum]) -> sa.CheckConstraint:
+def one_of(column: str, values: Iterable[StrEnum]) -> sa.CheckConstraint:
+    """The column holds one of the values."""
     return sa.CheckConstraint(f"{column} in ({', '.join(repr(value.value) for value in values)})")
 
 
@@ -76,7 +77,7 @@ runs = sa.Table(
     sa.Column("summary_json", sa.Text),
     sa.Column("caller", sa.Text),  # the Prefect flow run that started it
     sa.Column("retry_of", sa.Text),  # the run whose rejected rows it sends again
-    _one_of("state", RunState),
+    one_of("state", RunState),
 )
 
 batches = sa.Table(
@@ -93,7 +94,7 @@ batches = sa.Table(
     sa.Column("request_id", sa.Text),
     sa.Column("sent_at_us", sa.BigInteger, nullable=False),
     sa.Column("answered_at_us", sa.BigInteger),
-    _one_of("state", BatchState),
+    one_of("state", BatchState),
     sqlite_with_rowid=False,
 )
 
@@ -110,21 +111,7 @@ row_results = sa.Table(
     sa.Column("entity_id", sa.Text),
     sa.Column("answered_at_us", sa.BigInteger, nullable=False),
     sa.ForeignKeyConstraint(["run_no", "batch"], ["batches.run_no", "batches.batch"]),
-    _one_of("fate", SENT_FATES),
-    sqlite_with_rowid=False,
-)
-
-accepted = sa.Table(
-    "accepted",
-    metadata,
-    sa.Column("job", sa.Text, primary_key=True),
-    sa.Column("key_hash", sa.LargeBinary, primary_key=True),
-    sa.Column("payload_digest", sa.LargeBinary, nullable=False),
-    sa.Column("points", sa.Boolean, nullable=False),  # whether any payload of the customer has credited points
-    sa.Column("run_no", sa.ForeignKey("runs.run_no"), nullable=False),
-    sa.Column("fate", sa.Text, nullable=False),
-    sa.Column("accepted_at_us", sa.BigInteger, nullable=False),
-    _one_of("fate", SENT_FATES),
+    one_of("fate", SENT_FATES),
     sqlite_with_rowid=False,
 )
 
@@ -139,7 +126,7 @@ settlements = sa.Table(
     sa.Column("by", sa.Text, nullable=False),
     sa.Column("settled_at_us", sa.BigInteger, nullable=False),
     sa.ForeignKeyConstraint(["run_no", "batch"], ["batches.run_no", "batches.batch"]),
-    _one_of("outcome", (*FOUND_FATES, Fate.NOT_SENT)),
+    one_of("outcome", (*FOUND_FATES, Fate.NOT_SENT)),
     sqlite_with_rowid=False,
 )
 

@@ -7,7 +7,9 @@
     prepared/00000.parquet  payloads and first fates, row by row
     dropped/STEP.parquet    rows that a step of settling took out of the plan
     firsts.parquet          in a retry: what each row was in the run that first met it
-    accepted.parquet        what the API accepted last, by customer
+    withheld.parquet        credits that rows to be sent go without, as they were sent before
+    memory/NAME.parquet     what the ledger remembers of a job's customers, while it is compared
+    accepted.parquet        what of it concerns the rows to be sent: what the API accepted last, by customer
 
 Row numbers count through the parts in order, unreadable lines of a part after its rows. The folder is
 private (0700): it holds customers until `purge`.
@@ -26,11 +28,12 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from connectors.ledger import ACCEPTED
 from schemas.errors import Stopped
+from schemas.memory import ACCEPTED
 
 UNREADABLE = pa.schema([("file", pa.int32()), ("line", pa.int64()), ("code", pa.string()), ("raw", pa.binary())])
 DROPPED = pa.schema([("row", pa.int64()), ("fate", pa.string()), ("code", pa.string()), ("stands_for", pa.int64())])
+WITHHELD = pa.schema([("row", pa.int64()), ("programme", pa.string()), ("differs", pa.bool_())])
 FIRSTS = pa.schema(
     [("row", pa.int64()), ("first_run", pa.string()), ("first_file", pa.string()), ("first_line", pa.int64()),
      ("first_fate", pa.string())]
@@ -159,9 +162,33 @@ class Spool:
         path = self.folder / "firsts.parquet"
         return _rows_of(path, part) if path.exists() else FIRSTS.empty_table()
 
-    def write_accepted(self, remembered: Iterable[pa.Table]) -> None:
-        """Keep what the API accepted last, beside the run that is compared with it."""
-        self._write_whole("accepted", remembered, ACCEPTED)
+    def write_withheld(self, found: duckdb.DuckDBPyRelation) -> None:
+        """Keep what rows to be sent go without, sorted by row."""
+        self._write_found("withheld", found, WITHHELD)
+
+    def withheld(self, part: Part) -> pa.Table:
+        """What rows of one part go without, sorted by row; before settling, nothing."""
+        path = self.folder / "withheld.parquet"
+        return _rows_of(path, part) if path.exists() else WITHHELD.empty_table()
+
+    def write_accepted(self, found: duckdb.DuckDBPyRelation) -> None:
+        """Keep what is remembered of the customers that the run is about, beside it."""
+        self._write_found("accepted", found, ACCEPTED)
+
+    def write_memory(self, name: str, remembered: Iterable[pa.Table], schema: pa.Schema) -> None:
+        """Lay out something that the ledger remembers, for questions by that name."""
+        (self.folder / "memory").mkdir(mode=0o700, exist_ok=True)
+        self._write_whole(f"memory/{name}", remembered, schema)
+
+    def view_memory(self, database: duckdb.DuckDBPyConnection) -> None:
+        """Let questions ask for all that was laid out."""
+        for path in (self.folder / "memory").glob("*.parquet"):
+            database.read_parquet(str(path)).create_view(path.stem)
+
+    def clear_memory(self) -> None:
+        """The ledger has it."""
+        for path in (self.folder / "memory").glob("*.parquet"):
+            path.unlink()
 
     def database(self) -> duckdb.DuckDBPyConnection:
         """DuckDB for questions about whole tables: it spills to the run's folder and keeps nothing."""

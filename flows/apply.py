@@ -13,13 +13,16 @@ from flows.deliver import Delivery, deliver
 from flows.finish import finish
 from flows.guards import held_back, left_of
 from flows.hands import Audience
+from flows.planned import planned
 from flows.prepare import PreparedRun
+from flows.settle import mapping_digest
 from flows.underway import Load
 from schemas.outcomes import Fate
 from schemas.runs import Plan, Requests, RunReport
 from transforms.batches import cut, sendable
 
 BODY_ROWS = 2_000
+_RECALLED = ("row", "points", "payload")
 
 
 def apply(load: Load, made: Plan, prepared: PreparedRun, audience: Audience, approved: bool) -> RunReport:
@@ -30,6 +33,7 @@ def apply(load: Load, made: Plan, prepared: PreparedRun, audience: Audience, app
     if (trouble := held_back(load, made, left, audience, approved)) is not None:
         return finish(load, made, prepared, Delivery(Requests(), (), trouble), audience)
     load.ledger.set_run_state(load.name, RunState.DELIVERING)
+    load.ledger.loads_with(load.name, load.job.memory, mapping_digest(load.job))
     audience.stage("deliver", left.totals.rows.get(Fate.NOT_SENT, 0))
     limits, numbers = load.job.limits, count(load.ledger.next_batch(load.name))
     batches = cut(_sendable(load, prepared), limits.rows_per_request, limits.bytes_per_request, numbers)
@@ -42,17 +46,17 @@ def apply(load: Load, made: Plan, prepared: PreparedRun, audience: Audience, app
 
 
 def recalled(load: Load, prepared: PreparedRun, rows: Sequence[int]) -> pa.Table:
-    """Rows as they were prepared: what was in doubt may have to be compared, or sent again."""
+    """Rows as they were sent: what was in doubt may have to be compared, or sent again."""
     wanted = pa.array(sorted(rows), pa.int64())
     parts = [part for part in prepared.parts if any(part.first_row <= row < part.end_row for row in rows)]
-    found = (load.spool.read("prepared", part, ["row", "points", "payload"]) for part in parts)
+    found = (planned(load.spool, part, _RECALLED).select(_RECALLED) for part in parts)
     return pa.concat_tables([rows_.filter(pc.is_in(rows_.column("row"), value_set=wanted)) for rows_ in found])
 
 
 def _sendable(load: Load, prepared: PreparedRun) -> Iterator[pa.Table]:
     """Rows of the plan that have no answer yet."""
     for part in prepared.parts:
-        rows = load.spool.read("prepared", part, ["row", "fate", "points", "payload"])
+        rows = planned(load.spool, part, ["row", "fate", "points", "payload"])
         wanted = sendable(rows, load.spool.dropped(part), load.answers(part))
         # Bodies are made of Python's bytes, which take more room than Arrow's: not of a whole part at once.
         yield from (wanted.slice(start, BODY_ROWS) for start in range(0, wanted.num_rows, BODY_ROWS))

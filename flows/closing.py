@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from connectors.results import Results
 from connectors.spool import Part, Spool
+from flows.planned import planned
 from flows.prepare import PreparedRun, Source
 from schemas.job import Job
 from schemas.runs import Reason, Totals
@@ -19,7 +20,7 @@ from transforms.results import Reasons, rejected_of, results_of
 from transforms.totals import add
 
 # Columns of prepared parts that closing reads; the payloads stay on disk.
-_META = ("row", "file", "line", "key", "fate", "codes", "identifiers", "digest")
+_META = ("row", "file", "line", "key", "fate", "codes", "identifiers", "digest", "whole_digest", "statement")
 _MORE = ("points", "programme_")
 Answers = Callable[[Part], pa.Table]
 Seen = Callable[[Part, pa.Table], None]
@@ -60,7 +61,7 @@ def closed_parts(spool: Spool, parts: Sequence[Part], answers: Answers) -> Itera
     """Each part with a fate for every row."""
     for part in parts:
         also = [name for name in spool.names("prepared", part) if name.startswith(_MORE)]
-        prepared = spool.read("prepared", part, [*_META, *also])
+        prepared = planned(spool, part, [*_META, *also])
         yield part, close(prepared, spool.read("unreadable", part), spool.dropped(part), answers(part), part.first_row)
 
 

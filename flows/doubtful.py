@@ -22,7 +22,7 @@ from flows.settle import plan_of
 from flows.underway import Load, Manifest, known_source
 from schemas.errors import JobError, Stopped
 from schemas.outcomes import Decision, Fate, RowReply
-from schemas.runs import Requests, RunReport
+from schemas.runs import Changed, Requests, RunReport
 
 BY_PERSON = "settled_by_person"
 ENDED = (RunState.DONE, RunState.STOPPED)
@@ -54,7 +54,9 @@ def settle_run(
             # Whoever dies from here on is found by the next run of the job.
             ledger.set_run_state(load.name, RunState.DELIVERING)
             delivery = _looked_up(load, manifest, audience) if decision is None else _decided(load, decision)
-            made = plan_of(job, source, load.spool, manifest.prepared, load.name, lambda part: RESULTS.empty_table())
+            made = plan_of(
+                job, source, load.spool, manifest.prepared, load.name, lambda part: RESULTS.empty_table(), Changed()
+            )
             return finish(load, made, manifest.prepared, _with_rest(load, delivery, made.totals.rows), audience)
 
 

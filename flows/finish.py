@@ -11,7 +11,7 @@ from connectors.durable import keep_all
 from connectors.ledger_tables import RunState
 from connectors.results import UNREADABLE_FOLDER, Results, write_text
 from connectors.spool import Part
-from flows.closing import Closed, close_run, write_rows
+from flows.closing import close_run, write_rows
 from flows.deliver import Delivery
 from flows.hands import Audience
 from flows.prepare import PreparedRun
@@ -22,7 +22,7 @@ from schemas.errors import GuardStopped, OutOfBalance
 from schemas.outcomes import Fate
 from schemas.runs import Plan, RunReport
 from transforms.guards import RefusedShare
-from transforms.outcomes import remembered
+from transforms.memory import remembered
 from transforms.report import html, markdown
 from transforms.totals import check
 
@@ -47,11 +47,11 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
 
         def seen(part: Part, rows: pa.Table) -> None:
             write_rows(results, load.job, load.source, load.spool, part, rows)
-            load.ledger.remember(load.name, load.job.memory, remembered(rows), datetime.now(UTC))
+            load.ledger.remember(load.name, load.job.memory, remembered(rows, load.job.destination.operation))
 
         closed = close_run(load.job, load.source, load.spool, prepared, load.answers, seen)
     load.seconds["report"] = time.monotonic() - began
-    trouble = delivery.trouble or _refused_too_many(load, closed)
+    trouble = delivery.trouble or _refused_too_many(load)
     in_doubt = closed.totals.rows.get(Fate.IN_DOUBT, 0)
     code = trouble.exit_code if trouble else IN_DOUBT_EXIT if in_doubt else 0
     report = RunReport(
@@ -64,7 +64,8 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
         ticks=delivery.ticks, unmatched=made.unmatched, retry_of=load.retry.run if load.retry else "",
         stopped_because=". ".join(trouble.problems if trouble else ()),
         stopped_by="window" if isinstance(trouble, WindowClosed) else "", files=_files(load.spool.folder),
-        doubts=tuple(closed.doubts.rows), doubtful_requests=closed.doubts.requests(), notes=delivery.notes,
+        doubts=tuple(closed.doubts.rows), doubtful_requests=closed.doubts.requests(),
+        notes=(*filter(None, [made.changed.told]), *delivery.notes),
     )  # fmt: skip
     told = markdown(report)
     write_text(load.spool.folder / "report.html", html(report))
@@ -79,9 +80,9 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
     return report
 
 
-def _refused_too_many(load: Load, closed: Closed) -> GuardStopped | None:
-    """A run that came to its end is judged by all its answers, however few."""
-    broken = RefusedShare(load.job.guards, closed.totals.rows).broken()
+def _refused_too_many(load: Load) -> GuardStopped | None:
+    """A run that came to its end is judged by all its answers, however few; refusals of earlier runs are none."""
+    broken = RefusedShare(load.job.guards, load.ledger.fates(load.name)).broken()
     return GuardStopped(*broken) if broken else None
 
 

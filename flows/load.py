@@ -112,7 +112,9 @@ def _plan(
             prepared = prepare_run(load.job, load.source, load.spool, recipe, workers, audience, limit)
             link(load, prepared)
         with room_in(load.home.folder), load.timed("settle"):
-            made = settle(load.job, load.source, load.spool, prepared, load.ledger, load.name, audience)
+            made = settle(
+                load.job, load.source, load.spool, prepared, load.ledger, load.name, audience, load.retry is not None
+            )
         with room_in(load.home.folder):
             _keep(load, made, prepared, job_file)
     except BaseException as error:

@@ -25,7 +25,7 @@ from flows.underway import Load, Manifest
 from schemas.errors import JobError, WrongInput
 from schemas.job import Job
 from schemas.runs import Requests, RunReport
-from transforms.outcomes import remembered
+from transforms.memory import remembered
 
 INTERRUPTED = (RunState.DELIVERING, RunState.STOPPED)
 
@@ -143,7 +143,7 @@ def _go_on(
             raise JobError(*changed)
         asyncio.run(preflight(job))
         load = underway(job, source, home, ledger, record, manifest)
-        made = settle(job, source, spool, manifest.prepared, ledger, record.run, audience)
+        made = settle(job, source, spool, manifest.prepared, ledger, record.run, audience, load.retry is not None)
         keep_all(spool.folder)  # settling wrote anew what it drops
         return apply(load, made, manifest.prepared, audience, approved)
 
@@ -175,7 +175,7 @@ def _close(ledger: Ledger, record: RunRecord, job: Job, spool: Spool, prepared: 
         return ledger.results(record.run, part.first_row, part.end_row - 1)
 
     for _, closed in closed_parts(spool, prepared.parts, answers):
-        ledger.remember(record.run, job.memory, remembered(closed), now_utc)
+        ledger.remember(record.run, job.memory, remembered(closed, job.destination.operation))
     ledger.finish_run(record.run, RunState.STOPPED, exit_code=4, finished_at_utc=now_utc, summary={})
 
 

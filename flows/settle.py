@@ -9,16 +9,21 @@ from connectors.ledger import RESULTS, Ledger
 from connectors.spool import Spool
 from flows.closing import Answers, close_run
 from flows.hands import Audience
+from flows.planned import planned
 from flows.prepare import PreparedRun, Source
 from schemas.job import Job
-from schemas.runs import Plan
+from schemas.memory import ACCEPTED, CREDITED, FORGOTTEN, REFUSED
+from schemas.runs import Changed, Plan
 from transforms.batches import count_batches, sendable
-from transforms.changes import left_out
+from transforms.changes import count_changed, left_out, touched, withheld
 from transforms.guards import broken_before
 from transforms.identity import duplicates
 
 # What of a job file decides what is sent. The rest, limits and guards above all, may be mended before a run goes on.
 DECISIVE = ("name", "mode", "source", "locale", "key", "points_id", "map", "rules")
+
+# What of it makes payloads of rows.
+MAPPING = ("map", "locale", "rules", "key")
 
 
 def settle(
@@ -29,22 +34,51 @@ def settle(
     ledger: Ledger,
     run: str,
     audience: Audience,
+    refused_again: bool,
 ) -> Plan:
-    """Find duplicates over all parts, and what was sent before; then say what would be sent."""
+    """Find duplicates over all parts, and what was sent before; then say what would be sent.
+
+    `refused_again`: also what the API refused last, unchanged.
+    """
     audience.stage("settle")
+    before = ledger.mapping_before(run, job.memory)
+    known = changed = 0
     if prepared.parts:
+        _lay_out(job, spool, ledger, run)
         with spool.database() as database:
             parts = spool.relation(database, "prepared")
+            spool.view_memory(database)
             spool.undrop()
             spool.write_dropped("duplicates", duplicates(parts, job.rules.duplicates.keep))
             spool.view_dropped(database)
-            spool.write_accepted(ledger.remembered(job.memory, by_others_than=run))
+            spool.write_dropped("changes", left_out(parts, refused_again or job.mode == "migrate"))
+            spool.view_dropped(database)
+            spool.write_withheld(withheld(parts))
+            known, changed = count_changed(parts)
+            spool.write_accepted(touched(parts))
             spool.view(database, "accepted")
-            spool.write_dropped("changes", left_out(parts))
-    return plan_of(job, source, spool, prepared, run, lambda part: RESULTS.empty_table())
+        spool.clear_memory()
+    difference = Changed(known, changed, before is not None and before != mapping_digest(job))
+    return plan_of(job, source, spool, prepared, run, lambda part: RESULTS.empty_table(), difference)
 
 
-def plan_of(job: Job, source: Source, spool: Spool, prepared: PreparedRun, run: str, answers: Answers) -> Plan:
+def _lay_out(job: Job, spool: Spool, ledger: Ledger, run: str) -> None:
+    """What the ledger remembers of the job's customers, where DuckDB can ask for it."""
+    spool.write_memory("accepted", ledger.accepted(job.memory, by_others_than=run), ACCEPTED)
+    spool.write_memory("refused", ledger.refused(job.memory, by_others_than=run), REFUSED)
+    spool.write_memory("credited", ledger.credited(job.memory, by_others_than=run), CREDITED)
+    spool.write_memory("forgotten", ledger.forgotten(job.memory), FORGOTTEN)
+
+
+def plan_of(
+    job: Job,
+    source: Source,
+    spool: Spool,
+    prepared: PreparedRun,
+    run: str,
+    answers: Answers,
+    changed: Changed,
+) -> Plan:
     """What a settled run would send, without the rows that `answers` has."""
     closed = close_run(job, source, spool, prepared, answers)
     sizes = _sizes(spool, prepared, answers)
@@ -64,9 +98,16 @@ def plan_of(job: Job, source: Source, spool: Spool, prepared: PreparedRun, run: 
         changes=prepared.changes,
         unmatched=prepared.unmatched,
         most_points_per_customer=closed.most_points,
-        guards=broken_before(job.guards, closed.totals, closed.most_points),
+        changed=changed,
+        guards=broken_before(job.guards, closed.totals, closed.most_points, changed),
         digest=digest_of(job, source),
     )
+
+
+def mapping_digest(job: Job) -> str:
+    """Of what makes a payload of a row: when it is another, payloads may differ though no row has changed."""
+    digests = section_digests(job)
+    return sha256("".join(digests[section] for section in MAPPING).encode()).hexdigest()
 
 
 def digest_of(job: Job, source: Source) -> str:
@@ -91,5 +132,5 @@ def section_digests(job: Job) -> Mapping[str, str]:
 
 def _sizes(spool: Spool, prepared: PreparedRun, answers: Answers) -> Iterator[pa.Table]:
     for part in prepared.parts:
-        rows = spool.read("prepared", part, ["row", "fate", "points", "size"])
+        rows = planned(spool, part, ["row", "fate", "points", "size"])
         yield sendable(rows, spool.dropped(part), answers(part))

@@ -66,13 +66,15 @@ class Terminal:
         self.console.print(line, markup=False, soft_wrap=True)
 
     def planned(self, plan: Plan) -> None:
-        """One line: what will be sent."""
+        """One line: what will be sent. Another, where the mapping is why."""
         rows = plan.totals.rows.get(Fate.NOT_SENT, 0)
         points = plan.totals.points_of(Fate.NOT_SENT)
         credits_ = f", {points:,} points" if points else ""
         self.say(
             f"Plan: {rows:,} of {plan.totals.read:,} rows{credits_} in {plan.requests:,} requests to {plan.destination}"
         )
+        if plan.changed.told:
+            self.say(plan.changed.told)
 
     def approve(self, plan: Plan) -> bool:
         """Ask for the number of points, which nobody types by accident; whatever else is typed is a no."""

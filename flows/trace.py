@@ -72,9 +72,7 @@ def _lines(traced: Traced) -> Iterator[str]:
     for touch in traced.touches:
         yield from _touch_lines(touch)
     for one in traced.remembered:
-        credited = ", points credited" if one.points else ""
-        digest = hex_json(one.payload_digest) or "none"
-        yield f"remembered of {one.job}: {one.fate} by {one.run}{credited}, payload digest {digest}"
+        yield from _remembered_lines(one)
     for unsearched in traced.unsearched:
         yield f"not searched: {unsearched.record.run}: {unsearched.why}"
 
@@ -89,3 +87,15 @@ def _touch_lines(touch: Touch) -> Iterator[str]:
         yield f"  request id {touch.request_id or 'none'}, entity id {touch.entity_id or 'none'}"
     if touch.payload_digest is not None:
         yield f"  payload digest {touch.payload_digest.hex()}"
+
+
+def _remembered_lines(one: Remembered) -> Iterator[str]:
+    yield f"remembered of {one.job}:"
+    for word in (one.accepted, one.refused):
+        if word is not None:
+            yield f"  {word.fate} by {word.run}, payload digest {hex_json(word.payload_digest)}"
+    for credit in one.credits:
+        points = f"{credit.points:,} points" if credit.points is not None else "points"
+        yield f"  {points} of programme {credit.programme or 'any'} {credit.fate} by {credit.run}"
+    if one.forgotten_at_utc is not None:
+        yield f"  forgotten {moment_json(one.forgotten_at_utc)}: no row of theirs is sent any more"

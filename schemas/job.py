@@ -200,7 +200,8 @@ class Limits(Strict):
 class Guards(Strict):
     """What a run may not pass without a person; where no guard is given, nothing is guarded.
 
-    `max_invalid_percent` is of the rows read without filtered ones, `max_refused_percent` of those answered.
+    `max_invalid_percent` is of the rows read without filtered ones, `max_refused_percent` of those answered,
+    `max_changed_percent` of those whose customers the job's memory knows.
     """
 
     min_rows: NotNegative | None = None

@@ -92,6 +92,7 @@ class Template:
     credits: tuple[Credit, ...]
     key: Column
     order: Column | None = None  # of the rule `duplicates: {keep: latest}`
+    statement: Column | None = None  # of `points_id`
 
     def leaves(self) -> tuple[Leaf, ...]:
         """Every leaf, in the order of the tree."""
@@ -99,8 +100,8 @@ class Template:
 
     def columns(self) -> tuple[Column, ...]:
         """Every column to be cleaned, once."""
-        wanted = [leaf.column for leaf in self.leaves()] + [self.key] + ([self.order] if self.order else [])
-        return tuple(dict.fromkeys(wanted))
+        wanted = [*(leaf.column for leaf in self.leaves()), self.key, self.order, self.statement]
+        return tuple(dict.fromkeys(column for column in wanted if column is not None))
 
     def must_be_told(self, leaf: Leaf) -> bool:
         """Whether a row without this value is invalid: it is required, or it tells customers apart."""

@@ -31,12 +31,28 @@ WHOLE: dict[str, Meaning] = {
     "payload.too_large": Meaning(
         "The customer alone is larger than a request may be.", "Shorten its values, or raise limits.bytes_per_request."
     ),
-    "points.credited_before": Meaning(
-        "This customer's points were sent in an earlier run of this job, and the row has changed since.",
-        "Send the change by a job without points; a new credit needs a job of another name.",
+    "points_id.missing": Meaning(
+        "The row has points, and the column that `points_id` names is empty.",
+        "Fill it in: a credit is sent once per customer, programme and this value.",
+    ),
+    "points.differ_from_credited": Meaning(
+        "An earlier run of this job credited other points than these to this customer under the same statement.",
+        "A statement is credited once; give a correction a statement of its own in the column that `points_id` names.",
+    ),
+    "points.another_statement": Meaning(
+        "Another row of the same customer stands for this one, and credits the points of another statement.",
+        "One statement per customer and file; `bulkload retry` sends this one, with its other values too.",
+    ),
+    "customer.forgotten": Meaning(
+        "This customer was erased by `bulkload forget`; this job sends nothing of them any more.",
+        "Take the customer out of the source.",
+    ),
+    "refused.earlier_run": Meaning(
+        "The API refused this very row in an earlier run of this job; neither row nor mapping has changed since.",
+        "Correct the row; once the API's side is mended, `bulkload retry` sends it as it is.",
     ),
     "in_doubt.earlier_run": Meaning(
-        "An earlier run of this job sent it, and no answer said what became of it.",
+        "An earlier run of this job sent its points, and no answer said what became of them.",
         "Ask Capillary's support, with the earlier run's time and request id in its results.parquet.",
     ),
     "duplicates.another_row": Meaning(

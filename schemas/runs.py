@@ -118,6 +118,23 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """Rows of customers whom the job's memory knows, and how many of them are not as they were accepted last."""
+
+    known: int = 0
+    changed: int = 0
+    mapping_changed: bool = False  # since the job was loaded last
+
+    @property
+    def told(self) -> str:
+        """What a changed mapping does, as a sentence without its full stop; empty when there is nothing to tell."""
+        if not (self.mapping_changed and self.changed):
+            return ""
+        which = f"{self.changed:,} of {self.known:,} known customers"
+        return f"The mapping changed since the last load: it changes {which}"
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What would be sent, before the first byte leaves; `totals` count planned rows as `not_sent`."""
 
@@ -135,6 +152,7 @@ class Plan:
     changes: tuple[Change, ...]
     unmatched: Mapping[str, int]  # rows of a joined table that no leading row asked for, and its broken lines
     most_points_per_customer: int  # of the rows to be sent, over all programmes
+    changed: Changed
     guards: tuple[str, ...]  # what each guard says that this plan breaks
     digest: str  # of the job file and the source; `deliver` refuses a plan whose input changed
 
@@ -148,6 +166,7 @@ class Plan:
             "rows": rows_json(self.totals),
             "points": points_json(self.totals),
             "most_points_per_customer": self.most_points_per_customer,
+            "changed": asdict(self.changed),
             "guards": list(self.guards),
             "requests": self.requests,
             "seconds": round(self.seconds_at_allowed_rate, 1),

@@ -69,27 +69,65 @@ class Touch:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """A payload that the API took or refused last, by which run."""
+
+    fate: str
+    run: str
+    payload_digest: bytes
+    sent_at_utc: datetime
+
+    def as_json(self) -> dict[str, Any]:
+        """Within an entry of `remembered`."""
+        return {
+            "fate": self.fate,
+            "run": self.run,
+            "payload_digest": hex_json(self.payload_digest),
+            "sent_at_utc": moment_json(self.sent_at_utc),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Credited:
+    """A credit that is not sent again; of an old ledger's, programme and points are not known."""
+
+    programme: str
+    statement_hash: bytes
+    points: int | None
+    fate: str
+    run: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Within an entry of `remembered`."""
+        return {
+            "programme": self.programme,
+            "statement_hash": self.statement_hash.hex() or None,
+            "points": self.points,
+            "fate": self.fate,
+            "run": self.run,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
-    """What the ledger compares a customer's next payload with: the last one that the API has, or may have."""
+    """What the ledger compares a customer's next rows with, in one job."""
 
     job: str  # with the place that it sends to
     key_hash: bytes
-    payload_digest: bytes | None
-    fate: str
-    points: bool  # whether any payload of the customer has credited points
-    run: str
-    accepted_at_utc: datetime
+    accepted: Word | None = None  # without its points
+    refused: Word | None = None  # with them
+    credits: tuple[Credited, ...] = ()
+    forgotten_at_utc: datetime | None = None
 
     def as_json(self) -> dict[str, Any]:
         """One entry of `remembered`."""
         return {
             "job": self.job,
             "key_hash": hex_json(self.key_hash),
-            "fate": self.fate,
-            "run": self.run,
-            "payload_digest": hex_json(self.payload_digest),
-            "credited_points": self.points,
-            "accepted_at_utc": moment_json(self.accepted_at_utc),
+            "accepted": self.accepted.as_json() if self.accepted else None,
+            "refused": self.refused.as_json() if self.refused else None,
+            "credits": [credit.as_json() for credit in self.credits],
+            "forgotten_at_utc": moment_json(self.forgotten_at_utc),
         }
 
 

@@ -1,25 +1,91 @@
-"""What changed: payloads against the ones the API accepted last, or may have accepted."""
+"""What changed: payloads against what the API accepted last, credits against what was credited before."""
 
 from hashlib import blake2b
+from itertools import count, takewhile
 
 import duckdb
 import pyarrow as pa
 
+from transforms.credits import without_points
+
 DIGEST_BYTES = 16
 
+_PLANNED = """
+    planned as (select * from prepared anti join dropped using (row) where fate is null),
+"""
+# What a row would credit, a line per programme, and what of that was credited under the same statement before. An
+# empty programme stands for all.
+_CREDITS = """
+    credits as (select row, key, statement, programme, sum(points)::bigint as points
+                from ({places}) group by row, key, statement, programme),
+    known as (select credits.row, credits.programme, bool_or(credited.fate = 'in_doubt') as doubtful,
+                     coalesce(bool_or(credited.points <> credits.points), false) as differs
+              from credits join credited on credited.key = credits.key and credited.statement = credits.statement
+                   and credited.programme in (credits.programme, '')
+              group by credits.row, credits.programme)
+"""
+_PLACE = """
+    select row, key, coalesce(statement, ''::blob) as statement, programme_{n} as programme, points_{n} as points
+    from planned where points_{n} <> 0
+"""
+_NO_PLACE = """
+    select row, key, ''::blob as statement, '' as programme, 0 as points from planned where false
+"""
+# Ledgers of version 2 remember payloads with their points, which are compared as such.
+_SAME = """
+    coalesce(accepted.fate <> 'in_doubt' and accepted.digest in (planned.digest, planned.whole_digest), false)
+"""
 _LEFT_OUT = """
+    with {planned} {credits},
+    wanted as (select row, count(*) as programmes from credits group by row),
+    paid as (select row, count(*) as programmes, bool_or(doubtful) as doubtful, bool_or(differs) as differs
+             from known group by row),
+    judged as (
+        select planned.row,
+               {same} and coalesce(wanted.programmes, 0) = coalesce(paid.programmes, 0) as nothing_new,
+               case when forgotten.key is not null then 'customer.forgotten'
+                    when paid.doubtful then 'in_doubt.earlier_run'
+                    when nothing_new and paid.differs then 'points.differ_from_credited'
+                    when nothing_new then 'unchanged'
+                    when {refused} then 'refused.earlier_run' end as why
+        from planned
+        left join accepted on accepted.key = planned.key
+        left join wanted on wanted.row = planned.row
+        left join paid on paid.row = planned.row
+        left join forgotten on forgotten.key = planned.key
+        left join refused on refused.key = planned.key
+    )
     select row,
-           case when was = 'in_doubt' then 'in_doubt'
-                when digest <> was_digest then 'invalid'
-                else 'unchanged' end as fate,
-           case when was = 'in_doubt' then 'in_doubt.earlier_run'
-                when digest <> was_digest then 'points.credited_before' end as code,
-           null as stands_for
-    from (select row, key, digest, points from prepared where fate is null) as planned
-    anti join dropped using (row)
-    join (select key, digest as was_digest, fate as was, points as had_points from accepted) as accepted using (key)
-    where digest = was_digest or (points and had_points)
-    order by row
+           case why when 'in_doubt.earlier_run' then 'in_doubt'
+                    when 'unchanged' then 'unchanged'
+                    when 'refused.earlier_run' then 'refused'
+                    else 'invalid' end as fate,
+           nullif(why, 'unchanged') as code,
+           null::bigint as stands_for
+    from judged where why is not null order by row
+"""
+_REFUSED_BEFORE = "coalesce(planned.whole_digest, planned.digest) = refused.digest"
+_WITHHELD = """
+    with {planned} {credits}
+    select row, programme, differs from known order by row, programme
+"""
+_TOUCHED = """
+    with {planned}
+    theirs as (select unnest(identifiers) as identifier from planned),
+    held as (select key, unnest(identifiers) as identifier from accepted),
+    touched as (select key from planned union select key from held semi join theirs using (identifier))
+    select accepted.* from accepted semi join touched using (key)
+"""
+# Whoever has nothing new was compared already.
+_CHANGED = """
+    with planned as (
+        select row, key, digest, whole_digest from prepared
+        anti join (from dropped where fate not in ('in_doubt', 'refused')) as settled using (row) where fate is null
+    ),
+    same as (select count(*) as rows from dropped where fate = 'unchanged' or code = 'points.differ_from_credited'),
+    others as (select count(*) as rows, count(*) filter (not {same}) as changed
+               from planned join accepted on accepted.key = planned.key and accepted.fate <> 'in_doubt')
+    select same.rows + others.rows, others.changed from same, others
 """
 
 
@@ -40,15 +106,58 @@ def digests(payloads: pa.Array | pa.ChunkedArray, salt: bytes) -> pa.Array:
     return pa.array(made, pa.binary(DIGEST_BYTES))
 
 
-def left_out(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+def credit_digests(payloads: pa.Array, statements: pa.Array, salt: bytes) -> tuple[pa.Array, pa.Array]:
+    """The `digests` of payloads without their points, and those of the whole payloads with their statement.
+
+    The second is null where the payload tells nothing of points: it would be the first.
+    """
+    whole = payloads.to_pylist()
+    bare = [payload and without_points(payload) for payload in whole]
+    told = [
+        None if payload is None or len(payload) == len(short) else payload + (statement or b"")
+        for payload, short, statement in zip(whole, bare, statements.to_pylist(), strict=True)
+    ]
+    return digests(pa.array(bare, pa.binary()), salt), digests(pa.array(told, pa.binary()), salt)
+
+
+def left_out(prepared: duckdb.DuckDBPyRelation, refused_again: bool) -> duckdb.DuckDBPyRelation:
     """What is not sent, or not sent again: `row, fate, code, stands_for`, ordered by row.
 
-    The same payload as the last one accepted is unchanged. A customer whose last credit is in doubt still is in
-    doubt, and one who has been credited is not credited by another payload a second time: that is invalid.
+    Unchanged is the same payload as the last one accepted, points aside, where all of its credits were sent before.
+    With a credit in doubt the row is in doubt. What the API refused last is sent again only if asked
+    (`refused_again`); whoever is to be forgotten never is.
 
-    `prepared` has `row, key, digest, points, fate`; its database has the views `dropped` and `accepted` (`key, digest,
-    fate, points`: what is remembered of each customer).
+    `prepared` has `row, key, digest, whole_digest, statement, fate` and its credits; its database has the views
+    `dropped`, and `accepted`, `refused`, `credited` and `forgotten` as the ledger remembers them.
     """
-    found = prepared.query("prepared", _LEFT_OUT)
+    refused = "false" if refused_again else _REFUSED_BEFORE
+    return _asked(prepared, _LEFT_OUT, same=_SAME, refused=refused)
+
+
+def withheld(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """The credits that rows to be sent go without, as they were sent before: `row, programme, differs`, by row.
+
+    `differs`: they were of another amount. As in `left_out`.
+    """
+    return _asked(prepared, _WITHHELD)
+
+
+def touched(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """What is remembered of the customers of rows to be sent, and of others who share an identifier with them."""
+    return _asked(prepared, _TOUCHED)
+
+
+def count_changed(prepared: duckdb.DuckDBPyRelation) -> tuple[int, int]:
+    """Rows of customers that are remembered, and how many of them are not as they were; call it after `left_out`."""
+    known, changed = _asked(prepared, _CHANGED, same=_SAME).fetchall()[0]
+    return int(known), int(changed)
+
+
+def _asked(prepared: duckdb.DuckDBPyRelation, question: str, **parts: str) -> duckdb.DuckDBPyRelation:
+    names = takewhile(lambda n: f"points_{n}" in prepared.columns, count())
+    places = " union all ".join(_PLACE.format(n=n) for n in names) or _NO_PLACE
+    found = prepared.query(
+        "prepared", question.format(planned=_PLANNED, credits=_CREDITS.format(places=places), **parts)
+    )
     assert found is not None
     return found

@@ -19,13 +19,14 @@ Changes = Counter[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Normalized:
-    """`customers`: the table that `schemas.customers` describes, in row order. `key` and `order` are null
-    where the row has none. `changes` counts rows by (subject, kind of change).
+    """`customers`: the table that `schemas.customers` describes, in row order. `key`, `order` and `statement` are
+    null where the row has none. `changes` counts rows by (subject, kind of change).
     """
 
     customers: pd.DataFrame
     key: pa.Array
     order: pa.Array | None
+    statement: pa.Array | None
     changes: Changes
 
 
@@ -36,6 +37,7 @@ def normalize(raw: pd.DataFrame, template: Template, locale: Locale) -> Normaliz
         customers=_table(template, cleaned, raw.index),
         key=cleaned[template.key].values.cast(pa.string()),
         order=cleaned[template.order].values if template.order else None,
+        statement=cleaned[template.statement].values.cast(pa.string()) if template.statement else None,
         changes=_changes(template, cleaned),
     )
 

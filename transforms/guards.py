@@ -4,18 +4,19 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from schemas.job import Guards
 from schemas.outcomes import Fate
-from schemas.runs import Totals
+from schemas.runs import Changed, Totals
 
 # Of fewer answers, one refusal would say too much.
 SAMPLE_ROWS = 100
 
 
-def broken_before(guards: Guards, totals: Totals, most_points_per_customer: int) -> tuple[str, ...]:
+def broken_before(guards: Guards, totals: Totals, most_points_per_customer: int, changed: Changed) -> tuple[str, ...]:
     """What the guards say of a plan, one sentence each; `totals` count what would be sent as `not_sent`."""
     return (
         *_too_few_rows(guards, totals),
         *_too_many_invalid(guards, totals),
         *_too_many_points(guards, totals.points_of(Fate.NOT_SENT), most_points_per_customer),
+        *_too_many_changed(guards, changed),
     )
 
 
@@ -46,6 +47,16 @@ def _too_many_points(guards: Guards, points: int, most_points_per_customer: int)
         yield (
             f"guards.max_points_per_customer: {most_points_per_customer:,} points would go to one customer, "
             f"{allowed:,} are allowed; {way_out}"
+        )
+
+
+def _too_many_changed(guards: Guards, changed: Changed) -> Iterator[str]:
+    allowed = guards.max_changed_percent
+    if allowed is not None and changed.changed * 100 > allowed * changed.known:
+        why = "the mapping changed since the last load; " if changed.mapping_changed else ""
+        yield (
+            f"guards.max_changed_percent: {_share(changed.changed, changed.known)} of known customers changed, "
+            f"{allowed:g} % are allowed; {why}see `bulkload preview`, or raise it in the job file"
         )
 
 

@@ -22,7 +22,7 @@ _RANK = {
 }
 # Few customers have several rows: only those are ranked, so that memory does not grow with the file.
 _SEVERAL = """
-    with told as (select row, key, "order", fate from prepared
+    with told as (select row, key, "order", fate, points, statement from prepared
                   where key is not null and coalesce(fate, 'invalid') = 'invalid'),
          several as (select key from told group by key having count(*) > 1),
          rivals as (select told.* from told semi join several using (key))
@@ -31,9 +31,16 @@ _ALL_INVALID = """
     select row, 'invalid' as fate, 'duplicates.several_rows' as code, null::bigint as stands_for
     from rivals where fate is null order by row
 """
+# Points of another statement are another credit, which the chosen row does not make.
 _STANDS_FOR = """
-    select row, 'duplicate' as fate, 'duplicates.another_row' as code, first_value(row) over ({rank}) as stands_for
-    from rivals qualify row_number() over ({rank}) > 1 and fate is null order by row
+    , ranked as (select row, fate, row_number() over ranking as place, first_value(row) over ranking as chosen,
+                        points and statement is distinct from first_value(statement) over ranking as lost
+                 from rivals window ranking as ({rank}))
+    select row,
+           if(lost, 'invalid', 'duplicate') as fate,
+           if(lost, 'points.another_statement', 'duplicates.another_row') as code,
+           if(lost, null, chosen) as stands_for
+    from ranked where place > 1 and fate is null order by row
 """
 
 
@@ -82,9 +89,9 @@ def duplicates(
 ) -> duckdb.DuckDBPyRelation:
     """Rows another row stands for: `row, fate, code, stands_for`, ordered by row.
 
-    `prepared` has `row, key, order, fate`. An invalid row competes too: where the latest word of a customer is
-    wrong, an older one (and its points) must not be sent in its place. Under `none` all rows of such a
-    customer are invalid, and nobody stands for them.
+    `prepared` has `row, key, order, fate, points, statement`. An invalid row competes too: where the latest word of a
+    customer is wrong, an older one (and its points) must not be sent in its place. For a row with points of another
+    statement nobody stands: it is invalid. Under `none` all rows of such a customer are.
     """
     chosen = _ALL_INVALID if keep == "none" else _STANDS_FOR.format(rank=_RANK[keep])
     found = prepared.query("prepared", _SEVERAL + chosen)

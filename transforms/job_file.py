@@ -233,10 +233,8 @@ def _nearest(given: str | int, allowed: Sequence[str]) -> str:
 _NOT_YET: tuple[tuple[str, ...], ...] = (
     *(("source", "*", part) for part in ("database", "since", "nest", "ready", "move_to", "decrypt")),
     ("map", "associationDetails"),
-    ("points_id",),
     ("rules", "shared_identifier"),
     ("rules", "placeholders"),
-    ("guards", "max_changed_percent"),
     ("run", "dask"),
     ("notify",),
     ("keep",),
@@ -265,10 +263,6 @@ def _unread_files(job: Job) -> Iterator[tuple[Path, str]]:
 
 
 def _unsent_enrolments(job: Job) -> Iterator[tuple[Path, str]]:
-    for place, enrollment in enumerate(job.map.enrollments if job.mode == "sync" else ()):
-        if enrollment.loyalty_points is not None:
-            path = ("map", "loyaltyProgramEnrollments", place, "loyaltyPoints")
-            yield path, "points in a sync are not supported yet: they would be credited with every change; use migrate"
     if job.map.enrollments and not job.destination.enrollments:
         yield (
             ("map", "loyaltyProgramEnrollments"),

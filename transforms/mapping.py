@@ -26,6 +26,8 @@ def template_of(job: Job) -> Template:
     """
     build = _Builder(job)
     tree = build.tree(job.map)
+    # `transforms.credits` finds points at a payload's end.
+    assert "loyaltyProgramEnrollments" not in [name for name, _ in tree.members[:-1]]
     raise_all(JobError, [*build.problems, *_unknown_nulls(job, tree)])
     identifiers = tuple(leaf for leaf in walk(tree) if leaf.target in {f"identifiers.{t}" for t in job.map.identifiers})
     by = job.rules.duplicates.by
@@ -38,6 +40,7 @@ def template_of(job: Job) -> Template:
             Column(job.key_column, Kind.TEXT),
         ),
         order=Column(by, Kind.DATETIME) if by else None,
+        statement=Column(job.points_id, Kind.TEXT) if job.points_id else None,
     )
 
 
@@ -274,3 +277,5 @@ def askers(job: Job) -> Iterator[tuple[str, str]]:
     yield template.key.source, "key"
     if template.order is not None:
         yield template.order.source, "rules.duplicates.by"
+    if template.statement is not None:
+        yield template.statement.source, "points_id"

@@ -13,6 +13,8 @@ from schemas.runs import Totals
 
 # Fates whose rows say why; the others are told by their number alone.
 TOLD = tuple(fate.value for fate in Fate if fate not in (Fate.FILTERED, Fate.UNCHANGED, Fate.NOT_SENT))
+_KEPT = ("row", "file", "line", "key", "identifiers", "digest", "whole_digest", "statement")
+_CREDITS = ("points", "programme_", "withheld_")
 _ANSWER_COLUMNS = {
     "entity_id": pa.string(),
     "batch": pa.int64(),
@@ -27,8 +29,8 @@ def close(prepared: pa.Table, unreadable: pa.Table, dropped: pa.Table, answered:
     """One line per row of a part, unreadable ones last; whatever has no fate by now was not sent.
 
     `prepared` without its payloads; `dropped` and `answered` are sorted by row. Columns: row, file, line,
-    key, identifiers, digest (of its payload), fate, codes, entity_id, batch, attempt, request_id, sent_at_utc,
-    answered_at_utc, points_N, programme_N.
+    key, identifiers, digest and whole_digest (of its payload), statement, fate, codes, entity_id, batch, attempt,
+    request_id, sent_at_utc, answered_at_utc, points_N, programme_N and withheld_N (points that were credited before).
     """
     fate, codes = prepared.column("fate").combine_chunks(), prepared.column("codes").combine_chunks()
     settled, sent = _mask(dropped, first_row, len(fate)), _mask(answered, first_row, len(fate))
@@ -39,11 +41,11 @@ def close(prepared: pa.Table, unreadable: pa.Table, dropped: pa.Table, answered:
     codes = _both(codes, pc.if_else(pc.equal(theirs, ""), pa.scalar(None, pa.string()), theirs))
     closed = pa.table(
         {
-            **{name: prepared.column(name) for name in ("row", "file", "line", "key", "identifiers", "digest")},
+            **{name: prepared.column(name) for name in _KEPT},
             "fate": pc.fill_null(fate, Fate.NOT_SENT.value),
             "codes": codes,
             **{name: _spread(answered.column(name), sent, kind) for name, kind in _ANSWER_COLUMNS.items()},
-            **{n: prepared.column(n) for n in prepared.column_names if n.startswith(("points", "programme_"))},
+            **{n: prepared.column(n) for n in prepared.column_names if n.startswith(_CREDITS)},
         }
     )
     return pa.concat_tables([closed, _closed_unreadable(unreadable, closed, first_row)])
@@ -74,34 +76,27 @@ def _closed_unreadable(unreadable: pa.Table, closed: pa.Table, first_row: int) -
         "fate": pa.repeat(Fate.UNREADABLE.value, count),
         "codes": unreadable.column("code"),
     }
-    zero = {
-        name: pa.repeat(pa.scalar(0, pa.int64()), count) for name in closed.column_names if name.startswith("points_")
-    }
+    numbers = (name for name in closed.column_names if name.startswith(("points_", "withheld_")))
+    zero = {name: pa.repeat(pa.scalar(0, pa.int64()), count) for name in numbers}
     none = {name: pa.repeat("", count) for name in closed.column_names if name.startswith("programme_")}
     given = known | zero | none
     return pa.table({field.name: given.get(field.name, pa.nulls(count, field.type)) for field in closed.schema})
 
 
-def remembered(closed: pa.Table) -> pa.Table:
-    """Customers as the API has them, or may have them and must not be credited again: `key, digest, fate, points`.
-
-    A row in doubt that credits nothing is left out: it may be sent again without harm.
-    """
-    fate, points = closed.column("fate"), pc.fill_null(closed.column("points"), False)
-    applied = pc.is_in(fate, value_set=pa.array([fate.value for fate in Fate if fate.applied]))
-    may_have_credited = pc.and_(pc.equal(fate, Fate.IN_DOUBT.value), points)
-    return closed.filter(pc.or_(applied, may_have_credited)).select(["key", "digest", "fate", "points"])
-
-
 def tally(closed: pa.Table) -> Totals:
-    """Rows and points by fate; `read` and `points_read` are summed without looking at fates."""
+    """Rows and points by fate; `read` and `points_read` are summed without looking at fates.
+
+    Points that were credited before are unchanged, also those of a row that is sent.
+    """
     rows = Counter({Fate(fate): count for fate, count in _counts(closed)})
     points: dict[str, Counter[Fate]] = {}
     read: Counter[str] = Counter()
-    for programmes, credited in _credits(closed):
-        by = pa.table({"programme": programmes, "fate": closed.column("fate"), "points": credited})
+    unchanged = pa.repeat(Fate.UNCHANGED.value, closed.num_rows)
+    of_rows = [(closed.column("fate"), *credits) for credits in _credits(closed, "points_")]
+    for fates, programmes, credited in [*of_rows, *((unchanged, *held) for held in _credits(closed, "withheld_"))]:
+        by = pa.table({"programme": programmes, "fate": fates, "points": credited})
         for line in by.group_by(["programme", "fate"]).aggregate([("points", "sum")]).to_pylist():
-            if line["programme"]:
+            if line["programme"] and (line["points_sum"] or fates is not unchanged):
                 points.setdefault(line["programme"], Counter())[Fate(line["fate"])] += line["points_sum"]
         for line in by.group_by("programme").aggregate([("points", "sum")]).to_pylist():
             if line["programme"]:
@@ -112,7 +107,7 @@ def tally(closed: pa.Table) -> Totals:
 def most_points(closed: pa.Table) -> int:
     """The most points that any one row to be sent would credit, over all its programmes."""
     to_be_sent = pc.equal(closed.column("fate"), Fate.NOT_SENT.value)
-    credited = [points.filter(to_be_sent) for _, points in _credits(closed)]
+    credited = [points.filter(to_be_sent) for _, points in _credits(closed, "points_")]
     return int(pc.max(reduce(pc.add, credited)).as_py() or 0) if credited else 0
 
 
@@ -121,10 +116,10 @@ def _counts(closed: pa.Table) -> Iterator[tuple[str, int]]:
         yield line["fate"], line["count_all"]
 
 
-def _credits(closed: pa.Table) -> Iterator[tuple[pa.ChunkedArray, pa.ChunkedArray]]:
+def _credits(closed: pa.Table, kind: str) -> Iterator[tuple[pa.ChunkedArray, pa.ChunkedArray]]:
     for name in closed.column_names:
-        if name.startswith("points_"):
-            yield closed.column(name.replace("points_", "programme_")), closed.column(name)
+        if name.startswith(kind):
+            yield closed.column(name.replace(kind, "programme_")), closed.column(name)
 
 
 def reasons(closed: pa.Table) -> pa.Table:

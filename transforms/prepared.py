@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 from schemas.outcomes import Fate
 from schemas.profiles import Constant, Credit, Template
 from schemas.values import Locale
-from transforms.changes import digests
+from transforms.changes import DIGEST_BYTES, credit_digests, digests
 from transforms.customers import Changes, array_of, normalize
 from transforms.filters import Filter, Filtered, decide
-from transforms.identity import identifier_hashes, key_hashes
+from transforms.identity import HASH_BYTES, identifier_hashes, key_hashes
 from transforms.profiles import by_distinct, encode, only
 from transforms.validation import Validated, validate
 
@@ -41,8 +41,9 @@ def prepare(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[pa.Ta
 
     `several` (bool) marks rows that a joined table has more than one row for. The table has, in the order
     of `raw`: `fate` (null: to be sent), `codes`, `key` (keyed hash), `order` (UTC), `identifiers` (keyed hashes),
-    `points_N` and `programme_N` per credit, `points` (bool: credits any), `size`, `payload` and its keyed `digest`
-    (null where not to be sent).
+    `statement` (keyed hash of what `points_id` names, null without), `points_N` and `programme_N` per credit, `points`
+    (bool: credits any), `size`, `payload`, its keyed `digest` without points and `whole_digest` with them (null where
+    not to be sent, the latter also where it is the same).
     """
     slices, changes = prepare_slices(raw, several, recipe)
     return pa.concat_tables(slices), changes
@@ -52,7 +53,9 @@ def prepare_slices(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tupl
     """As `prepare`, with the table in slices that are encoded one by one: payloads take more room than all else."""
     normalized = normalize(raw, recipe.template, recipe.locale)
     checked = validate(normalized.customers, recipe.template, recipe.today, recipe.bad_optional)
-    fate, codes = _fates(_filtered(raw, recipe), checked, _keyless(normalized.key, recipe.template), several)
+    credits = _credits(recipe.template, checked)
+    ours = _Ours(several, _keyless(normalized.key, recipe.template), _unstated(normalized.statement, credits["points"]))
+    fate, codes = _fates(_filtered(raw, recipe), checked, ours)
     judged = pa.table(
         {
             "fate": fate,
@@ -60,7 +63,8 @@ def prepare_slices(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tupl
             "key": key_hashes(normalized.key, recipe.salt),
             "order": _instant(normalized.order, len(raw)),
             "identifiers": identifier_hashes(_identifiers(recipe.template, checked), len(raw), recipe.salt),
-            **_credits(recipe.template, checked),
+            "statement": _statements(normalized.statement, len(raw), recipe.salt),
+            **credits,
         }
     )
     return _encoded(recipe, checked.values, judged), normalized.changes + checked.changes
@@ -79,14 +83,22 @@ def _encoded(recipe: Recipe, values: Mapping[str, pa.Array], judged: pa.Table) -
         size = pc.if_else(wanted, pc.binary_length(payload), pa.scalar(None, pa.int32()))
         too_large = pc.fill_null(pc.greater(size, recipe.max_bytes - BRACKETS), False)
         payload = only(payload, pc.and_not(wanted, too_large)).cast(pa.binary())
+        digest, whole = _digests(payload, piece.column("statement"), recipe)
         columns = {name: piece.column(name) for name in piece.column_names} | {
             "fate": pc.if_else(too_large, Fate.INVALID.value, fate),
             "codes": _also(codes, too_large, "payload.too_large"),
             "size": size,
             "payload": payload,
-            "digest": digests(payload, recipe.salt),
+            "digest": digest,
+            "whole_digest": whole,
         }
         yield pa.table(columns)
+
+
+def _digests(payload: pa.Array, statement: pa.ChunkedArray, recipe: Recipe) -> tuple[pa.Array, pa.Array]:
+    if recipe.template.credits:
+        return credit_digests(payload, statement, recipe.salt)
+    return digests(payload, recipe.salt), pa.nulls(len(payload), pa.binary(DIGEST_BYTES))
 
 
 def _identifiers(template: Template, checked: Validated) -> dict[str, pa.Array]:
@@ -105,12 +117,34 @@ def _keyless(key: pa.Array, template: Template) -> pa.Array:
     return pa.repeat(False, len(key)) if is_identifier else key.is_null()
 
 
-def _fates(kept: Filtered, checked: Validated, keyless: pa.Array, several: pa.Array) -> tuple[pa.Array, pa.Array]:
+def _unstated(statement: pa.Array | None, points: pa.Array) -> pa.Array:
+    """Rows with points that do not say by which statement, where the job asks for it."""
+    return pa.repeat(False, len(points)) if statement is None else pc.and_(points, statement.is_null())
+
+
+def _statements(statement: pa.Array | None, rows: int, salt: bytes) -> pa.Array:
+    return pa.nulls(rows, pa.binary(HASH_BYTES)) if statement is None else key_hashes(statement, salt)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ours:
+    """What makes a row invalid beside its values; bool per row."""
+
+    several: pa.Array
+    keyless: pa.Array
+    unstated: pa.Array
+
+
+def _fates(kept: Filtered, checked: Validated, ours: _Ours) -> tuple[pa.Array, pa.Array]:
     """The first fate a row meets, and its reasons. A filtered row's values are nobody's business."""
-    codes = _also(checked.codes, several, "join.several_rows")
-    codes = _also(codes, keyless, "key.missing")
-    codes = _also(codes, kept.undecided, "filter.undecided")
-    invalid = pc.or_(pc.or_(checked.invalid, several), pc.or_(keyless, kept.undecided))
+    codes, invalid = checked.codes, checked.invalid
+    for where, code in (
+        (ours.several, "join.several_rows"),
+        (ours.keyless, "key.missing"),
+        (ours.unstated, "points_id.missing"),
+        (kept.undecided, "filter.undecided"),
+    ):
+        codes, invalid = _also(codes, where, code), pc.or_(invalid, where)
     filtered = pc.and_(pc.invert(kept.kept), pc.invert(kept.undecided))
     fate = pc.if_else(
         filtered, Fate.FILTERED.value, pc.if_else(invalid, Fate.INVALID.value, pa.scalar(None, pa.string()))

@@ -14,10 +14,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from connectors import lease
 from connectors.lease import LeaseHeld, LeaseLost
-from connectors.ledger import ACCEPTED, Ledger, LedgerStopped
+from connectors.ledger import Ledger, LedgerStopped
 from connectors.ledger_tables import IllegalMove, Intent, RunState
 from schemas.batches import Batch
 from schemas.errors import WrongInput
+from schemas.memory import ACCEPTED_SENT, CREDITED, REFUSED_SENT, Remembered
 
 NOW = dt.datetime(2026, 3, 1, 0, 30, tzinfo=dt.UTC)
 PLACE, OTHER_PLACE = "update eu.example INSTORE", "update us.example INSTORE"
@@ -99,15 +100,21 @@ def test_a_ledger_holds_one_lease(two):
         two[0].take_lease(OTHER_PLACE, "r-1", NOW, 60)
 
 
-ONE = pa.table([[bytes(16)], [bytes(16)], ["accepted"], [True]], schema=ACCEPTED)
+ONE = Remembered(
+    pa.table([[bytes(16)], [bytes(16)], ["accepted"], [[1]], [NOW]], schema=ACCEPTED_SENT),
+    REFUSED_SENT.empty_table(),
+    CREDITED.empty_table(),
+)
 WRITES = {
     "start a run": lambda ledger: started(ledger, "r-2"),
     "move a run": lambda ledger: ledger.set_run_state("r-1", RunState.PLANNED),
     "end a run": lambda ledger: ledger.finish_run("r-1", RunState.DONE, exit_code=0, finished_at_utc=NOW, summary={}),
     "send": lambda ledger: ledger.write("r-1", [Intent(Batch(2, (2,), b"[]"), 1, NOW)]),
     "doubt": lambda ledger: ledger.doubt_leftovers("r-1", NOW),
-    "remember": lambda ledger: ledger.remember("r-1", "nightly", ONE, NOW),
-    "forget": lambda ledger: ledger.forget_doubtful("r-1"),
+    "remember": lambda ledger: ledger.remember("r-1", "nightly", ONE),
+    "forget doubts": lambda ledger: ledger.forget_doubtful("r-1"),
+    "forget": lambda ledger: ledger.forget("nightly", bytes(16), NOW),
+    "load": lambda ledger: ledger.loads_with("r-1", "nightly", "abc"),
     "learn": lambda ledger: ledger.learn("eu.example", "update", "rows_per_request", 5, NOW),
     "renew": lambda ledger: ledger.renew_lease(later(60), 60),
 }
@@ -115,7 +122,7 @@ WRITES = {
 
 def everything(ledger):
     with ledger._reading() as connection:
-        tables = ("runs", "batches", "row_results", "accepted", "learned", "leases")
+        tables = ("runs", "batches", "row_results", "accepted", "forgotten", "mappings", "learned", "leases")
         return {table: connection.exec_driver_sql(f"select * from {table}").all() for table in tables}
 
 

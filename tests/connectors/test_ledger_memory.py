@@ -6,11 +6,15 @@ import datetime as dt
 import pyarrow as pa
 import pytest
 
-from connectors.ledger import ACCEPTED, Ledger
+from connectors.ledger import Ledger
+from schemas.memory import ACCEPTED_SENT, CREDITED, REFUSED_SENT, Remembered
 
 NOW = dt.datetime(2026, 3, 1, 0, 30, tzinfo=dt.UTC)
+LATER = NOW + dt.timedelta(hours=1)
 JOB, OTHER_JOB = "nightly there", "weekly there"
 ASHA, BEN, CHAI, DINA = (bytes([n]) * 16 for n in range(4))
+OLD, NEW = b"o" * 16, b"n" * 16
+MARCH = b"m" * 16
 
 
 @pytest.fixture
@@ -21,33 +25,130 @@ def ledger(tmp_path):
         yield opened
 
 
+def table(rows, schema):
+    return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema)
+
+
+def left(accepted=(), refused=(), credited=()):
+    """`accepted`: key, digest, fate, identifiers, when; `refused`: key, digest, when; `credited` as `CREDITED`."""
+    return Remembered(table(accepted, ACCEPTED_SENT), table(refused, REFUSED_SENT), table(credited, CREDITED))
+
+
 def customers(*rows):
-    """Each as key, fate and whether points were credited; the digest is the key again."""
-    columns = [[key for key, _, _ in rows], [key for key, _, _ in rows]]
-    columns += [[fate for _, fate, _ in rows], [points for _, _, points in rows]]
-    return pa.table([pa.array(c, kind) for c, kind in zip(columns, ACCEPTED.types, strict=True)], schema=ACCEPTED)
+    """Each as key and fate."""
+    return left([(key, OLD, fate, [], NOW) for key, fate in rows])
+
+
+def lines(tables):
+    return [row for some in tables for row in some.to_pylist()]
 
 
 def known(ledger, job=JOB):
-    found = [row for some in ledger.remembered(job, by_others_than="asks") for row in some.to_pylist()]
-    return {row["key"]: (row["fate"], row["points"]) for row in found}
+    return {row["key"]: row["fate"] for row in lines(ledger.accepted(job, by_others_than="asks"))}
+
+
+def digests(ledger):
+    return {row["key"]: row["digest"] for row in lines(ledger.accepted(JOB, by_others_than="asks"))}
+
+
+def credited(ledger):
+    told = lines(ledger.credited(JOB, by_others_than="asks"))
+    return {(row["key"], row["programme"], row["statement"]): (row["points"], row["fate"]) for row in told}
+
+
+def refused(ledger):
+    return [row["key"] for row in lines(ledger.refused(JOB, by_others_than="asks"))]
 
 
 def test_what_was_in_doubt_is_accepted_when_the_same_run_says_so(ledger):
-    ledger.remember("r-1", JOB, customers((ASHA, "in_doubt", True)), NOW)
-    assert known(ledger) == {ASHA: ("in_doubt", True)}
-    ledger.remember("r-1", JOB, customers((ASHA, "accepted", True)), NOW)
-    assert known(ledger) == {ASHA: ("accepted", True)}
+    ledger.remember("r-1", JOB, customers((ASHA, "in_doubt")))
+    assert known(ledger) == {ASHA: "in_doubt"}
+    ledger.remember("r-1", JOB, customers((ASHA, "accepted")))
+    assert known(ledger) == {ASHA: "accepted"}
 
 
 def test_only_doubts_of_the_run_are_forgotten(ledger):
-    ledger.remember("r-1", JOB, customers((ASHA, "in_doubt", True), (BEN, "in_doubt", True)), NOW)
-    ledger.remember("r-1", JOB, customers((CHAI, "accepted", True)), NOW)
-    ledger.remember("r-2", JOB, customers((DINA, "in_doubt", True)), NOW)
-    ledger.remember("r-2", OTHER_JOB, customers((ASHA, "in_doubt", True)), NOW)
+    ledger.remember("r-1", JOB, customers((ASHA, "in_doubt"), (BEN, "in_doubt")))
+    ledger.remember("r-1", JOB, customers((CHAI, "accepted")))
+    ledger.remember("r-2", JOB, customers((DINA, "in_doubt")))
+    ledger.remember("r-2", OTHER_JOB, customers((ASHA, "in_doubt")))
     ledger.forget_doubtful("r-1")
-    assert known(ledger) == {CHAI: ("accepted", True), DINA: ("in_doubt", True)}
-    assert known(ledger, OTHER_JOB) == {ASHA: ("in_doubt", True)}
+    assert known(ledger) == {CHAI: "accepted", DINA: "in_doubt"}
+    assert known(ledger, OTHER_JOB) == {ASHA: "in_doubt"}
+
+
+def test_identifiers_come_back_as_they_were(ledger):
+    some, most = [1, 2**64 - 1, 7], [2**63]
+    rows = [(ASHA, OLD, "accepted", some, NOW), (BEN, OLD, "accepted", [], NOW), (CHAI, OLD, "accepted", most, NOW)]
+    ledger.remember("r-1", JOB, left(rows))
+    told = lines(ledger.accepted(JOB, by_others_than="asks"))
+    assert {row["key"]: row["identifiers"] for row in told} == {ASHA: some, BEN: [], CHAI: most}
+
+
+@pytest.mark.parametrize("runs", [("r-1", "r-2"), ("r-2", "r-1")])
+def test_what_was_sent_last_counts_whenever_it_is_written_down(ledger, runs):
+    """A run of yesterday may be settled, and written down again, after tonight's."""
+    sent = {"r-1": (OLD, NOW), "r-2": (NEW, LATER)}
+    for run in runs:
+        digest, when = sent[run]
+        ledger.remember(run, JOB, left([(ASHA, digest, "accepted", [], when)]))
+    assert digests(ledger) == {ASHA: NEW}
+
+
+def test_a_refusal_does_not_change_what_was_accepted(ledger):
+    ledger.remember("r-1", JOB, left([(ASHA, OLD, "accepted", [], NOW)]))
+    ledger.remember("r-2", JOB, left(refused=[(ASHA, NEW, LATER), (BEN, NEW, LATER)]))
+    assert (digests(ledger), sorted(refused(ledger))) == ({ASHA: OLD}, [ASHA, BEN])
+
+
+def test_a_refusal_is_history_once_something_was_accepted(ledger):
+    ledger.remember("r-1", JOB, left(refused=[(ASHA, NEW, NOW)]))
+    ledger.remember("r-2", JOB, left([(ASHA, OLD, "accepted", [], LATER)]))
+    assert refused(ledger) == []
+
+
+def test_a_credit_in_doubt_may_become_one_and_a_credit_stays(ledger):
+    doubtful, sure = (ASHA, "1016", MARCH, 50, "in_doubt"), (ASHA, "1016", MARCH, 50, "accepted")
+    told = []
+    for run, one in (("r-1", doubtful), ("r-1", sure), ("r-2", doubtful)):
+        ledger.remember(run, JOB, left(credited=[one]))
+        told.append(credited(ledger)[ASHA, "1016", MARCH])
+    ledger.forget_doubtful("r-2")
+    assert told == [(50, "in_doubt"), (50, "accepted"), (50, "accepted")]
+    assert credited(ledger) == {(ASHA, "1016", MARCH): (50, "accepted")}
+
+
+def test_credits_are_told_apart_by_customer_programme_and_statement(ledger):
+    keys = [(ASHA, "1016", MARCH), (ASHA, "1017", MARCH), (ASHA, "1016", b""), (BEN, "1016", MARCH)]
+    ledger.remember("r-1", JOB, left(credited=[(*key, points, "accepted") for points, key in enumerate(keys)]))
+    assert credited(ledger) == {key: (points, "accepted") for points, key in enumerate(keys)}
+
+
+def test_who_is_forgotten_leaves_a_tombstone_and_nothing_else(ledger):
+    credit = ("1016", MARCH, 50, "accepted")
+    both = [(ASHA, OLD, "accepted", [1, 2], NOW), (BEN, OLD, "accepted", [3], NOW)]
+    ledger.remember("r-1", JOB, left(both, [(ASHA, NEW, LATER)], [(ASHA, *credit), (BEN, *credit)]))
+    assert ledger.holders(2) == [(JOB, ASHA)]
+    assert ledger.forget(JOB, ASHA, LATER) == {"accepted": 1, "refused": 1, "credits": 1}
+    assert ledger.forget(JOB, ASHA, LATER) == {"accepted": 0, "refused": 0, "credits": 0}
+    assert (known(ledger), list(credited(ledger)), refused(ledger)) == ({BEN: "accepted"}, [(BEN, "1016", MARCH)], [])
+    assert (lines(ledger.forgotten(JOB)), ledger.holders(2)) == ([{"key": ASHA}], [])
+    assert ledger.memories() == [JOB]
+
+
+def test_an_identifier_is_no_stretch_of_two_others(ledger):
+    one, two = int.from_bytes(b"\1" * 4 + b"\2" * 4, "little"), int.from_bytes(b"\3" * 4 + b"\4" * 4, "little")
+    across = int.from_bytes(b"\2" * 4 + b"\3" * 4, "little")
+    ledger.remember("r-1", JOB, left([(ASHA, OLD, "accepted", [one, two], NOW)]))
+    assert [ledger.holders(each) for each in (one, two, across)] == [[(JOB, ASHA)], [(JOB, ASHA)], []]
+
+
+def test_the_mapping_of_the_run_before_is_known(ledger):
+    assert ledger.mapping_before("r-2", JOB) is None
+    ledger.loads_with("r-1", JOB, "abc")
+    ledger.loads_with("r-2", JOB, "def")
+    assert [ledger.mapping_before(run, JOB) for run in ("r-2", "asks")] == ["abc", "def"]
+    assert ledger.mapping_before("r-2", OTHER_JOB) is None
 
 
 def test_a_limit_is_learned_for_one_operation_of_one_host(ledger):

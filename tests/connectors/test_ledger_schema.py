@@ -50,6 +50,8 @@ insert into runs values (1, 'r-1', 'nightly', 'sync', '/r-1', 'delivering', 1772
 insert into batches values (1, 1, 'in_doubt', x'0700000000000000', x'00', 1, 2, 'html', 'req-1', 1, 2);
 insert into row_results values (1, 7, 1, 2, 'in_doubt', 'html', null, 2);
 insert into accepted values ('nightly there', zeroblob(16), zeroblob(16), 1, 1, 'in_doubt', 3);
+insert into accepted values ('nightly there', x'11111111111111111111111111111111', zeroblob(16), 1, 1, 'accepted', 3);
+insert into accepted values ('nightly there', x'22222222222222222222222222222222', zeroblob(16), 0, 1, 'accepted', 3);
 """
 
 
@@ -80,17 +82,28 @@ def test_a_ledger_of_version_1_keeps_its_rows(old):
         assert (run.caller, run.retry_of) == (None, None)
         assert (doubt.row, doubt.attempt, doubt.request_id, doubt.codes) == (7, 2, "req-1", ("html",))
         ledger.start_run("r-2", job="nightly", mode="sync", folder=old, started_at_utc=NOW, caller="flow-run-1")
-        (known,) = ledger.remembered("nightly there", by_others_than="r-2")
-        assert known.to_pylist() == [{"key": bytes(16), "digest": bytes(16), "fate": "in_doubt", "points": True}]
+        (known,) = ledger.accepted("nightly there", by_others_than="r-2")
+        doubtful = {"key": bytes(16), "digest": bytes(16), "fate": "in_doubt", "identifiers": []}
+        assert doubtful in known.to_pylist()
         assert ledger.run_of_caller("flow-run-1").run == "r-2"
-    assert version(old) == [(2,)]
+    assert version(old) == [(3,)]
+
+
+def test_who_was_credited_stays_credited_in_every_programme(old):
+    """Version 2 knew no programmes; how many points they were nobody wrote down."""
+    with contextlib.closing(Ledger(old)) as ledger:
+        ledger.start_run("r-2", job="nightly", mode="sync", folder=old, started_at_utc=NOW)
+        (credited,) = ledger.credited("nightly there", by_others_than="r-2")
+    told = {credit["key"][0]: credit for credit in credited.to_pylist()}
+    assert {key: credit["fate"] for key, credit in told.items()} == {0x00: "in_doubt", 0x11: "accepted"}
+    assert {(one["programme"], one["statement"], one["points"]) for one in told.values()} == {("", b"", None)}
 
 
 def test_an_upgraded_ledger_is_built_like_a_new_one(old, tmp_path):
     for path in (old, tmp_path / "new.db"):
         Ledger(path).close()
     assert shape(old) == shape(tmp_path / "new.db")
-    assert {"settlements", "leases", "learned"} <= set(shape(old))
+    assert {"settlements", "leases", "learned", "refused", "credits", "forgotten"} <= set(shape(old))
 
 
 def test_several_that_open_an_old_ledger_at_once_upgrade_it_once(old):
@@ -107,7 +120,7 @@ def test_several_that_open_an_old_ledger_at_once_upgrade_it_once(old):
     assert [ledger.run().run for ledger in opened] == ["r-1"] * 4
     for ledger in opened:
         ledger.close()
-    assert version(old) == [(2,)]
+    assert version(old) == [(3,)]
 
 
 def test_an_upgrade_that_fails_leaves_the_old_ledger(old):
@@ -123,5 +136,5 @@ def test_a_newer_ledger_is_refused_in_words(old):
     with contextlib.closing(sqlite3.connect(old)) as newer:
         newer.execute("update ledger_schema set version = 7")
         newer.commit()
-    with pytest.raises(WrongInput, match=r"newer bulkload \(ledger schema 7, this one reads 2\)"):
+    with pytest.raises(WrongInput, match=r"newer bulkload \(ledger schema 7, this one reads 3\)"):
         Ledger(old)

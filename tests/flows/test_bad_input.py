@@ -108,7 +108,7 @@ def test_one_gigantic_line_is_refused_in_little_memory(desk):
         ({"map": {"firstNam": "first_name"}}, "map.firstNam: unknown key; nearest is 'firstName'"),
         ({"map": {"lastName": "surname"}}, "map.lastName: the source has no column 'surname'"),
         ({"limits": {"attempts": 0}}, "limits.attempts: must be greater than or equal to 1"),
-        ({"guards": {"max_changed_percent": 5}}, "guards.max_changed_percent: not supported yet"),
+        ({"keep": {"payloads_days": 5}}, "keep: not supported yet"),
         ({"guards": {"min_rows": -1}}, "guards.min_rows: must be greater than or equal to 0"),
         ({"rules": {"filter": "points >"}}, "rules.filter"),
         ({"locale": {"timezone": "Mars/Base"}}, "locale.timezone"),

@@ -145,7 +145,7 @@ def test_a_row_of_a_customer_accepted_meanwhile_credits_nothing(desk, wrong_phon
     )
     retry = desk("retry", wrong_phones.told["run"], file)
     assert (retry.sent, retry.told["requests"]["sent"]) == ({"unchanged": 1, "invalid": 1}, 0)
-    assert [reason["code"] for reason in retry.told["reasons"]] == ["points.credited_before"]
+    assert [reason["code"] for reason in retry.told["reasons"]] == ["points.differ_from_credited"]
     assert once(desk)
 
 

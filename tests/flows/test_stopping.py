@@ -185,9 +185,9 @@ def test_a_run_that_lost_its_lease_sends_and_writes_no_more(desk):
 
 
 def test_a_full_disk_is_told_before_anything_is_sent(desk):
-    desk.source(3000)
+    desk.source(6000)
     job = desk.job()
-    with files_no_larger_than(75_000):
+    with files_no_larger_than(120_000):  # room for an empty ledger
         run = desk("run", job)
     assert run.exit_code == 4
     assert run.told["problems"] == [f"{desk.home}: cannot be written (file too large); make room"]

@@ -55,10 +55,3 @@ def test_duplicates_are_told_before_the_unchanged(desk):
     desk.run(**SYNC)
     desk.write("customers.csv", HEADER + "C-1,9845000001,Old,0\n" + "".join(rows()))
     assert desk.run(**SYNC).sent == {"duplicate": 1, "unchanged": 30}
-
-
-def test_points_in_a_sync_are_refused_by_name(desk):
-    desk.source(1)
-    told = desk.run(mode="sync")
-    assert told.exit_code == 2
-    assert "map.loyaltyProgramEnrollments[0].loyaltyPoints: points in a sync are not supported yet" in told.stderr

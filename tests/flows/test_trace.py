@@ -89,11 +89,14 @@ def test_each_job_reads_an_identifier_in_its_own_way(loaded):
 
 
 def test_what_is_remembered_now_is_told(loaded):
-    (one,) = loaded("trace", "C-1001").told["remembered"]
+    (one,), run = loaded("trace", "C-1001").told["remembered"], loaded.first.told["run"]
     assert one["job"].startswith("e2e http://127.0.0.1")
-    assert (one["fate"], one["run"], one["credited_points"]) == ("accepted", loaded.first.told["run"], True)
-    assert one["payload_digest"] == loaded.results(loaded.first)[0]["payload_digest"].hex()
-    assert loaded("trace", "C-1002").told["remembered"] == []
+    assert (one["accepted"]["fate"], one["accepted"]["run"], one["refused"]) == ("accepted", run, None)
+    assert one["credits"] == [
+        {"programme": "1016", "statement_hash": None, "points": 5, "fate": "accepted", "run": run}
+    ]  # fmt: skip
+    (other,) = loaded("trace", "C-1002").told["remembered"]
+    assert (other["accepted"], other["refused"]["fate"], other["credits"]) == (None, "refused", [])
 
 
 def test_who_is_nowhere_is_told_so(loaded, desk):
@@ -114,7 +117,7 @@ def test_runs_whose_folder_is_gone_are_named(loaded):
     shutil.rmtree(loaded.home / run)
     traced = loaded("trace", "C-1001").told
     assert (traced["touches"], traced["not_searched"]) == ([], [{"run": run, "why": "its folder is gone"}])
-    assert [one["run"] for one in traced["remembered"]] == [run]
+    assert [one["accepted"]["run"] for one in traced["remembered"]] == [run]
     plain = loaded.say("trace", "C-1001", "--home", str(loaded.home)).stdout
     assert f"not searched: {run}: its folder is gone" in plain
 

@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 
 from schemas.job import Guards
 from schemas.outcomes import Fate
-from schemas.runs import Totals
+from schemas.runs import Changed, Totals
 from transforms.guards import RefusedShare, broken_before, needs_approval
 
 PLANNED = {Fate.UNREADABLE: 2, Fate.FILTERED: 1000, Fate.INVALID: 144, Fate.DUPLICATE: 54, Fate.NOT_SENT: 1800}
 POINTS = {"1016": {Fate.INVALID: 9_000, Fate.NOT_SENT: 700}, "1017": {Fate.NOT_SENT: 300}}
 A, R = Fate.ACCEPTED, Fate.REFUSED
+NOTHING_KNOWN = Changed()
 
 
 def totals(rows, points=None):
@@ -23,7 +24,7 @@ PLAN = totals(PLANNED, POINTS)
 
 
 def broken(**guards):
-    return broken_before(Guards(**guards), PLAN, most_points_per_customer=40)
+    return broken_before(Guards(**guards), PLAN, most_points_per_customer=40, changed=NOTHING_KNOWN)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,21 @@ def test_a_guard_holds_to_its_number_and_no_further(guard, holds, breaks, said):
     assert told.endswith("it in the job file")
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (Changed(200, 100), None),
+        (Changed(0, 0), None),  # a first load
+        (Changed(200, 101), "101 of 200 rows (50.5 %) of known customers changed, 50 % are allowed; see"),
+        (Changed(200, 101, mapping_changed=True), "50 % are allowed; the mapping changed since the last load; see"),
+    ],
+)
+def test_too_many_changed_customers_stop_a_run(changed, said):
+    told = broken_before(Guards(max_changed_percent=50), PLAN, 0, changed)
+    assert [said in one for one in told] == ([True] if said else [])
+    assert all(one.startswith("guards.max_changed_percent: ") for one in told)
+
+
 def test_all_broken_guards_are_told_at_once():
     told = broken(min_rows=5000, max_invalid_percent=1, max_points=1, max_points_per_customer=1)
     assert [one.split(":")[0].removeprefix("guards.") for one in told] == [
@@ -72,17 +88,18 @@ def test_all_broken_guards_are_told_at_once():
 
 def test_without_guards_nothing_is_guarded():
     worst = totals({Fate.INVALID: 10, Fate.REFUSED: 10}, {"1016": {Fate.NOT_SENT: 10**12}})
-    assert broken_before(Guards(), worst, 10**12) == ()
+    assert broken_before(Guards(), worst, 10**12, Changed(1, 1)) == ()
     assert RefusedShare(Guards(), worst.rows).broken() == ()
     assert not needs_approval(Guards(), worst)
 
 
 def test_a_source_of_filtered_rows_has_nothing_invalid():
-    assert broken_before(Guards(max_invalid_percent=0), totals({Fate.FILTERED: 5}), 0) == ()
+    assert broken_before(Guards(max_invalid_percent=0), totals({Fate.FILTERED: 5}), 0, NOTHING_KNOWN) == ()
 
 
 def test_a_share_never_looks_like_what_is_allowed():
-    (told,) = broken_before(Guards(max_invalid_percent=5), totals({Fate.INVALID: 50_001, Fate.NOT_SENT: 949_999}), 0)
+    rows = totals({Fate.INVALID: 50_001, Fate.NOT_SENT: 949_999})
+    (told,) = broken_before(Guards(max_invalid_percent=5), rows, 0, NOTHING_KNOWN)
     assert "50,001 of 1,000,000 rows (5.01 %), 5 % are allowed" in told
 
 

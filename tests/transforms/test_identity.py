@@ -18,16 +18,19 @@ ROWS = [  # row, key, order, fate
     (6, "c", None, None),
     (7, None, 99, "invalid"),
 ]
+KINDS = {
+    "row": pa.int64(), "key": pa.string(), "order": pa.int64(), "fate": pa.string(), "points": pa.bool_(),
+    "statement": pa.string(),
+}  # fmt: skip
 DATABASE = duckdb.connect()
 
 
 def found(rows, keep):
-    """(row, fate, code, row that stands for it), as the query tells them."""
-    columns = zip(*rows, strict=True) if rows else ([], [], [], [])
-    kinds = (pa.int64(), pa.string(), pa.int64(), pa.string())
-    table = pa.table(
-        [pa.array(c, kind) for c, kind in zip(columns, kinds, strict=True)], ["row", "key", "order", "fate"]
-    )
+    """(row, fate, code, row that stands for it), as the query tells them; rows may have points and a statement."""
+    whole = [(*row, *(False, None)[len(row) - 4 :]) for row in rows]
+    columns = zip(*whole, strict=True) if rows else [()] * len(KINDS)
+    arrays = [pa.array(c, kind) for c, kind in zip(columns, KINDS.values(), strict=True)]
+    table = pa.table(arrays, names=list(KINDS))
     return duplicates(DATABASE.from_arrow(table), keep).fetchall()
 
 

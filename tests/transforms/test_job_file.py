@@ -107,9 +107,8 @@ ENVIRONMENT = dict.fromkeys(
 )
 NOT_YET = {  # of the documented file, by name; each is to be taken out here when it works
     "source.customers.ready", "source.customers.move_to", "source.customers.decrypt", "source.loyalty.database",
-    "source.loyalty.since", "source.family.nest", "points_id", "map.associationDetails", "rules.shared_identifier",
-    "rules.placeholders", "guards.max_changed_percent", "notify", "keep",
-    "map.loyaltyProgramEnrollments[0].loyaltyPoints",
+    "source.loyalty.since", "source.family.nest", "map.associationDetails", "rules.shared_identifier",
+    "rules.placeholders", "notify", "keep",
 }  # fmt: skip
 
 
@@ -284,11 +283,6 @@ def test_what_does_not_work_yet_names_the_way_out(more, problem):
     text = small(new=more) if more.startswith("run") else small("source: {customers: {files: customers.csv}}", more)
     (said,) = told(text)
     assert problem in said
-
-
-def test_points_in_a_sync_are_refused_by_name():
-    text = small("  identifiers", "  loyaltyProgramEnrollments: [{programId: a, loyaltyPoints: b}]\n  identifiers")
-    assert "map.loyaltyProgramEnrollments[0].loyaltyPoints: points in a sync are not supported yet" in told(text)[1]
 
 
 def test_enrolments_need_the_destinations_consent():

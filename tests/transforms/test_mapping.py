@@ -208,3 +208,10 @@ def test_every_asked_column_has_its_asker():
         ("member_no", "key"),
         ("changed", "rules.duplicates.by"),
     ]
+
+
+def test_enrolments_are_the_last_member_of_a_payload():
+    """Points are found, and taken out, at its end."""
+    more = "associatedWith: till\n  createDate: since\n  referralCode: friend\n  statusLabel: status"
+    tree = template_of(job_of(f"{enrol('loyaltyPoints', 'points')}\n  {more}\n  extendedFields: {{city: city}}")).tree
+    assert [name for name, _ in tree.members][-2:] == ["extendedFields", "loyaltyProgramEnrollments"]

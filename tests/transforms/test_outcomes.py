@@ -16,6 +16,7 @@ PREPARED = {
     "row": pa.int64(), "file": pa.int32(), "line": pa.int64(), "key": pa.binary(), "fate": pa.string(),
     "codes": pa.string(), "points_0": pa.int64(), "programme_0": pa.string(), "points_1": pa.int64(),
     "programme_1": pa.string(), "identifiers": pa.list_(pa.uint64()), "digest": pa.binary(16),
+    "whole_digest": pa.binary(16), "statement": pa.binary(16),
 }  # fmt: skip
 UNREADABLE = {"file": pa.int32(), "line": pa.int64(), "code": pa.string()}
 DROPPED = {"row": pa.int64(), "fate": pa.string(), "code": pa.string()}
@@ -43,6 +44,8 @@ def prepared(*rows, first_row=100):
         ),
         identifiers=[7, 8],
         digest=b"d" * 16,
+        whole_digest=None,
+        statement=None,
     )
 
 

@@ -1,0 +1,71 @@
+"""What the ledger keeps of customers from run to run; `job` is what a job remembers them under (`Job.memory`).
+
+No personal data is in it: customers, statements and identifiers are keyed hashes, payloads are keyed digests.
+"""
+
+import sqlalchemy as sa
+
+from connectors.ledger_tables import metadata, one_of
+from schemas.outcomes import Fate
+
+accepted = sa.Table(
+    "accepted",
+    metadata,
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("key_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("payload_digest", sa.LargeBinary, nullable=False),  # without its points
+    sa.Column("run_no", sa.ForeignKey("runs.run_no"), nullable=False),
+    # In doubt: the API has this payload or the one before, and nobody knows which.
+    sa.Column("fate", sa.Text, nullable=False),
+    sa.Column("accepted_at_us", sa.BigInteger, nullable=False),  # when it was sent
+    sa.Column("identifiers", sa.LargeBinary),  # uint64, little-endian; null: of an earlier version
+    one_of("fate", (Fate.ACCEPTED, Fate.REFUSED, Fate.ACCEPTED_WITH_LOSS, Fate.IN_DOUBT)),
+    sqlite_with_rowid=False,
+)
+
+refused = sa.Table(
+    "refused",
+    metadata,
+    # Beside `accepted`: a refusal changes nothing of what the API has.
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("key_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("payload_digest", sa.LargeBinary, nullable=False),  # with its points and their statement
+    sa.Column("run_no", sa.ForeignKey("runs.run_no"), nullable=False),
+    sa.Column("refused_at_us", sa.BigInteger, nullable=False),  # when it was sent
+    sqlite_with_rowid=False,
+)
+
+credits = sa.Table(
+    "credits",
+    metadata,
+    # The key is the rule: a credit is sent once per customer, programme and statement.
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("key_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("programme", sa.Text, primary_key=True),  # empty: every programme (credited under version 2)
+    sa.Column("statement_hash", sa.LargeBinary, primary_key=True),  # empty: the job names no statements
+    sa.Column("points", sa.BigInteger),  # null: nobody knows (credited under version 2)
+    sa.Column("fate", sa.Text, nullable=False),
+    sa.Column("run_no", sa.ForeignKey("runs.run_no"), nullable=False),
+    one_of("fate", (Fate.ACCEPTED, Fate.IN_DOUBT)),
+    sqlite_with_rowid=False,
+)
+
+forgotten = sa.Table(
+    "forgotten",
+    metadata,
+    # Who asked to be forgotten is not sent again; nothing else is known of them.
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("key_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("forgotten_at_us", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+mappings = sa.Table(
+    "mappings",
+    metadata,
+    # With which mapping each run loaded: when it is another, many rows may differ at once.
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("run_no", sa.ForeignKey("runs.run_no"), primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
