@@ -104,3 +104,29 @@ def cut_lines(path: Path, raw: Iterable[bytes], cut: Callable[[list[bytes]], lis
             gone += sum(theirs)
             file.writelines(line for line, gone_ in zip(lines, theirs, strict=True) if not gone_)
     return gone
+
+
+def names_of(path: Path) -> list[str]:
+    """A table's columns."""
+    if path.suffix == UNPACKED:
+        with pa.memory_map(str(path)) as mapped:
+            return list(pa.ipc.open_file(mapped).schema.names)
+    return list(pq.read_schema(path).names)
+
+
+def column_of(path: Path, name: str) -> pa.Array:
+    """One column of a table; the others are not read."""
+    if path.suffix == UNPACKED:
+        # Read, not mapped: the file is about to be replaced.
+        with pa.OSFile(str(path)) as opened:
+            options = pa.ipc.IpcReadOptions(included_fields=[names_of(path).index(name)])
+            table = pa.ipc.open_file(opened, options=options).read_all()
+    else:
+        table = pq.read_table(path, columns=[name], use_threads=False)
+    return pa.concat_arrays([pa.array([], table.schema.field(name).type), *table.column(name).chunks])
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what dead processes left half written in a folder that nobody is at."""
+    for path in [*folder.rglob("*.part"), *(folder / "spill").glob("*")]:
+        path.unlink()

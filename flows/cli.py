@@ -211,6 +211,21 @@ def trace(identifier: Identifier, home: HomeOption = None, as_json: AsJson = Fal
 
 
 @app.command()
+def forget(
+    identifier: Identifier,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before erasing.")] = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Erase one customer from ledger, runs and reports here, for good; a receipt says what was erased."""
+    from flows.forget import forget as erase
+
+    with speaking(as_json, quiet) as told:
+        erase(identifier, yes, home_for(home), told)
+
+
+@app.command()
 def schema() -> None:
     """Print the job file's JSON Schema, for editors."""
     from schemas.job import Job

@@ -68,6 +68,12 @@ class Finder:
         known = (manifest.spelling for manifest in self.manifests.values() if manifest and manifest.spelling)
         return self._anyhow.keys | wanted_of(self._identifier, dict.fromkeys(known), self.salt).keys
 
+    def holders(self) -> list[tuple[str, bytes]]:
+        """Who has it as an identifier, by the ledger alone: what a job remembers customers under, and the key."""
+        known = dict.fromkeys(manifest.spelling for manifest in self.manifests.values() if manifest)
+        identifiers = wanted_of(self._identifier, filter(None, known), self.salt).identifiers
+        return sorted({holder for one in identifiers for holder in self._ledger.holders(one)})
+
     @cached_property
     def _anyhow(self) -> Wanted:
         return wanted_of(self._identifier, self._any_spelling, self.salt)

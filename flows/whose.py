@@ -1,7 +1,7 @@
 """Which rows are one customer's, in all runs: by one key per kind of key, or nobody's."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,8 +76,10 @@ def customer_of(finder: Finder) -> Customer:
 
 
 def kind_of_key(record: RunRecord, manifest: Manifest | None) -> str:
-    """What the keys of a run are: those of one kind tell customers apart, also in different jobs."""
-    return manifest.spelling.key.source if manifest and manifest.spelling else f"job {record.job}"
+    """What the keys of a run are: those of one organisation and column tell customers apart, also in several jobs."""
+    if manifest is None or manifest.spelling is None:
+        return f"job {record.job}"
+    return f"{manifest.memory.partition(' ')[2]} {manifest.spelling.key.source}"
 
 
 def _meant(rows: pa.Table, wanted: Wanted) -> pa.Table:
@@ -110,8 +112,11 @@ def _theirs(rows: pa.Table, wanted: Wanted) -> pa.Table:
 
 
 def _several(keys: Mapping[bytes, tuple[Found, int]]) -> str:
-    masked = sorted(_raw_key(*example) or f"key hash {key.hex()}" for key, example in keys.items())
-    return f"several customers have this identifier: {', '.join(masked)}; give the key of the one that is meant"
+    return _told_several(_raw_key(*example) or f"key hash {key.hex()}" for key, example in keys.items())
+
+
+def _told_several(keys: Iterable[str]) -> str:
+    return f"several customers have this identifier: {', '.join(sorted(keys))}; give the key of the one that is meant"
 
 
 def _raw_key(found: Found, row: int) -> str | None:
@@ -126,6 +131,37 @@ def _raw_key(found: Found, row: int) -> str | None:
             raw: str | None = spool.read(kind, part, [str(place)]).column(0)[row - part.first_row].as_py()
             return mask(raw) if raw else None
     return None
+
+
+def memories_of(ledger: Ledger, finder: Finder, customer: Customer) -> list[tuple[str, bytes]]:
+    """What jobs remember the customer under, or would: name and key.
+
+    Raises:
+        JobError: several customers, of runs whose folders are gone.
+    """
+    known = {
+        (memory, key)
+        for record in finder.records
+        for memory in _memories(ledger, record, finder.manifests[record.run])
+        for key in customer.keys.get(kind_of_key(record, finder.manifests[record.run]), ())
+    }
+    # Of a run whose folder is gone only the ledger knows.
+    known |= {(one.job, one.key_hash) for one in ledger.remembered_of(finder.keys) if one.forgotten_at_utc is None}
+    if not customer.found:
+        known |= set(finder.holders())
+    by_memory: dict[str, set[bytes]] = defaultdict(set)
+    for memory, key in known:
+        by_memory[memory].add(key)
+    raise_all(JobError, [_told_several(f"key hash {k.hex()}" for k in v) for v in by_memory.values() if len(v) > 1])
+    return sorted(known)
+
+
+def _memories(ledger: Ledger, record: RunRecord, manifest: Manifest | None) -> Iterator[str]:
+    """An older run did not keep what its job remembers customers under; it begins with the job's name."""
+    if manifest is not None and manifest.memory:
+        yield manifest.memory
+    else:
+        yield from (memory for memory in ledger.memories() if memory.partition(" ")[0] == record.job)
 
 
 def check_that_all_is_over(ledger: Ledger, customer: Customer) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import unescape
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -30,12 +31,13 @@ def blanked(table: pa.Table, where: pa.Array) -> pa.Table:
     """The table with nothing of a customer left in some rows (`where`, bool)."""
     if not pc.any(where).as_py():
         return table
-    columns = {}
-    for name in table.column_names:
-        column = table.column(name)
-        kept = name in KEPT or name.startswith(_COUNTED)
-        columns[name] = column if kept else pc.if_else(where, pa.scalar(None, column.type), column)
-    return pa.table(columns).cast(table.schema)
+    # Taken, not masked: under a mask the bytes would still be there.
+    rows = pa.array(np.arange(table.num_rows), mask=where.to_numpy(zero_copy_only=False))
+    columns = [
+        table.column(name) if name in KEPT or name.startswith(_COUNTED) else table.column(name).take(rows)
+        for name in table.column_names
+    ]
+    return pa.table(columns, schema=table.schema)
 
 
 def without_payload(table: pa.Table, where: pa.Array) -> pa.Table:
@@ -71,7 +73,13 @@ def _with_lists(prepared: pa.Table) -> pa.Table:
     return prepared.set_column(place, field, pc.coalesce(prepared.column(place), pa.scalar([], field.type)))
 
 
-def cut_lines(raw: Sequence[bytes], customer: Wanted, spelling: Spelling, salt: bytes) -> list[bool]:
+def without_keys(remembered: pa.Table, customer: Wanted) -> pa.Table:
+    """What is remembered of all others."""
+    keys = remembered.column("key")
+    return remembered.filter(pc.invert(pc.is_in(keys, value_set=pa.array(sorted(customer.keys), keys.type))))
+
+
+def holding(raw: Sequence[bytes], customer: Wanted, spellings: Iterable[Spelling], salt: bytes) -> list[bool]:
     """Which lines that are no rows hold an identifier of the customer, in whatever spelling and encoding."""
     texts: list[str] = []
     line_of: list[int] = []
@@ -79,10 +87,8 @@ def cut_lines(raw: Sequence[bytes], customer: Wanted, spelling: Spelling, salt: 
         found = {text.strip() for codec in _CODECS for text in _BETWEEN.split(line.decode(codec, "ignore"))}
         texts += sorted(found - {""})
         line_of += [number] * (len(texts) - len(line_of))
-    cut = [False] * len(raw)
-    for place in wanted_each(texts, customer, spelling, salt):
-        cut[line_of[place]] = True
-    return cut
+    held = {line_of[place] for spelling in spellings for place in wanted_each(texts, customer, spelling, salt)}
+    return [number in held for number in range(len(raw))]
 
 
 def erased_html(report: str, places: Collection[Place]) -> str:
