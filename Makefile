@@ -4,7 +4,7 @@ BIN := .venv/bin
 UI_PORT ?= 4200
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: demo test check format bench faults ui lock clean
+.PHONY: demo test check format bench faults merges ui lock clean
 
 demo: .venv/installed  ## load 2,000 messy customers into the sandbox, and say where the report is
 	@$(BIN)/bulkload demo
@@ -29,6 +29,9 @@ bench: .venv/installed  ## measure; prints a table and keeps it in benchmarks/re
 faults: .venv/installed  ## 2,000 random schedules, then the scoreboard; kept in benchmarks/results
 	BULKLOAD_SEEDS=0-1999 $(BIN)/python -m pytest -q tests/flows/test_simulation.py
 	$(BIN)/python -m benchmarks.faults
+
+merges: .venv/installed  ## two files with shared identifiers, by a plain script and by bulkload: who merges people
+	$(BIN)/python -m benchmarks.merges
 
 ui: .venv/installed  ## a local Prefect server with the demo as a run to look at; Ctrl-C stops it
 	@UI_PORT=$(UI_PORT) BIN=$(BIN) sh flows/ui.sh

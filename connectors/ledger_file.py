@@ -71,7 +71,8 @@ def open_engine(path: Path) -> sa.Engine:
 
 
 def _as_we_need_it(dbapi: Any, _record: object) -> None:
-    for pragma in ("journal_mode = wal", "synchronous = full", "foreign_keys = on"):
+    # What is deleted is overwritten: who was forgotten must not be found in the file's free pages.
+    for pragma in ("journal_mode = wal", "synchronous = full", "foreign_keys = on", "secure_delete = on"):
         dbapi.execute(f"pragma {pragma}").close()
 
 

@@ -86,8 +86,8 @@ class Runs(Leased):
         """The run that a caller started, the last of several."""
         return next(iter(self._found(runs.c.caller == caller, limit=1)), None)
 
-    def runs(self, limit: int = 20) -> list[RunRecord]:
-        """The latest first."""
+    def runs(self, limit: int | None = 20) -> list[RunRecord]:
+        """The latest first; None for all."""
         return self._found(sa.true(), limit)
 
     def unfinished(self, job: str, other_than: str = "") -> str | None:
@@ -98,7 +98,7 @@ class Runs(Leased):
             found: str | None = connection.scalar(wanted.limit(1))
         return found
 
-    def _found(self, wanted: sa.ColumnElement[bool], limit: int) -> list[RunRecord]:
+    def _found(self, wanted: sa.ColumnElement[bool], limit: int | None) -> list[RunRecord]:
         query = sa.select(runs).where(wanted).order_by(runs.c.run_no.desc()).limit(limit)
         with self._reading() as connection:
             return [_record_of(row) for row in connection.execute(query)]

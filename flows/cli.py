@@ -34,6 +34,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout,
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N rows of the source.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Credit points above guards.approve_above_points without asking.")]
+Identifier = Annotated[
+    str, typer.Argument(help="A customer's key or any mapped identifier, as the source or the API has it.")
+]
 UsePrefect = Annotated[
     bool | None, typer.Option("--prefect/--no-prefect", help="Run inside Prefect. [when a Prefect API is configured]")
 ]
@@ -196,6 +199,30 @@ def runs(home: HomeOption = None, as_json: AsJson = False, quiet: Quiet = False)
 
     with speaking(as_json, quiet) as told:
         past.runs(home_for(home), told)
+
+
+@app.command()
+def trace(identifier: Identifier, home: HomeOption = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Say what each run did with one customer, and what is remembered of them."""
+    from flows.trace import trace as tell
+
+    with speaking(as_json, quiet) as told:
+        tell(identifier, home_for(home), told)
+
+
+@app.command()
+def forget(
+    identifier: Identifier,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before erasing.")] = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Erase one customer from ledger, runs and reports here, for good; a receipt says what was erased."""
+    from flows.forget import forget as erase
+
+    with speaking(as_json, quiet) as told:
+        erase(identifier, yes, home_for(home), told)
 
 
 @app.command()

@@ -28,6 +28,8 @@ from flows.underway import Load, Manifest, Retry, known_tables
 from schemas.errors import BulkloadError, Stopped
 from schemas.job import Job
 from schemas.runs import Plan, RunReport
+from transforms.mapping import locale_of, template_of
+from transforms.trace import spelling_of
 
 
 def plan(
@@ -141,6 +143,9 @@ def _keep(load: Load, made: Plan, prepared: PreparedRun, job_file: Path) -> None
         retry=load.retry,
         tables=known_tables(load.source),
         places=dict(load.source.places),
+        spelling=spelling_of(template_of(load.job), locale_of(load.job)),
+        joins={name: on.on for name, table in load.job.source.items() if (on := table.join or table.nest)},
+        memory=load.job.memory,
     )
     write_text(load.spool.folder / "prepared.json", msgspec.json.encode(manifest).decode())
     keep_all(load.spool.folder)

@@ -19,6 +19,7 @@ from schemas.errors import JobError, WrongInput
 from schemas.job import Job
 from schemas.rows import SourceFile
 from schemas.runs import Requests
+from schemas.trace import Spelling
 from transforms.columns import Place
 
 
@@ -100,6 +101,9 @@ class Manifest(msgspec.Struct):
     retry: Retry | None = None
     tables: dict[str, KnownTable] = {}  # empty in a run that an older version planned
     places: dict[str, Place] = {}
+    spelling: Spelling | None = None  # None in a run that an older version planned
+    joins: dict[str, str] = {}  # the column by which a table meets the leading one
+    memory: str = ""  # what the ledger remembers the run's customers under
 
     @classmethod
     def read(cls, spool: Spool) -> "Manifest":

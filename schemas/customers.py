@@ -76,5 +76,5 @@ def _value_checks(leaf: Leaf, today: str) -> list[pa.Check]:
 
 
 def _absent_passes(test: Test) -> Test:
-    """An absent value breaks no rule but `missing`."""
-    return lambda series: test(series).fillna(True).astype(bool)
+    """An absent value breaks no rule but `missing`. To `isin` it is a wrong one, to the other tests it is absent."""
+    return lambda series: (test(series) | series.isna()).astype(bool)

@@ -13,6 +13,7 @@ from schemas.mapping import Card, Channel, Enrollment, Mapping, Meta, Subscripti
 from schemas.profiles import RULES, Array, Column, Constant, Credit, Leaf, Node, Object, Rule, Template, walk
 from schemas.reasons import explain_ours
 from schemas.values import Kind, Locale
+from transforms.consent import unasked
 from transforms.values import clean
 
 
@@ -20,8 +21,8 @@ def template_of(job: Job) -> Template:
     """The payload tree that the job's mapping asks for.
 
     Raises:
-        JobError: a constant or an `as` that its target does not accept, a card without its series, `nulls`
-            for an unknown target.
+        JobError: a constant or an `as` that its target does not accept, consent that nobody gave, a card without
+            its series, `nulls` for an unknown target.
     """
     build = _Builder(job)
     tree = build.tree(job.map)
@@ -161,6 +162,7 @@ class _Builder:
     def node(self, target: str, value: Value | None, anchor: bool = False, rejects: bool = False) -> Node | None:
         if value is None:
             return None
+        self.problems += [f"map.{target}: {what}" for what in unasked(target, value)]
         rule = self.rule(target, value)
         constant = value.value if value.column is None else value.default
         if constant is not None:

@@ -18,7 +18,8 @@ def remembered(closed: pa.Table, operation: Operation) -> Remembered:
     What an earlier run left in doubt or had refused is that run's to remember; what the API puts off it has not refused
     for good.
     """
-    sent = closed.filter(closed.column("batch").is_valid())
+    # Who was forgotten since it was sent has no key any more.
+    sent = closed.filter(pc.and_(closed.column("batch").is_valid(), closed.column("key").is_valid()))
     known = sent.filter(pc.is_in(sent.column("fate"), value_set=_KNOWN))
     refused = sent.filter(pc.equal(sent.column("fate"), Fate.REFUSED.value))
     refused = refused.filter(pc.invert(pc.is_in(refused.column("codes"), value_set=_put_off(refused, operation))))

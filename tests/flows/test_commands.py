@@ -166,6 +166,19 @@ def test_a_preview_shows_rows_before_and_after(desk):
     assert not desk.home.exists()
 
 
+def test_a_preview_shows_consent_only_where_it_was_given(desk):
+    flags = ["yes", "no", "", "unknown", "perhaps"]
+    desk.write("customers.csv", "member_no,sms\n" + "".join(f"C-{n},{flag}\n" for n, flag in enumerate(flags)))
+    channel = {"column": "member_no", "primary": True, "subscribed": "sms", "verified": {"column": "sms"}}
+    mapping = {"identifiers": {"mobile": None}, "firstName": None, "loyaltyProgramEnrollments": None}
+    shown = desk("preview", desk.job(map=mapping | {"commChannels": {"android": channel}})).told["rows"]
+    sent = [row["payload"]["profiles"][0]["commChannels"][0] for row in shown]
+    assert [(one.get("subscribed"), one.get("verified"), one["primary"]) for one in sent] == [
+        (True, True, True), (False, False, True), (None, None, True), (None, None, True), (None, None, True),
+    ]  # fmt: skip
+    assert [row["codes"] for row in shown] == [[]] * 4 + [["subscribed.not_a_boolean", "verified.not_a_boolean"]]
+
+
 def test_a_check_tells_what_the_mapping_leaves_out(desk):
     desk.write("customers.csv", CUSTOMERS)
     checked = desk("check", desk.job(map={"loyaltyProgramEnrollments": None, "fields": {"shoe_size": "points"}}))

@@ -79,8 +79,8 @@ def test_a_constant_that_its_target_refuses_is_told(line, said):
     ("line", "target", "constant"),
     [
         (
-            "commChannels: {mobile: {column: a, verified: {column: b, default: 'yes'}}}",
-            "commChannels.mobile.verified",
+            "commChannels: {mobile: {column: a, primary: {column: b, default: 'yes'}}}",
+            "commChannels.mobile.primary",
             True,
         ),
         ("fields: {vip: {column: a, default: true}}", "fields.vip", "true"),

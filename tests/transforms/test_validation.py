@@ -101,6 +101,12 @@ def test_a_bad_value_in_an_enrolment_always_rejects(column, value, code, bad_opt
     assert (found.codes.to_pylist(), found.invalid.to_pylist()) == ([code], [True])
 
 
+@pytest.mark.parametrize("bad_optional", ["drop", "reject"])
+def test_a_blank_is_no_wrong_choice(bad_optional):
+    found = checked({"priority": "", "choice": "N/A"}, bad_optional=bad_optional)
+    assert (found.codes.to_pylist(), found.invalid.to_pylist()) == ([None], [False])
+
+
 @pytest.mark.parametrize("value", ["", "N/A", "null"])
 def test_a_required_value_must_be_there(value):
     found = checked({"state": value})

@@ -1,0 +1,132 @@
+"""Files of a run's folder written anew, whole or not at all, and no larger part of one in memory than it is made of."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from connectors.spool import UNPACKED, private
+
+# A rejected record ends with the file and line that it stood on; looked at is no more of it than these can take.
+_ORIGIN = re.compile(rb',"((?:[^"]|"")*)","(\d+)"\r?\n?\Z')
+_ORIGIN_BYTES = 10_000
+Change = Callable[[pa.Table, int], pa.Table]  # some rows and the place of their first one
+
+
+def rewrite_table(path: Path, change: Change) -> None:
+    """Change a table piece by piece; as many rows may come out as went in, or fewer."""
+    if path.suffix == UNPACKED:
+        _rewrite_arrow(path, change)
+    else:
+        _rewrite_parquet(path, change)
+
+
+def _rewrite_arrow(path: Path, change: Change) -> None:
+    with pa.memory_map(str(path)) as mapped:
+        reader = pa.ipc.open_file(mapped)
+        with private(path) as file, pa.ipc.new_file(file, reader.schema) as writer:
+            start = 0
+            for place in range(reader.num_record_batches):
+                piece = pa.Table.from_batches([reader.get_batch(place)])
+                writer.write_table(change(piece, start))
+                start += piece.num_rows
+
+
+def _rewrite_parquet(path: Path, change: Change) -> None:
+    with pq.ParquetFile(path) as whole, private(path) as file:
+        packed, with_dictionary = _packing(whole.metadata)
+        with pq.ParquetWriter(file, whole.schema_arrow, compression=packed, use_dictionary=with_dictionary) as writer:
+            start = 0
+            for group in range(whole.num_row_groups):
+                piece = whole.read_row_group(group, use_threads=False)
+                writer.write_table(change(piece, start))
+                start += piece.num_rows
+
+
+def _packing(metadata: pq.FileMetaData) -> tuple[str, bool]:
+    """As the file was packed."""
+    if not metadata.num_row_groups:
+        return "none", False
+    column = metadata.row_group(0).column(0)
+    return column.compression.lower().replace("uncompressed", "none"), column.has_dictionary_page
+
+
+def rewrite_text(path: Path, change: Callable[[str], str]) -> bool:
+    """Change a text; whether it is another one now."""
+    before = path.read_text(encoding="utf-8")
+    after = change(before)
+    if after == before:
+        return False
+    with private(path) as file:
+        file.write(after.encode())
+    return True
+
+
+def cut_records(path: Path, cut: Callable[[str, int], bool]) -> int:
+    """Take records out of a rejected.csv by the file and line at their end; the others keep every byte."""
+    gone = 0
+    with path.open("rb") as whole, private(path) as file:
+        records = _records(whole)
+        file.write(next(records, b""))
+        for record in records:
+            theirs = (origin := _origin(record)) is not None and cut(*origin)
+            gone += theirs
+            if not theirs:
+                file.write(record)
+    return gone
+
+
+def _origin(record: bytes) -> tuple[str, int] | None:
+    found = _ORIGIN.search(record, max(0, len(record) - _ORIGIN_BYTES))
+    return (found[1].replace(b'""', b'"').decode(), int(found[2])) if found else None
+
+
+def _records(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """A record ends with the line in which its quotes are closed."""
+    held = b""
+    for line in lines:
+        held += line
+        if held.count(b'"') % 2 == 0:
+            yield held
+            held = b""
+    if held:
+        yield held
+
+
+def cut_lines(path: Path, raw: Iterable[bytes], cut: Callable[[list[bytes]], list[bool]]) -> int:
+    """Take lines out of a file: those that are known byte for byte, and those of whom `cut` says so."""
+    gone, known = 0, set(raw)
+    with path.open("rb") as whole, private(path) as file:
+        while lines := whole.readlines(1_000_000):
+            theirs = [line in known or wanted for line, wanted in zip(lines, cut(lines), strict=True)]
+            gone += sum(theirs)
+            file.writelines(line for line, gone_ in zip(lines, theirs, strict=True) if not gone_)
+    return gone
+
+
+def names_of(path: Path) -> list[str]:
+    """A table's columns."""
+    if path.suffix == UNPACKED:
+        with pa.memory_map(str(path)) as mapped:
+            return list(pa.ipc.open_file(mapped).schema.names)
+    return list(pq.read_schema(path).names)
+
+
+def column_of(path: Path, name: str) -> pa.Array:
+    """One column of a table; the others are not read."""
+    if path.suffix == UNPACKED:
+        # Read, not mapped: the file is about to be replaced.
+        with pa.OSFile(str(path)) as opened:
+            options = pa.ipc.IpcReadOptions(included_fields=[names_of(path).index(name)])
+            table = pa.ipc.open_file(opened, options=options).read_all()
+    else:
+        table = pq.read_table(path, columns=[name], use_threads=False)
+    return pa.concat_arrays([pa.array([], table.schema.field(name).type), *table.column(name).chunks])
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what dead processes left half written in a folder that nobody is at."""
+    for path in [*folder.rglob("*.part"), *(folder / "spill").glob("*")]:
+        path.unlink()

@@ -1,0 +1,138 @@
+"""A customer goes out of a run's tables and reports; every row keeps its line, its fate and its points."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from html import unescape
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.forget import ERASED
+from schemas.trace import Spelling, Wanted
+from transforms.kernels import words
+from transforms.report import ENVIRONMENT
+from transforms.trace import wanted_each
+
+# What says where a row stood and what became of it. Whatever else a table has is the customer's, known here or not.
+KEPT = words(
+    "row file line fate codes batch attempt answered_at_utc parent siblings children several points"
+    " first_run first_file first_line first_fate _file _line"
+)
+_COUNTED = ("points_", "programme_", "withheld_")
+Place = tuple[str, int]  # file and line, as reports tell them
+# Whatever can stand between two values in a line of text, but not within an identifier.
+_BETWEEN = re.compile(r"[^\w@.+\-/()' ]+")
+_CODECS = ("utf-8", "utf-16-le", "utf-16-be", "cp1252")
+
+
+def blanked(table: pa.Table, where: pa.Array) -> pa.Table:
+    """The table with nothing of a customer left in some rows (`where`, bool)."""
+    if not pc.any(where).as_py():
+        return table
+    # Taken, not masked: under a mask the bytes would still be there.
+    rows = pa.array(np.arange(table.num_rows), mask=where.to_numpy(zero_copy_only=False))
+    columns = [
+        table.column(name) if name in KEPT or name.startswith(_COUNTED) else table.column(name).take(rows)
+        for name in table.column_names
+    ]
+    return pa.table(columns, schema=table.schema)
+
+
+def without_payload(table: pa.Table, where: pa.Array) -> pa.Table:
+    """The table without the payloads of some rows: another customer stands in them."""
+    place = table.schema.get_field_index("payload")
+    payload = pc.if_else(where, pa.scalar(None, table.column(place).type), table.column(place))
+    return table.set_column(place, table.schema.field(place), payload)
+
+
+def settled(prepared: pa.Table, fates: Mapping[int, tuple[str, str | None]]) -> pa.Table:
+    """A prepared part whose erased rows have the fates that settling gave them: nothing is left to settle them by.
+
+    They have no identifiers either, which in prepared rows are never null.
+    """
+    rows = prepared.column("row").to_pylist()
+    where = pa.array([row in fates for row in rows])
+    told = [fates.get(row, (None, None)) for row in rows]
+    new: dict[str, pa.Array] = {
+        "fate": pa.array([fate for fate, _ in told], pa.string()),
+        "codes": pa.array([codes for _, codes in told], pa.string()),
+    }
+    for name, values in new.items():
+        place = prepared.schema.get_field_index(name)
+        prepared = prepared.set_column(place, name, pc.if_else(where, values, prepared.column(name)))
+    return _with_lists(prepared)
+
+
+def _with_lists(prepared: pa.Table) -> pa.Table:
+    place = prepared.schema.get_field_index("identifiers")
+    if place < 0:
+        return prepared
+    field = prepared.schema.field(place)
+    return prepared.set_column(place, field, pc.coalesce(prepared.column(place), pa.scalar([], field.type)))
+
+
+def without_keys(remembered: pa.Table, customer: Wanted) -> pa.Table:
+    """What is remembered of all others."""
+    keys = remembered.column("key")
+    return remembered.filter(pc.invert(pc.is_in(keys, value_set=pa.array(sorted(customer.keys), keys.type))))
+
+
+def holding(raw: Sequence[bytes], customer: Wanted, spellings: Iterable[Spelling], salt: bytes) -> list[bool]:
+    """Which lines that are no rows hold an identifier of the customer, in whatever spelling and encoding."""
+    texts: list[str] = []
+    line_of: list[int] = []
+    for number, line in enumerate(raw):
+        found = {text.strip() for codec in _CODECS for text in _BETWEEN.split(line.decode(codec, "ignore"))}
+        texts += sorted(found - {""})
+        line_of += [number] * (len(texts) - len(line_of))
+    held = {line_of[place] for spelling in spellings for place in wanted_each(texts, customer, spelling, salt)}
+    return [number in held for number in range(len(raw))]
+
+
+def erased_html(report: str, places: Collection[Place]) -> str:
+    """The report without the masked customers of some lines."""
+
+    def example(found: re.Match[str]) -> str:
+        return _replaced(found, found["place"], places)
+
+    told = re.sub(r'<span class="place">(?P<place>[^<]*:\d+)</span> <span class="who">(?P<who>[^<]*)<', example, report)
+    return re.sub(
+        r'<span class="who">(?P<who>[^<]*)</span><span class="place">(?P<place>[^<]*<wbr>:\d+)<', example, told
+    )
+
+
+def _replaced(found: re.Match[str], place: str, places: Collection[Place]) -> str:
+    file, _, line = unescape(place.replace("<wbr>", "")).rpartition(":")
+    if (file, int(line)) not in places:
+        return found[0]
+    start, end = (at - found.start() for at in found.span("who"))
+    return found[0][:start] + ERASED + found[0][end:]
+
+
+def erased_markdown(report: str, places: Iterable[Place]) -> str:
+    """As `erased_html`."""
+    cell = ENVIRONMENT.filters["cell"]
+    for file, line in places:
+        place = re.escape(cell(f"{file}:{line}"))
+        report = re.sub(rf"(?<=[ >]){place} (?!\|).*?(?=<br>| \|)", lambda f: f"{f[0].split(' ')[0]} {ERASED}", report)
+        report = re.sub(rf"(?m)^\| (?:\\.|[^|\\\n])* (?=\| {place} \|)", f"| {ERASED} ", report)
+    return report
+
+
+def erased_json(told: Any, places: Collection[Place]) -> Any:
+    """The same without the masked customer wherever an entry names one of these lines."""
+    if isinstance(told, list):
+        return [erased_json(one, places) for one in told]
+    if not isinstance(told, dict):
+        return told
+    whole = {name: erased_json(one, places) for name, one in told.items()}
+    theirs = (told.get("file"), told.get("line")) in places
+    return whole | {"customer": ERASED} if theirs and "customer" in told else whole
+
+
+def others_identifiers(rows: pa.Table, theirs: pa.Array) -> frozenset[int]:
+    """The identifiers of those rows that have a key and are not theirs (`theirs`, bool)."""
+    others = rows.filter(pc.and_(pc.invert(theirs), rows.column("key").is_valid()))
+    return frozenset(pc.list_flatten(others.column("identifiers")).to_pylist())
