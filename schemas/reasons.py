@@ -138,6 +138,9 @@ ANSWERS: dict[str, Meaning] = {
     "unmatched": Meaning("The answer does not say which customer it means.", _LOOK),
     "unreadable": Meaning("The answer for this customer has no known shape.", _LOOK),
     "child_count": Meaning("The answer's count of children does not add up.", _LOOK),
+    "family.not_told": Meaning(
+        "The answer speaks of the customer in whose element this one was sent, and says nothing of this one.", _LOOK
+    ),
     "batch_error": Meaning(
         "The API refused the whole request for the sake of one of its customers.", "Send the customer again alone."
     ),
