@@ -85,7 +85,9 @@ batches = sa.Table(
     sa.Column("run_no", sa.ForeignKey("runs.run_no"), primary_key=True),
     sa.Column("batch", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("state", sa.Text, nullable=False),
-    sa.Column("rows", sa.LargeBinary, nullable=False),  # int64, little-endian: the body's, each followed by its children
+    sa.Column(
+        "rows", sa.LargeBinary, nullable=False
+    ),  # int64, little-endian: the body's, each followed by its children
     sa.Column("body_sha256", sa.LargeBinary, nullable=False),
     sa.Column("points", sa.Boolean, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),

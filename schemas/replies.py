@@ -148,6 +148,12 @@ class Element(msgspec.Struct, frozen=True, gc=False, rename="camel"):
         return listed or [child for family in self._families for child in family.child_customers or ()]
 
     @property
+    def speaks_of_children(self) -> bool:
+        """It counts them or has a list of them, be it an empty one."""
+        lists = [*(part.child_entities for part in self.parts), *(family.child_customers for family in self._families)]
+        return self.counts_children or any(listed is not None for listed in lists)
+
+    @property
     def parents(self) -> "list[Element]":
         """What is said of the parent that the row named, if it named one."""
         return [family.parent_customer for family in self._families if family.parent_customer is not None]

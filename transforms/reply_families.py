@@ -67,7 +67,7 @@ def _untold(element: Element, own: RowReply) -> RowReply:
     if own.fate is Fate.IN_DOUBT:
         return RowReply(Fate.IN_DOUBT, own.codes)
     if own.fate.applied:
-        return _MISCOUNTED if element.counts_children else RowReply(own.fate, (_NOT_TOLD,))
+        return _MISCOUNTED if element.speaks_of_children else RowReply(own.fate, (_NOT_TOLD,))
     if _may_have_applied(element, own):
         return RowReply(Fate.IN_DOUBT, (*own.codes, _NOT_TOLD))
     return RowReply(Fate.REFUSED, own.codes)
