@@ -159,7 +159,8 @@ LOOKS: dict[str, Meaning] = {
         "Compare the stored customer with the row, and send what is missing by a job without points.",
     ),
     "look_up.untouched": Meaning(
-        "The customer was looked up twice, and nothing of the row was there.", "Nothing: the row is sent again."
+        "The customer was looked up twice, or by a person, and nothing of the row was there.",
+        "Nothing where the row is sent again; a member of a family goes only with its parent: `bulkload retry RUN`.",
     ),
     "look_up.not_confirmed": Meaning(
         "The customer was looked up twice, and only the second time nothing of the row was there.",
