@@ -4,6 +4,7 @@ A wave table has `row` and `wave` (1, 2, …), sorted by wave and row; rows that
 """
 
 from collections.abc import Collection, Iterator
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -25,8 +26,8 @@ def in_turn(waves: pa.Table) -> Iterator[pa.Array]:
     """The row numbers of one wave after the other, sorted within each."""
     ordered = waves.sort_by([("wave", "ascending"), ("row", "ascending")])
     rows, numbers = ordered.column("row").combine_chunks(), ordered.column("wave").to_numpy()
-    starts = np.flatnonzero(np.diff(numbers, prepend=0))
-    for start, end in zip(starts, [*starts[1:], len(numbers)], strict=True):
+    edges = [*np.flatnonzero(np.diff(numbers, prepend=0)).tolist(), len(numbers)]
+    for start, end in pairwise(edges):
         yield rows.slice(start, end - start)
 
 
