@@ -120,7 +120,9 @@ def _row_replies(delivered: Delivered) -> list[tuple[int, RowReply]]:
     if reply.rows or reply.verdict is Verdict.ANSWERED:
         if len(reply.rows) != len(batch.rows):
             raise IllegalMove(f"batch {batch.number}: {len(batch.rows)} rows and {len(reply.rows)} replies")
-        return list(_each_reply(batch, reply.rows))
+        if batch.children or any(one.children for one in reply.rows):
+            return list(_each_reply(batch, reply.rows))
+        return [pair for pair in zip(batch.rows, reply.rows, strict=True) if not pair[1].retry]
     if state is BatchState.REFUSED and len(batch.rows) > 1:
         return []
     fate = Fate.REFUSED if state is BatchState.REFUSED else Fate.IN_DOUBT

@@ -126,7 +126,7 @@ async def delivering(
 
     async def steps(sender: Sender) -> None:
         left_in_doubt = set[int]()
-        while (wave := await asyncio.to_thread(next, waves, None)) is not None and not sender.stopping.is_set():
+        while not sender.stopping.is_set() and (wave := await asyncio.to_thread(next, waves, None)) is not None:
             left = await send_canary(sender, wave, ledger, run) if ledger.next_batch(run) == 1 else wave
             await send_all(sender, left)
             if job.destination.in_doubt != "hold" and not sender.stopping.is_set():

@@ -260,6 +260,8 @@ async def _record(sender: Sender, batch: Batch, attempt: int, sending: Sending, 
 
 def _fates(batch: Batch, reply: BatchReply) -> list[Fate]:
     """Of rows and children that do not go again; where there is no reply but the batch's, it is that of each."""
+    if reply.rows and not batch.children:
+        return [row.fate for row in reply.rows if not row.retry]
     if reply.rows:
         return [one.fate for row in reply.rows if not row.retry for one in row.family]
     fate = Fate.IN_DOUBT if reply.verdict is Verdict.IN_DOUBT else Fate.REFUSED

@@ -55,8 +55,9 @@ class Applier:
             return outcome
         outcome.newly_mapped = map_customer(self.unit, outcome.record, family, family.role_code or "")
         if parent is not None and parent.record is not None:
-            map_customer(self.unit, parent.record, family, "")
-            tie(self.unit, parent.record, outcome.record)
+            head = self._survivor(parent.record)
+            map_customer(self.unit, head, family, "")
+            tie(self.unit, head, outcome.record)
         for child in checked.children:
             outcome.children.append(self._child(child, self._survivor(outcome.record), family, relatives))
         return outcome
@@ -96,7 +97,7 @@ class Applier:
         return outcome
 
     def _survivor(self, record: Record) -> Record:
-        """A child may have merged its parent into somebody else."""
+        """Whoever shares an identifier with somebody of their family may have become one with them."""
         return self._survivor(self.unit.record(record.merged_into)) if record.merged_into else record
 
     def _person(self, checked: Checked, policy: Policy, role: str = "") -> Outcome:
