@@ -128,6 +128,14 @@ def order_of(desk):
     return [ids[customer] for (customer,) in desk.sandbox.store.rows("select customer_id from writes order by rowid")]
 
 
+def alone_in_its_request(desk):
+    """No request wrote two members of one family."""
+    ids = {desk.books.customer("externalId", f"C-{row}").id: row for row in range(60)}
+    written = [(ids[who], request) for who, request in desk.sandbox.store.rows("select * from writes")]
+    families = [(row % 10, request) for row, request in written if row < 40]
+    return len(set(families)) == len(families)
+
+
 def in_order(written):
     """Each family's members, first to last: whoever is later in a family is later in the log."""
     places = {row: place for place, row in enumerate(written)}
@@ -139,7 +147,7 @@ def test_parents_are_there_before_whoever_names_them(load, desk):
     """The sandbox refuses a child whose parent is not mapped yet (1625)."""
     assert delivered(load).trouble is None
     assert load.ledger.fates("r-1") == {"accepted": 59}
-    assert in_order(order_of(desk)) and desk.books.written_twice() == []
+    assert in_order(order_of(desk)) and alone_in_its_request(desk) and desk.books.written_twice() == []
     assert len(desk.books.customer("externalId", "C-7").family.children) == 3
 
 
@@ -156,4 +164,4 @@ def test_a_run_that_stops_anywhere_goes_on_in_order(load, desk, requests, faults
     assert load.ledger.fates("r-1") == {"accepted": 59}
     written = order_of(desk)
     assert written[: len(before)] == before and len(written) == len(set(written)) == 59
-    assert in_order(before) and in_order(written)
+    assert in_order(before) and in_order(written) and alone_in_its_request(desk)
