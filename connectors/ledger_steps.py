@@ -1,7 +1,8 @@
 """The steps by which a batch may move in the ledger; a step that does not fit is an IllegalMove."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,7 +23,7 @@ from connectors.ledger_tables import (
     row_results,
     settlements,
 )
-from schemas.batches import Delivered
+from schemas.batches import Batch, Delivered
 from schemas.outcomes import Fate, RowReply, Verdict
 
 STATE_AFTER = {
@@ -82,11 +83,11 @@ _MOVE = (
 
 
 def _take(connection: sa.Connection, run_no: int, intent: Intent) -> None:
-    batch = intent.batch
+    batch, rows = intent.batch, intent.batch.all_rows
     # The last guard against crediting points twice, and the only one that has not left the house yet.
-    _refuse_second_result(connection, run_no, batch.number, batch.rows)
+    _refuse_second_result(connection, run_no, batch.number, rows)
     key = {"run_no": run_no, "batch": batch.number, "state": BatchState.SENDING.value, "code": ""}
-    content = {"rows": packed(batch.rows), "body_sha256": hashlib.sha256(batch.body).digest(), "points": batch.points}
+    content = {"rows": packed(rows), "body_sha256": hashlib.sha256(batch.body).digest(), "points": batch.points}
     values = key | content | {"attempt": intent.attempt, "sent_at_us": microseconds(intent.sent_at_utc)}
     if connection.execute(_TAKE, values).rowcount != 1:
         _refuse_move(connection, run_no, batch.number, intent.attempt, BatchState.SENDING)
@@ -119,11 +120,25 @@ def _row_replies(delivered: Delivered) -> list[tuple[int, RowReply]]:
     if reply.rows or reply.verdict is Verdict.ANSWERED:
         if len(reply.rows) != len(batch.rows):
             raise IllegalMove(f"batch {batch.number}: {len(batch.rows)} rows and {len(reply.rows)} replies")
+        if batch.children or any(one.children for one in reply.rows):
+            return list(_each_reply(batch, reply.rows))
         return [pair for pair in zip(batch.rows, reply.rows, strict=True) if not pair[1].retry]
     if state is BatchState.REFUSED and len(batch.rows) > 1:
         return []
     fate = Fate.REFUSED if state is BatchState.REFUSED else Fate.IN_DOUBT
-    return [(row, RowReply(fate, codes)) for row in batch.rows]
+    return [(row, RowReply(fate, codes)) for row in batch.all_rows]
+
+
+def _each_reply(batch: Batch, replies: Sequence[RowReply]) -> Iterator[tuple[int, RowReply]]:
+    """Rows and their children with what was said of each; who goes again has no result, nor have their children."""
+    families = batch.children or repeat((), len(batch.rows))
+    for row, reply, children in zip(batch.rows, replies, families, strict=True):
+        if len(reply.children) != len(children):
+            raise IllegalMove(
+                f"batch {batch.number}: row {row} has {len(children)} children and {len(reply.children)} replies"
+            )
+        if not reply.retry:
+            yield from zip((row, *children), reply.family, strict=True)
 
 
 def _settle(connection: sa.Connection, run_no: int, op: Settled) -> None:

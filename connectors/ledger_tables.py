@@ -86,7 +86,9 @@ batches = sa.Table(
     sa.Column("run_no", sa.ForeignKey("runs.run_no"), primary_key=True),
     sa.Column("batch", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("state", sa.Text, nullable=False),
-    sa.Column("rows", sa.LargeBinary, nullable=False),  # int64, little-endian, in the body's order
+    sa.Column(
+        "rows", sa.LargeBinary, nullable=False
+    ),  # int64, little-endian: the body's, each followed by its children
     sa.Column("body_sha256", sa.LargeBinary, nullable=False),
     sa.Column("points", sa.Boolean, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
@@ -178,8 +180,8 @@ class Withdrawn:
 class Recorded:
     """What came of a batch. A verdict that asks for another try (429 and kin) plans it again.
 
-    Rows whose reply says `retry` get no result: they are the caller's to plan again. So are those of a batch
-    refused as a whole, unless it is a single row, which is then refused.
+    Rows whose reply says `retry` get no result, nor do their children: they are the caller's to plan again. So are
+    those of a batch refused as a whole, unless it is a single row, which is then refused with its children.
     """
 
     delivered: Delivered

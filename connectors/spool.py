@@ -10,6 +10,7 @@
     withheld.parquet        credits that rows to be sent go without, as they were sent before
     memory/NAME.parquet     what the ledger remembers of a job's customers, while it is compared
     accepted.parquet        what of it concerns the rows to be sent: what the API accepted last, by customer
+    waves.parquet           rows that go after others: in which wave
 
 Row numbers count through the parts in order, unreadable lines of a part after its rows. The folder is
 private (0700): it holds customers until `purge`.
@@ -24,7 +25,9 @@ from itertools import chain
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
@@ -38,6 +41,7 @@ FIRSTS = pa.schema(
     [("row", pa.int64()), ("first_run", pa.string()), ("first_file", pa.string()), ("first_line", pa.int64()),
      ("first_fate", pa.string())]
 )  # fmt: skip
+WAVES = pa.schema([("row", pa.int64()), ("wave", pa.int32())])
 # The source's rows are written, read back at once and hardly ever again: packed they took a third of the time that
 # preparing takes, to save a third of the run's disk.
 UNPACKED = ".arrow"
@@ -81,6 +85,7 @@ class Part:
     first_row: int
     rows: int
     unreadable: int = 0
+    table: str = ""  # the nested table whose rows these are; none: the leading table's
 
     @property
     def end_row(self) -> int:
@@ -129,6 +134,18 @@ class Spool:
         wanted = list(columns) if columns is not None else None
         # In the caller's thread: parts are prepared side by side already, and each thread keeps memory of its own.
         return pq.ParquetFile(path).read(columns=wanted, use_threads=False)
+
+    def rows_of(self, kind: str, part: Part, rows: pa.Array, columns: Sequence[str]) -> pa.Table:
+        """Some rows of a part's table, by their sorted numbers; what lies far from them is not read.
+
+        Of the columns those that the table has.
+        """
+        file = pq.ParquetFile(self.path(kind, part))
+        ends = np.cumsum([file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)])
+        groups = np.unique(np.searchsorted(ends, rows.to_numpy() - part.first_row, side="right"))
+        wanted = [name for name in columns if name in file.schema_arrow.names]
+        found = file.read_row_groups(groups.tolist(), columns=wanted, use_threads=False)
+        return found.filter(pc.is_in(found.column("row"), value_set=rows))
 
     def write_dropped(self, step: str, found: duckdb.DuckDBPyRelation) -> None:
         """Keep what a step of settling took out: no row that another one has."""
@@ -192,6 +209,11 @@ class Spool:
         """The ledger has it."""
         for path in (self.folder / "memory").glob("*.parquet"):
             path.unlink()
+
+    def waves(self) -> pa.Table:
+        """Rows that go after others and when, by wave (1, 2, …) and row; rows that are not in it go first."""
+        path = self.folder / "waves.parquet"
+        return pq.read_table(path, columns=WAVES.names).cast(WAVES) if path.exists() else WAVES.empty_table()
 
     def database(self) -> duckdb.DuckDBPyConnection:
         """DuckDB for questions about whole tables: it spills to the run's folder and keeps nothing."""

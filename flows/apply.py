@@ -1,28 +1,21 @@
 """Apply a plan: what guards and people allow is sent, and the run is closed."""
 
-from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from connectors.ledger_tables import RunState
 from flows.deliver import Delivery, deliver
 from flows.finish import finish
 from flows.guards import held_back, left_of
 from flows.hands import Audience
-from flows.planned import planned
+from flows.planned import left_in_waves, recalled
 from flows.prepare import PreparedRun
 from flows.settle import mapping_digest
 from flows.underway import Load
 from schemas.outcomes import Fate
 from schemas.runs import Plan, Requests, RunReport
-from transforms.batches import cut, sendable
-
-BODY_ROWS = 2_000
-_RECALLED = ("row", "points", "payload")
+from transforms.batches import cut
 
 
 def apply(load: Load, made: Plan, prepared: PreparedRun, audience: Audience, approved: bool) -> RunReport:
@@ -36,27 +29,12 @@ def apply(load: Load, made: Plan, prepared: PreparedRun, audience: Audience, app
     load.ledger.loads_with(load.name, load.job.memory, mapping_digest(load.job))
     audience.stage("deliver", left.totals.rows.get(Fate.NOT_SENT, 0))
     limits, numbers = load.job.limits, count(load.ledger.next_batch(load.name))
-    batches = cut(_sendable(load, prepared), limits.rows_per_request, limits.bytes_per_request, numbers)
+    waves = (
+        cut(rows, limits.rows_per_request, limits.bytes_per_request, numbers) for rows in left_in_waves(load, prepared)
+    )
     delivery = Delivery(Requests(), ())
     with load.timed("deliver"):
         if made.requests:
             recall = partial(recalled, load, prepared)
-            delivery = deliver(load.job, batches, numbers, load.ledger, load.name, audience, recall)
+            delivery = deliver(load.job, waves, numbers, load.ledger, load.name, audience, recall)
     return finish(load, made, prepared, delivery, audience)
-
-
-def recalled(load: Load, prepared: PreparedRun, rows: Sequence[int]) -> pa.Table:
-    """Rows as they were sent: what was in doubt may have to be compared, or sent again."""
-    wanted = pa.array(sorted(rows), pa.int64())
-    parts = [part for part in prepared.parts if any(part.first_row <= row < part.end_row for row in rows)]
-    found = (planned(load.spool, part, _RECALLED).select(_RECALLED) for part in parts)
-    return pa.concat_tables([rows_.filter(pc.is_in(rows_.column("row"), value_set=wanted)) for rows_ in found])
-
-
-def _sendable(load: Load, prepared: PreparedRun) -> Iterator[pa.Table]:
-    """Rows of the plan that have no answer yet."""
-    for part in prepared.parts:
-        rows = planned(load.spool, part, ["row", "fate", "points", "payload"])
-        wanted = sendable(rows, load.spool.dropped(part), load.answers(part))
-        # Bodies are made of Python's bytes, which take more room than Arrow's: not of a whole part at once.
-        yield from (wanted.slice(start, BODY_ROWS) for start in range(0, wanted.num_rows, BODY_ROWS))

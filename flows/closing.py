@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from connectors.results import Results
 from connectors.spool import Part, Spool
-from flows.planned import planned
 from flows.prepare import PreparedRun, Source
+from flows.withheld import planned
 from schemas.job import Job
 from schemas.runs import Reason, Totals
 from transforms.doubts import Doubts

@@ -1,5 +1,7 @@
 """Deliver: the first rows alone, then the rest side by side, then what has to wait, then what is in doubt.
 
+Where rows need others to be there before them, all of it goes in waves, each begun when the one before is done.
+
 One asyncio loop: workers take batches in order, share one pacer, one breaker and one scribe, and try nothing that
 a verdict forbids (`flows.sending`).
 """
@@ -62,7 +64,7 @@ async def preflight(job: Job) -> None:
 
 def deliver(
     job: Job,
-    batches: Iterator[Batch],
+    waves: Iterator[Iterator[Batch]],
     numbers: Iterator[int],
     ledger: Ledger,
     run: str,
@@ -71,10 +73,11 @@ def deliver(
 ) -> Delivery:
     """Send all batches, or stop in a known state; SIGINT and SIGTERM finish what is in flight.
 
-    `numbers` gives the batches' numbers, and goes on for those that are made of others; `recall` gives the payloads
-    of rows again.
+    `waves` has the batches, one wave after the other; one is read when all before it are done and their doubts are
+    settled. `numbers` gives the batches' numbers, and goes on for those that are made of others; `recall` gives the
+    payloads of rows again.
     """
-    return _with_signals(delivering(job, batches, numbers, ledger, run, audience, recall, **_real(job)))
+    return _with_signals(delivering(job, waves, numbers, ledger, run, audience, recall, **_real(job)))
 
 
 def look_up_only(job: Job, ledger: Ledger, run: str, audience: Audience, recall: Recall) -> Delivery:
@@ -109,7 +112,7 @@ def _with_signals(story: Coroutine[Any, Any, Delivery]) -> Delivery:
 
 async def delivering(
     job: Job,
-    batches: Iterator[Batch],
+    waves: Iterator[Iterator[Batch]],
     numbers: Iterator[int],
     ledger: Ledger,
     run: str,
@@ -122,10 +125,12 @@ async def delivering(
     """As `deliver`, in the caller's loop, against the caller's API and by the caller's clock on the wall."""
 
     async def steps(sender: Sender) -> None:
-        left = await send_canary(sender, batches, ledger, run) if ledger.next_batch(run) == 1 else batches
-        await send_all(sender, left)
-        if job.destination.in_doubt != "hold" and not sender.stopping.is_set():
-            await settle_doubts(sender, ledger, run, recall, partial(send_all, sender))
+        left_in_doubt = set[int]()
+        while not sender.stopping.is_set() and (wave := await asyncio.to_thread(next, waves, None)) is not None:
+            left = await send_canary(sender, wave, ledger, run) if ledger.next_batch(run) == 1 else wave
+            await send_all(sender, left)
+            if job.destination.in_doubt != "hold" and not sender.stopping.is_set():
+                await settle_doubts(sender, ledger, run, recall, partial(send_all, sender), left_in_doubt)
 
     return await _under_way(job, numbers, ledger, run, audience, steps, api=api, clock=clock)
 

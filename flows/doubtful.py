@@ -11,10 +11,11 @@ from connectors.ledger import RESULTS, Ledger
 from connectors.ledger_tables import RunState, Settled
 from connectors.spool import Spool
 from flows.alone import alone
-from flows.apply import recalled
 from flows.deliver import Delivery, look_up_only, preflight
+from flows.doubts import left_behind
 from flows.finish import finish
 from flows.hands import Audience
+from flows.planned import recalled
 from flows.resume import changed_sections, underway
 from flows.retry import job_of
 from flows.settings import Home
@@ -23,6 +24,7 @@ from flows.underway import Load, Manifest, known_source
 from schemas.errors import JobError, Stopped
 from schemas.outcomes import Decision, Fate, RowReply
 from schemas.runs import Changed, Requests, RunReport
+from transforms.waves import going_again
 
 BY_PERSON = "settled_by_person"
 ENDED = (RunState.DONE, RunState.STOPPED)
@@ -53,7 +55,7 @@ def settle_run(
                 asyncio.run(preflight(job))
             # Whoever dies from here on is found by the next run of the job.
             ledger.set_run_state(load.name, RunState.DELIVERING)
-            delivery = _looked_up(load, manifest, audience) if decision is None else _decided(load, decision)
+            delivery = _looked_up(load, manifest, audience) if decision is None else _decided(load, manifest, decision)
             made = plan_of(
                 job, source, load.spool, manifest.prepared, load.name, lambda part: RESULTS.empty_table(), Changed()
             )
@@ -66,13 +68,19 @@ def _looked_up(load: Load, manifest: Manifest, audience: Audience) -> Delivery:
         return look_up_only(load.job, load.ledger, load.name, audience, partial(recalled, load, manifest.prepared))
 
 
-def _decided(load: Load, decision: Decision) -> Delivery:
+def _decided(load: Load, manifest: Manifest, decision: Decision) -> Delivery:
     """A person asked Capillary's support, or looked at the customers."""
+    doubts = {doubt.row: doubt for doubt in load.ledger.doubts(load.name)}
+    found: list[dict[int, RowReply | None]]
+    if decision is Decision.ACCEPTED:
+        found = [{row: RowReply(Fate.ACCEPTED, (*doubt.codes, BY_PERSON))} for row, doubt in doubts.items()]
+    else:
+        again = going_again(recalled(load, manifest.prepared, list(doubts)), doubts)
+        left = doubts.keys() - {row for family in again for row in family}
+        found = [dict.fromkeys(family) for family in again]
+        found += [{row: left_behind(doubts[row])} for row in sorted(left)]
     now_utc = datetime.now(UTC)
-    steps = []
-    for doubt in load.ledger.doubts(load.name):
-        reply = RowReply(Fate.ACCEPTED, (*doubt.codes, BY_PERSON)) if decision is Decision.ACCEPTED else None
-        steps.append(Settled(doubt.batch, {doubt.row: reply}, "person", now_utc))
+    steps = [Settled(doubts[next(iter(rows))].batch, rows, "person", now_utc) for rows in found]
     load.ledger.write(load.name, steps)
     return Delivery(Requests(), ())
 

@@ -18,18 +18,25 @@ from schemas.batches import Batch, Doubt
 from schemas.lookups import Finding, Judgement
 from schemas.outcomes import Fate, RowReply
 from transforms.batches import cut
-from transforms.lookup import NO_IDENTIFIER, conclude, judge, key_type, settled, wanted_of
+from transforms.lookup import NO_IDENTIFIER, UNTOUCHED, conclude, judge, key_type, settled, wanted_of
 from transforms.mapping import template_of
+from transforms.waves import by_wave, going_again
 
-Recall = Callable[[Sequence[int]], pa.Table]  # `row`, `payload` and `points` of rows, again
+# `row`, `payload` and `points` of rows, again; `children`, `parent` and `wave` where there are any
+Recall = Callable[[Sequence[int]], pa.Table]
 SendAll = Callable[[Iterator[Batch]], Awaitable[None]]
 # A row that was untouched and is sent again may be in doubt again, but not for ever.
 MOST_ROUNDS = 4
 
 
-async def settle_doubts(sender: Sender, ledger: Ledger, run: str, recall: Recall, send_all: SendAll) -> None:
-    """Settle what can be, and send again what was not applied; what stays in doubt has been read twice."""
-    limits, left_in_doubt = sender.job.limits, set[int]()
+async def settle_doubts(
+    sender: Sender, ledger: Ledger, run: str, recall: Recall, send_all: SendAll, left_in_doubt: set[int]
+) -> None:
+    """Settle what can be, and send again what was not applied; what stays in doubt has been read twice.
+
+    `left_in_doubt` are rows that did; those that do now are added.
+    """
+    limits = sender.job.limits
     for _ in range(MOST_ROUNDS):
         doubts = [doubt for doubt in ledger.doubts(run) if doubt.row not in left_in_doubt]
         if not doubts or sender.stopping.is_set():
@@ -40,17 +47,16 @@ async def settle_doubts(sender: Sender, ledger: Ledger, run: str, recall: Recall
         else:
             untouched = await _send_again(sender, doubts, rows)
         left_in_doubt |= {doubt.row for doubt in doubts} - untouched
-        again = rows.filter(pa.array([row in untouched for row in rows.column("row").to_pylist()], pa.bool_()))
-        await send_all(cut([again], limits.rows_per_request, limits.bytes_per_request, sender.numbers))
+        heads = {family[0] for family in going_again(rows, untouched)}
+        again = rows.filter(pa.array([row in heads for row in rows.column("row").to_pylist()], pa.bool_()))
+        for wave in by_wave(again):
+            await send_all(cut([wave], limits.rows_per_request, limits.bytes_per_request, sender.numbers))
 
 
 async def look_up(sender: Sender, doubts: Sequence[Doubt], rows: pa.Table) -> set[int]:
     """Read each row's customer, and once more those that are not as they were sent; the rows that were not applied."""
     sender.audience.say(f"Looking up {len(doubts):,} rows in doubt")
-    payloads: Mapping[int, bytes] = dict(
-        zip(rows.column("row").to_pylist(), rows.column("payload").to_pylist(), strict=True)
-    )
-    look = _Look(sender, payloads)
+    look = _Look(sender, rows)
     first_s, second_s = sender.job.limits.look_up_after_s
     # A write that is still under way at the API must not pass for one that never came.
     await sender.pause(max(0.0, first_s - min(map(sender.doubted_s_ago, doubts))))
@@ -67,17 +73,20 @@ async def look_up(sender: Sender, doubts: Sequence[Doubt], rows: pa.Table) -> se
 async def _send_again(sender: Sender, doubts: Sequence[Doubt], rows: pa.Table) -> set[int]:
     """The job says so (`in_doubt: resend`): rows that credit nothing may be written twice; points never are."""
     points = dict(zip(rows.column("row").to_pylist(), rows.column("points").to_pylist(), strict=True))
-    harmless = [doubt for doubt in doubts if not points[doubt.row]]
-    for doubt in harmless:
-        await sender.scribe.write(Settled(doubt.batch, {doubt.row: None}, "resend", sender.now()))
-    return {doubt.row for doubt in harmless}
+    batches = {doubt.row: doubt.batch for doubt in doubts}
+    harmless = [family for family in going_again(rows, batches) if not points[family[0]]]
+    for family in harmless:
+        await sender.scribe.write(Settled(batches[family[0]], dict.fromkeys(family), "resend", sender.now()))
+    return {row for family in harmless for row in family}
 
 
 class _Look:
     """Two reads of each row, by several at once; what was applied is settled at once."""
 
-    def __init__(self, sender: Sender, payloads: Mapping[int, bytes]) -> None:
-        self.sender, self.payloads = sender, payloads
+    def __init__(self, sender: Sender, rows: pa.Table) -> None:
+        self.sender, self.rows = sender, rows
+        numbers, payloads = rows.column("row").to_pylist(), rows.column("payload").to_pylist()
+        self.payloads: Mapping[int, bytes] = dict(zip(numbers, payloads, strict=True))
         self.reads = CustomerReads(sender.api, sender.job.destination, sender.turn)
         self.key = key_type(template_of(sender.job))
         self.judged: dict[int, Judgement] = {}  # rows that are not settled, and how they stand
@@ -114,21 +123,33 @@ class _Look:
             judgement = conclude(self.judged[doubt.row], judgement)
         self.judged[doubt.row] = judgement
         if judgement.finding in (Finding.APPLIED, Finding.APPLIED_WITH_LOSS):
-            await self._write(doubt, self.judged.pop(doubt.row))
+            await self._write(doubt.batch, {doubt.row: settled(self.judged.pop(doubt.row), _told_of(doubt))})
 
     async def write_down(self, doubts: Sequence[Doubt]) -> None:
-        """After the second read: what was not applied is planned again, what is unclear says why."""
+        """After the second read: what was not applied is planned again, what is unclear says why.
+
+        A family is planned again as a whole, in one step: no part of it may leave while another has a result.
+        """
         if self.sender.stopping.is_set():
             return  # not all were read twice; the next process reads them again
-        for doubt in doubts:
-            if (judgement := self.judged.get(doubt.row)) is not None:
-                await self._write(doubt, judgement)
+        still = {doubt.row: doubt for doubt in doubts if doubt.row in self.judged}
+        untouched = {row for row in still if self.judged[row].finding is Finding.UNTOUCHED}
+        for family in going_again(self.rows, untouched):
+            await self._write(still[family[0]].batch, dict.fromkeys(family))
+            self.untouched.update(family)
+        for row, doubt in still.items():
+            if row not in self.untouched:
+                await self._write(doubt.batch, {row: settled(self.judged[row], _told_of(doubt))})
 
-    async def _write(self, doubt: Doubt, judgement: Judgement) -> None:
-        told = tuple(code for code in doubt.codes if not code.startswith("look_up."))  # of an earlier look
-        reply: RowReply | None = settled(judgement, RowReply(Fate.IN_DOUBT, told))
-        if judgement.finding is Finding.UNTOUCHED:
-            reply = None
-        await self.sender.scribe.write(Settled(doubt.batch, {doubt.row: reply}, "look_up", self.sender.now()))
-        if reply is None:
-            self.untouched.add(doubt.row)
+    async def _write(self, batch: int, found: Mapping[int, RowReply | None]) -> None:
+        await self.sender.scribe.write(Settled(batch, found, "look_up", self.sender.now()))
+
+
+def _told_of(doubt: Doubt) -> RowReply:
+    """Why it is in doubt, without what an earlier look-up said."""
+    return RowReply(Fate.IN_DOUBT, tuple(code for code in doubt.codes if not code.startswith("look_up.")))
+
+
+def left_behind(doubt: Doubt) -> RowReply:
+    """Of a row that was not applied and cannot go again by itself, because its family does not."""
+    return settled(UNTOUCHED, _told_of(doubt))

@@ -1,24 +1,64 @@
-"""Prepared parts as they are to be sent: what settling withheld is out of them."""
+"""The plan's rows as they are to be sent: wave by wave to be sent, and again when one was in doubt."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
 import pyarrow as pa
 
-from connectors.spool import Part, Spool
-from transforms.withholding import withhold
+from connectors.spool import Part
+from flows.prepare import PreparedRun
+from flows.underway import Load
+from flows.withheld import planned
+from transforms.batches import sendable
+from transforms.waves import in_turn, only_rows, with_wave, within
 
-_CREDITS = ("points", "programme_")
+BODY_ROWS = 2_000
+SENT = ("row", "points", "payload", "children")
 
 
-def planned(spool: Spool, part: Part, columns: Sequence[str]) -> pa.Table:
-    """Some columns of a part's rows, among them `row`; of credits that were sent before only `withheld_N` tells.
+def left_in_waves(load: Load, prepared: PreparedRun) -> Iterator[Iterator[pa.Table]]:
+    """Rows that have no answer yet, one wave after the other; nothing of a wave is read before it is asked for.
 
-    Payloads are read where they are asked for, and where their size is and has changed.
+    Parents and companies go before those who need them, so that no two rows of a family are ever under way together.
     """
-    withheld = spool.withheld(part)
-    if not withheld.num_rows:
-        return spool.read("prepared", part, columns)
-    needed = [name for name in spool.names("prepared", part) if name.startswith(_CREDITS)]
-    needed += ["payload"] if "size" in columns else []
-    rows = withhold(spool.read("prepared", part, list(dict.fromkeys([*columns, *needed]))), withheld)
-    return rows.select([*columns, *(name for name in rows.column_names if name.startswith("withheld_"))])
+    parts = [part for part in prepared.parts if not part.table]  # children travel with their parents
+    later = load.spool.waves()
+    yield _first(load, parts, later)
+    left = [_left(load, part, mine) for part in parts if (mine := within(later, part.first_row, part.end_row)).num_rows]
+    for rows in in_turn(pa.concat_tables([later.slice(0, 0), *left])):
+        yield _slices(planned(load.spool, part, SENT, some) for part, some in _by_part(parts, rows))
+
+
+def _first(load: Load, parts: Sequence[Part], later: pa.Table) -> Iterator[pa.Table]:
+    for part in parts:
+        rows = planned(load.spool, part, ("fate", *SENT))
+        waiting = within(later, part.first_row, part.end_row)
+        yield from _slices([sendable(rows, load.spool.dropped(part), load.answers(part), waiting)])
+
+
+def _left(load: Load, part: Part, later: pa.Table) -> pa.Table:
+    rows = load.spool.read("prepared", part, ["row", "fate"])
+    return only_rows(later, sendable(rows, load.spool.dropped(part), load.answers(part)))
+
+
+def _slices(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Bodies are made of Python's bytes, which take more room than Arrow's: not of a whole part at once."""
+    for table in tables:
+        yield from (table.slice(start, BODY_ROWS) for start in range(0, table.num_rows, BODY_ROWS))
+
+
+def _by_part(parts: Sequence[Part], rows: pa.Array) -> Iterator[tuple[Part, pa.Array]]:
+    """Sorted row numbers, part by part."""
+    ordered = sorted(parts, key=lambda part: part.first_row)
+    ends = np.searchsorted(rows.to_numpy(), [part.end_row for part in ordered]).tolist()
+    for part, start, end in zip(ordered, [0, *ends], ends, strict=False):
+        if start < end:
+            yield part, rows.slice(start, end - start)
+
+
+def recalled(load: Load, prepared: PreparedRun, rows: Sequence[int]) -> pa.Table:
+    """Rows as they were sent, with their wave: what was in doubt may have to be compared, or sent again."""
+    wanted = pa.array(sorted(rows), pa.int64())
+    columns = (*SENT, "parent")
+    found = [planned(load.spool, part, columns, some) for part, some in _by_part(prepared.parts, wanted)]
+    return with_wave(pa.concat_tables(found, promote_options="default"), load.spool.waves())

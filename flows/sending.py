@@ -24,7 +24,7 @@ from schemas.batches import Answer, Batch, Delivered, Doubt, NeverSent, NoAnswer
 from schemas.errors import BulkloadError, CredentialsError, GuardStopped, Stopped, WrongInput
 from schemas.job import Job
 from schemas.outcomes import BatchReply, Fate, Verdict
-from transforms.batches import alone, pieces, sent_of
+from transforms.batches import alone, children_sent_of, pieces, sent_of
 from transforms.guards import RefusedShare
 from transforms.replies import read_reply
 
@@ -190,7 +190,7 @@ async def _try(sender: Sender, batch: Batch, attempt: int) -> tuple[Sending, Bat
         sending = await _send(sender, batch, attempt, turn)
         reply = _read(sender.job, batch, sending)
         sender.breaker.seen(sending, reply)
-        if reply.verdict is Verdict.IN_DOUBT or any(row.fate is Fate.IN_DOUBT for row in reply.rows):
+        if Fate.IN_DOUBT in _fates(batch, reply):
             sender.doubted[batch.number] = began_s, asyncio.get_running_loop().time()
         return sending, reply
 
@@ -204,7 +204,7 @@ async def _send(sender: Sender, batch: Batch, attempt: int, turn: Turn) -> Sendi
         raise
     sender.counts.sent += not isinstance(sending, NeverSent)
     sender.counts.answered += isinstance(sending, Answer)
-    sender.timeline.end(left, sending, len(batch.rows))
+    sender.timeline.end(left, sending, len(batch.all_rows))
     return sending
 
 
@@ -215,7 +215,9 @@ def _read(job: Job, batch: Batch, sending: Sending) -> BatchReply:
         case NoAnswer(why):
             return BatchReply(Verdict.IN_DOUBT, f"no_answer: {why}")
         case Answer(status=status, body=body):
-            return read_reply(status, body, sent_of(batch), job.destination.operation, points=batch.points)
+            sent, children = sent_of(batch), children_sent_of(batch)
+            operation = job.destination.operation
+            return read_reply(status, body, sent, operation, points=batch.points, children=children)
 
 
 async def _wait(sender: Sender, verdict: Verdict, wait_s: float) -> None:
@@ -228,14 +230,19 @@ async def _wait(sender: Sender, verdict: Verdict, wait_s: float) -> None:
 
 
 async def _record(sender: Sender, batch: Batch, attempt: int, sending: Sending, reply: BatchReply) -> None:
-    """What is known is durable first; then rows that a definite no was meant for, or not, go their ways."""
+    """What is known is durable first; then rows that a definite no was meant for, or not, go their ways.
+
+    Raises:
+        GuardStopped: more rows are refused than the job allows.
+    """
     request_id = sending.request_id if isinstance(sending, Answer) else None
     delivered = Delivered(batch, attempt, _finally(sender, batch, reply), request_id)
     await sender.scribe.write(Recorded(delivered, sender.now()))
     sender.counts.batches_recorded += 1
     unsettled = len(batch.rows) > 1 and reply.verdict in (Verdict.REFUSED, Verdict.TOO_LARGE)
     again = {row for row, said in zip(batch.rows, delivered.reply.rows, strict=False) if said.retry}
-    sender.counts.rows += 0 if unsettled else len(batch.rows) - len(again)
+    fates = [] if unsettled else _fates(batch, delivered.reply)
+    sender.counts.rows += len(fates)
     sender.audience.advance(sender.counts.rows, f"{sender.counts.sent:,} requests")
     sender.afterwards += alone(batch, again, sender.numbers) if again else []
     if unsettled:
@@ -246,20 +253,19 @@ async def _record(sender: Sender, batch: Batch, attempt: int, sending: Sending, 
         for piece in pieces(batch, half, sender.numbers):
             await bring(sender, piece)
         return
-    _count(sender, batch, delivered.reply)
-
-
-def _count(sender: Sender, batch: Batch, reply: BatchReply) -> None:
-    """The guard hears of every answer; of a single row that is refused as a batch there is no reply but the batch's.
-
-    Raises:
-        GuardStopped: more rows are refused than the job allows.
-    """
-    fates = [row.fate for row in reply.rows if not row.retry]
-    if not reply.rows and reply.verdict is not Verdict.IN_DOUBT:
-        fates = [Fate.REFUSED] * len(batch.rows)
+    # The guard hears of every answer.
     if broken := sender.refused.add(fates):
         raise GuardStopped(*broken)
+
+
+def _fates(batch: Batch, reply: BatchReply) -> list[Fate]:
+    """Of rows and children that do not go again; where there is no reply but the batch's, it is that of each."""
+    if reply.rows and not batch.children:
+        return [row.fate for row in reply.rows if not row.retry]
+    if reply.rows:
+        return [one.fate for row in reply.rows if not row.retry for one in row.family]
+    fate = Fate.IN_DOUBT if reply.verdict is Verdict.IN_DOUBT else Fate.REFUSED
+    return [fate] * len(batch.all_rows)
 
 
 def _finally(sender: Sender, batch: Batch, reply: BatchReply) -> BatchReply:

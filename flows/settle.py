@@ -9,8 +9,8 @@ from connectors.ledger import RESULTS, Ledger
 from connectors.spool import Spool
 from flows.closing import Answers, close_run
 from flows.hands import Audience
-from flows.planned import planned
 from flows.prepare import PreparedRun, Source
+from flows.withheld import planned
 from schemas.job import Job
 from schemas.memory import ACCEPTED, CREDITED, FORGOTTEN, REFUSED
 from schemas.runs import Changed, Plan

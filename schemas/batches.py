@@ -11,13 +11,23 @@ class Batch:
     """One request's worth of rows, encoded once, hashed once, sent as it is.
 
     `rows` are the run's row numbers in the order of the body's elements; `points` tells that the batch
-    credits points (such rows never share a batch with others).
+    credits points (such rows never share a batch with others). `children` has, for each row, the row numbers of the
+    customers that travel in its element, in their order there; it is empty when no row has any.
     """
 
     number: int
     rows: tuple[int, ...]
     body: bytes = field(repr=False)  # personal data
     points: bool = False
+    children: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def all_rows(self) -> tuple[int, ...]:
+        """Whatever the body speaks of, in its order: each row, then its children."""
+        if not self.children:
+            return self.rows
+        families = zip(self.rows, self.children, strict=True)
+        return tuple(row for parent, children in families for row in (parent, *children))
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,13 +42,20 @@ class RowReply:
     """What the API's answer says of one row.
 
     `codes` are the API's own numbers as text, errors before warnings; `retry` marks a refusal that the
-    API asks to repeat later (521 and kin): nothing of the row was applied.
+    API asks to repeat later (521 and kin): nothing of the row was applied, nor of its children. `children` has one
+    reply per child that travelled with the row, in the order sent; each child's fate is its own.
     """
 
     fate: Fate
     codes: tuple[str, ...] = ()
     entity_id: str | None = None
     retry: bool = False
+    children: tuple["RowReply", ...] = ()
+
+    @property
+    def family(self) -> tuple["RowReply", ...]:
+        """The row's reply, then its children's: as `Batch.all_rows` has them."""
+        return (self, *self.children)
 
 
 class Verdict(StrEnum):

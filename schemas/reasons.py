@@ -154,6 +154,9 @@ ANSWERS: dict[str, Meaning] = {
     "unmatched": Meaning("The answer does not say which customer it means.", _LOOK),
     "unreadable": Meaning("The answer for this customer has no known shape.", _LOOK),
     "child_count": Meaning("The answer's count of children does not add up.", _LOOK),
+    "family.not_told": Meaning(
+        "The answer speaks of the customer in whose element this one was sent, and says nothing of this one.", _LOOK
+    ),
     "batch_error": Meaning(
         "The API refused the whole request for the sake of one of its customers.", "Send the customer again alone."
     ),
@@ -172,7 +175,8 @@ LOOKS: dict[str, Meaning] = {
         "Compare the stored customer with the row, and send what is missing by a job without points.",
     ),
     "look_up.untouched": Meaning(
-        "The customer was looked up twice, and nothing of the row was there.", "Nothing: the row is sent again."
+        "The customer was looked up twice, or by a person, and nothing of the row was there.",
+        "Nothing where the row is sent again; a member of a family goes only with its parent: `bulkload retry RUN`.",
     ),
     "look_up.not_confirmed": Meaning(
         "The customer was looked up twice, and only the second time nothing of the row was there.",

@@ -143,14 +143,24 @@ class Element(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
     @property
     def children(self) -> "list[Element | None]":
-        """What is said of the customers that the row brought along: its children, or its parent."""
-        found = [child for part in self.parts for child in part.child_entities or ()]
-        for part in self.parts:
-            if part.association_details is not None:
-                details = part.association_details
-                found += [details.parent_customer] if details.parent_customer is not None else []
-                found += details.child_customers or ()
-        return found
+        """What is said of the row's children; an answer that lists them twice (S2) tells their errors in the first."""
+        listed = [child for part in self.parts for child in part.child_entities or ()]
+        return listed or [child for family in self._families for child in family.child_customers or ()]
+
+    @property
+    def speaks_of_children(self) -> bool:
+        """It counts them or has a list of them, be it an empty one."""
+        lists = [*(part.child_entities for part in self.parts), *(family.child_customers for family in self._families)]
+        return self.counts_children or any(listed is not None for listed in lists)
+
+    @property
+    def parents(self) -> "list[Element]":
+        """What is said of the parent that the row named, if it named one."""
+        return [family.parent_customer for family in self._families if family.parent_customer is not None]
+
+    @property
+    def _families(self) -> list[Association]:
+        return [part.association_details for part in self.parts if part.association_details is not None]
 
 
 class Envelope(Element, frozen=True, gc=False, rename="camel"):

@@ -5,6 +5,8 @@ what is sent again without harm must not be held back by what is not.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import repeat
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -15,6 +17,7 @@ from schemas.batches import Batch
 from schemas.replies import Sent
 
 BRACKETS = 2
+Children: TypeAlias = "tuple[int, ...]"
 
 
 def sendable(prepared: pa.Table, *taken_out: pa.Table) -> pa.Table:
@@ -33,25 +36,29 @@ class _Open:
         self.points = points
         self.rows: list[int] = []
         self.payloads: list[bytes] = []
+        self.children: list[Children] = []
         self.size_bytes = 2  # the brackets
 
     def seal(self, number: int) -> Batch:
-        sealed = Batch(number, tuple(self.rows), b"[" + b",".join(self.payloads) + b"]", self.points)
-        self.rows, self.payloads, self.size_bytes = [], [], 2
+        children = tuple(self.children) if any(self.children) else ()
+        body = b"[" + b",".join(self.payloads) + b"]"
+        sealed = Batch(number, tuple(self.rows), body, self.points, children)
+        self.rows, self.payloads, self.children, self.size_bytes = [], [], [], 2
         return sealed
 
 
 def cut(parts: Iterable[pa.Table], max_rows: int, max_bytes: int, numbers: Iterator[int]) -> Iterator[Batch]:
     """Cut into request bodies, in input order within each of the two streams (with points, without).
 
-    `parts` are `sendable` rows with `row`, `payload` and `points` (bool: credits any).
+    `parts` are `sendable` rows with `row`, `payload` and `points` (bool: credits any), and with `children` (row
+    numbers of the customers within the payload) where the job nests.
     `max_bytes` limits the body as sent: UTF-8, commas and brackets included. A payload that fits in no
     body has been made invalid when it was prepared.
     """
     open_by_points = {False: _Open(False), True: _Open(True)}
     for part in parts:
         columns = (part.column(name).to_pylist() for name in ("row", "payload", "points"))
-        for row, payload, points in zip(*columns, strict=True):
+        for row, payload, points, children in zip(*columns, _children(part), strict=True):
             body = open_by_points[points]
             alone = len(payload)
             assert alone + 2 <= max_bytes, f"row {row} fits in no request; preparing it should have said so"
@@ -59,10 +66,17 @@ def cut(parts: Iterable[pa.Table], max_rows: int, max_bytes: int, numbers: Itera
                 yield body.seal(next(numbers))
             body.rows.append(row)
             body.payloads.append(payload)
+            body.children.append(children)
             body.size_bytes += alone + (1 if len(body.rows) > 1 else 0)
     for body in open_by_points.values():
         if body.rows:
             yield body.seal(next(numbers))
+
+
+def _children(part: pa.Table) -> Iterable[Children]:
+    if "children" not in part.column_names:
+        return repeat((), part.num_rows)
+    return [tuple(children or ()) for children in part.column("children").to_pylist()]
 
 
 def count_batches(parts: Iterable[pa.Table], max_rows: int, max_bytes: int) -> int:
@@ -105,6 +119,7 @@ def split(batch: Batch, sizes: Sequence[int], numbers: Iterator[int]) -> Iterato
     for size in sizes:
         body = _Open(batch.points)
         body.rows, body.payloads = list(batch.rows[start : start + size]), payloads[start : start + size]
+        body.children = list(batch.children[start : start + size])
         yield body.seal(next(numbers))
         start += size
 
@@ -116,7 +131,7 @@ def pieces(batch: Batch, most_rows: int, numbers: Iterator[int]) -> Iterator[Bat
 
 
 def alone(batch: Batch, rows: Collection[int], numbers: Iterator[int]) -> list[Batch]:
-    """Some rows of a batch, each in a body of its own."""
+    """Some rows of a batch, each in a body of its own, with its children."""
     return [one for one in split(batch, [1] * len(batch.rows), numbers) if one.rows[0] in rows]
 
 
@@ -128,14 +143,34 @@ class _Customer(msgspec.Struct, gc=False):
     profiles: tuple[_Profile, ...]
 
 
+class _Association(msgspec.Struct, gc=False, frozen=True, rename="camel"):
+    child_customers: tuple[_Customer, ...] = ()
+
+
+class _Parent(msgspec.Struct, gc=False, rename="camel"):
+    association_details: _Association = _Association()
+
+
 _CUSTOMERS = msgspec.json.Decoder(tuple[_Customer, ...])
+_PARENTS = msgspec.json.Decoder(tuple[_Parent, ...])
 
 
 def sent_of(batch: Batch) -> tuple[Sent, ...]:
     """The identifiers each row was sent with, in batch order: what the answer is matched against."""
+    return tuple(_identifiers_of(customer) for customer in _CUSTOMERS.decode(batch.body))
+
+
+def children_sent_of(batch: Batch) -> tuple[tuple[Sent, ...], ...]:
+    """As `sent_of`, for the children of each row; nothing where no row has any."""
+    if not batch.children:
+        return ()
+    parents = _PARENTS.decode(batch.body)
+    sent = tuple(tuple(map(_identifiers_of, parent.association_details.child_customers)) for parent in parents)
+    assert list(map(len, sent)) == list(map(len, batch.children)), f"batch {batch.number}: whose rows are its children?"
+    return sent
+
+
+def _identifiers_of(customer: _Customer) -> Sent:
     return tuple(
-        tuple(
-            (str(known["type"]), str(known["value"])) for profile in customer.profiles for known in profile.identifiers
-        )
-        for customer in _CUSTOMERS.decode(batch.body)
+        (str(known["type"]), str(known["value"])) for profile in customer.profiles for known in profile.identifiers
     )

@@ -24,6 +24,7 @@ _CODES = {
 }
 # Of a row for which `wanted_of` finds nothing to ask by.
 NO_IDENTIFIER = Judgement(Finding.UNCLEAR, "look_up.no_identifier")
+UNTOUCHED = Judgement(Finding.UNTOUCHED, _CODES[Finding.UNTOUCHED])
 
 
 def key_type(template: Template) -> str | None:

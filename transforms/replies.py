@@ -3,12 +3,13 @@
 Rows are matched by position and identifier, which must agree. What is not certain is in doubt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from schemas.codes import NO_CODE, CodeClass, Operation
 from schemas.outcomes import BatchReply, Fate, RowReply, Verdict
 from schemas.replies import Answer, Element, Envelope, Problem, Sent, count, read_answer, stated
+from transforms.reply_families import read_family
 from transforms.reply_rows import (
     Echoes,
     EmptyErrorPolicy,
@@ -62,11 +63,13 @@ def read_reply(
     empty_error_policy: EmptyErrorPolicy = "reconcile",
     *,
     points: bool = False,
+    children: Sequence[Sequence[Sent]] = (),
 ) -> BatchReply:
     """Read one answer; `sent` holds the identifiers of each row in batch order. Whatever came, it does not raise.
 
     `empty_error_policy` says what an error without code and text (`"errors": [{}]`) makes of its row; `points`
-    says that the batch credits points: an applied row is then in doubt where theirs is not known.
+    says that the batch credits points: an applied row is then in doubt where theirs is not known. `children` holds
+    those of each row's children, who get replies of their own; it is empty where no row has any.
     """
     answer = read_answer(body)
     refusal = _refusal(answer, operation)
@@ -75,7 +78,7 @@ def read_reply(
         return _by_worst_code(refusal)
     elements = _elements(status, answer, len(sent))
     if elements is not None:
-        reply = _read_rows(answer, elements, sent, Terms(operation, empty_error_policy, points))
+        reply = _read_rows(answer, elements, sent, children, Terms(operation, empty_error_policy, points))
         is_plain_refusal = 400 <= status < 500 and (refusal or not elements)
         if reply.verdict is Verdict.ANSWERED or not is_plain_refusal:
             return reply
@@ -159,6 +162,7 @@ def _read_rows(
     answer: Answer,
     elements: Sequence[Element | None],
     sent: Sequence[Sent],
+    children: Sequence[Sequence[Sent]],
     terms: Terms,
 ) -> BatchReply:
     if len(elements) != len(sent):
@@ -171,7 +175,11 @@ def _read_rows(
     told = [echoes.agree(element, number) for number, element in enumerate(elements)]
     if False in told:
         return BatchReply(Verdict.IN_DOUBT, "shuffled")
-    rows = [read_row(element, terms) for element in elements]
+    if children:
+        families = zip(elements, children, strict=True)
+        rows = [read_family(one, kids, terms) if kids else read_row(one, terms) for one, kids in families]
+    else:
+        rows = [read_row(element, terms) for element in elements]
     if None in told:
         rows = _place_silent(rows, told)
     if answer.elements is not None:
@@ -200,23 +208,33 @@ def _place_silent(rows: list[RowReply], told: list[bool | None]) -> list[RowRepl
     if len(rows) == 1 and (rows[0].entity_id is not None or not rows[0].fate.applied):
         return rows
     silent = [row for row, echoed in zip(rows, told, strict=True) if echoed is None]
-    if any(row.fate is not Fate.REFUSED for row in silent):
+    if any(one.fate is not Fate.REFUSED for row in silent for one in row.family):
         return [doubted(r, "unmatched") if echoed is None else r for r, echoed in zip(rows, told, strict=True)]
     retry = all(row.retry for row in silent)
     return [replace(r, retry=retry) if echoed is None else r for r, echoed in zip(rows, told, strict=True)]
 
 
 def _heed_whole(rows: list[RowReply], whole: Envelope, terms: Terms) -> list[RowReply]:
-    """An envelope's warnings hold for every row that was applied; its error makes them doubtful."""
+    """An envelope's warnings hold for every customer that was applied; its error makes them doubtful."""
     if stated(whole.errors) or (whole.says_no and all(row.fate.applied for row in rows)):
-        return [row if row.fate is Fate.REFUSED else doubted(row, "batch_error") for row in rows]
+        return [_each(row, _doubted_by_whole) for row in rows]
     warnings = [judge_warning(problem, terms) for problem in stated(whole.warnings)]
     if not warnings:
         return rows
     codes, fate = tuple(code for code, _ in warnings), fate_of_warnings({kind for _, kind in warnings})
-    return [
-        RowReply(min(row.fate, fate, key=_FATES_WORST_FIRST.index), row.codes + codes, row.entity_id)
-        if row.fate.applied
-        else row
-        for row in rows
-    ]
+
+    def warned(one: RowReply) -> RowReply:
+        if not one.fate.applied:
+            return one
+        return RowReply(min(one.fate, fate, key=_FATES_WORST_FIRST.index), one.codes + codes, one.entity_id)
+
+    return [_each(row, warned) for row in rows]
+
+
+def _doubted_by_whole(one: RowReply) -> RowReply:
+    return one if one.fate is Fate.REFUSED else doubted(one, "batch_error")
+
+
+def _each(row: RowReply, heed: Callable[[RowReply], RowReply]) -> RowReply:
+    """Row and children, each by itself."""
+    return replace(heed(row), children=tuple(map(heed, row.children)))

@@ -21,7 +21,7 @@ Judged = tuple[str, CodeClass]
 _EXTENDED_FIELD_TEXT = re.compile(r"extended field name\b.*\bis invalid", re.IGNORECASE | re.DOTALL)
 _ACCEPTED = RowReply(Fate.ACCEPTED)
 _NO_ID = (None,) * 5
-_UNREADABLE = RowReply(Fate.IN_DOUBT, ("unreadable",))
+UNREADABLE = RowReply(Fate.IN_DOUBT, ("unreadable",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +34,19 @@ class Terms:
 
 
 def read_row(element: Element | None, terms: Terms) -> RowReply:
-    """One row's reply, with what became of the customers it brought along folded into it."""
+    """The reply of a row that has no children; what became of the parent that it named is folded into it."""
     if element is None:
-        return _UNREADABLE
+        return UNREADABLE
     if all(part.is_plain for part in element.parts):
         customer_id = None if _holds_no_id(element) else element.customer_id
         return _ACCEPTED if customer_id is None else RowReply(Fate.ACCEPTED, entity_id=customer_id)
-    own = _read_customer(element, terms)
+    own = read_customer(element, terms)
     children = element.children
-    if not children and not element.counts_children:
+    beside = [*element.parents, *children]
+    if not beside and not element.counts_children:
         return own
-    replies = [_read_customer(child, terms) if child else _UNREADABLE for child in children]
-    return _with_children(own, replies, _children_add_up(element, children))
+    replies = [read_customer(one, terms) if one else UNREADABLE for one in beside]
+    return _with_others(own, replies, children_add_up(element, children))
 
 
 class Echoes:
@@ -90,6 +91,10 @@ class Echoes:
                         return False
         return is_named
 
+    def is_of_sent_kind(self, element: Element) -> bool:
+        """It echoes an identifier of a kind that any row was sent with; others tell nothing of who is who."""
+        return any(self._is_sent_kind(one.type) for one in element.identifiers if one.value not in (None, ""))
+
     @cached_property
     def _rows_of(self) -> dict[tuple[str, str], list[int]]:
         found: dict[tuple[str, str], list[int]] = {}
@@ -107,7 +112,9 @@ def has_failed(element: Element | None) -> bool:
 
 
 def doubted(row: RowReply, reason: str) -> RowReply:
-    return RowReply(Fate.IN_DOUBT, _distinct((*row.codes, reason)), row.entity_id)
+    """In doubt, and so are its children."""
+    children = tuple(doubted(child, reason) for child in row.children)
+    return RowReply(Fate.IN_DOUBT, _distinct((*row.codes, reason)), row.entity_id, children=children)
 
 
 def judge_error(problem: Problem, operation: Operation) -> Judged:
@@ -135,7 +142,7 @@ def fate_of_warnings(kinds: set[CodeClass]) -> Fate:
     return Fate.ACCEPTED if kinds <= {CodeClass.NOTE} else Fate.ACCEPTED_WITH_LOSS
 
 
-def _read_customer(element: Element, terms: Terms) -> RowReply:
+def read_customer(element: Element, terms: Terms) -> RowReply:
     """What is said of one customer alone, be it the row's own or one that the row brought along."""
     stated = element.all_errors
     errors = [judge_error(problem, terms.operation) for problem in stated if not problem.is_empty]
@@ -163,13 +170,13 @@ def _fate_of_errors(kinds: set[CodeClass]) -> Fate:
     return Fate.ACCEPTED if kinds <= {CodeClass.DONE} else Fate.REFUSED
 
 
-def _with_children(own: RowReply, children: list[RowReply], adds_up: bool) -> RowReply:
-    """A refused child is a loss to a row that was applied; a doubtful one makes the row doubtful.
+def _with_others(own: RowReply, others: list[RowReply], adds_up: bool) -> RowReply:
+    """A refusal of somebody who has no row is a loss to a row that was applied; a doubt makes the row doubtful.
 
-    A row that may be sent again must have applied nothing, its children included.
+    A row that may be sent again must have applied nothing, not even of others.
     """
-    codes = _distinct([*own.codes, *(code for child in children for code in child.codes)])
-    fates = {child.fate for child in children}
+    codes = _distinct([*own.codes, *(code for other in others for code in other.codes)])
+    fates = {other.fate for other in others}
     if own.fate is Fate.REFUSED and not own.retry:
         return RowReply(own.fate, codes, own.entity_id)
     if not adds_up:
@@ -188,7 +195,7 @@ def _holds_no_id(element: Element) -> bool:
     return named == _NO_ID and (first is None or first.user_id is None)
 
 
-def _children_add_up(element: Element, children: list[Element | None]) -> bool:
+def children_add_up(element: Element, children: list[Element | None]) -> bool:
     """`childCount` = successes + failures = what is listed, each where it is told."""
     total, successes, failures = (
         count(n) for n in (element.child_count, element.child_success_count, element.child_failure_count)

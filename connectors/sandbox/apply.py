@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 
 from connectors.sandbox import wire
-from connectors.sandbox.families import check_mapping, map_customer, tie
+from connectors.sandbox.families import check_mapping, check_parent, check_room, map_customer, tie
 from connectors.sandbox.identity import Attaching, Operation, Policy, attach, owners_of, resolve
 from connectors.sandbox.records import Enrolled, Record, StoredProfile
 from connectors.sandbox.settings import Settings
@@ -48,30 +48,57 @@ class Applier:
         if family is None:
             return self._person(checked, self.policy)
         relatives = replace(self.policy, updates=True, missing=1621)
-        parent = None
-        if checked.parent is not None and not checked.errors:
-            parent = self._person(checked.parent, relatives)
-            checked.errors.extend(parent.checked.errors)
+        parent = None if checked.parent is None or checked.errors else self._parent(checked, checked.parent, relatives)
         outcome = self._person(checked, self.policy, family.role_code or "")
         outcome.parent = parent
         if outcome.record is None:
             return outcome
         outcome.newly_mapped = map_customer(self.unit, outcome.record, family, family.role_code or "")
         if parent is not None and parent.record is not None:
-            map_customer(self.unit, parent.record, family, "")
-            tie(self.unit, parent.record, outcome.record)
+            head = self._survivor(parent.record)
+            map_customer(self.unit, head, family, "")
+            tie(self.unit, head, outcome.record)
         for child in checked.children:
-            outcome.children.append(self._child(child, outcome.record, family, relatives))
+            outcome.children.append(self._child(child, self._survivor(outcome.record), family, relatives))
         return outcome
+
+    def _parent(self, checked: Checked, named: Checked, policy: Policy) -> Outcome:
+        """The parent whom a customer names: as they are, or written if more than their identifiers is told."""
+        assert checked.family is not None
+        parent = self._mentioned(named) or self._person(named, policy)
+        if parent.record is not None:
+            maps = policy.operation is not Operation.UPDATE
+            check_parent(parent.record, checked.family, named.notes, maps=maps)
+            check_room(parent.record, owners_of(self.unit, checked), self.settings.org.max_children, named.notes)
+        checked.errors.extend(named.errors)
+        return parent
+
+    def _mentioned(self, named: Checked) -> Outcome | None:
+        """Somebody known of whom nothing new is told: no write."""
+        told = (named.first_name, named.last_name, named.channels, named.custom, named.extended)
+        owners = owners_of(self.unit, named)
+        if any(told) or len(owners) != 1 or named.errors:
+            return None
+        record = self.unit.record(owners[0])
+        profile = record.profile(named.source, named.account)
+        if profile is None or not set(named.keys) <= set(record.keys):
+            return None
+        self._refuse_untouchable(record, named, "")
+        return Outcome(named, None if named.errors else record, profile)
 
     def _child(self, child: Checked, parent: Record, family: wire.Association, policy: Policy) -> Outcome:
         role = family.child_role_code or ""
         child.family = family
+        check_room(parent, owners_of(self.unit, child), self.settings.org.max_children, child.notes)
         outcome = self._person(child, policy, role)
         if outcome.record is not None:
             outcome.newly_mapped = map_customer(self.unit, outcome.record, family, role)
             tie(self.unit, parent, outcome.record)
         return outcome
+
+    def _survivor(self, record: Record) -> Record:
+        """Whoever shares an identifier with somebody of their family may have become one with them."""
+        return self._survivor(self.unit.record(record.merged_into)) if record.merged_into else record
 
     def _person(self, checked: Checked, policy: Policy, role: str = "") -> Outcome:
         if checked.errors:

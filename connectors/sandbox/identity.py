@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+from connectors.sandbox.families import move_family
 from connectors.sandbox.records import Record, StoredProfile
 from connectors.sandbox.settings import Settings
 from connectors.sandbox.store import Unit
@@ -94,6 +95,7 @@ def _merge(unit: Unit, victim: Record, survivor: Record) -> None:
         unit.lead(key, survivor)
     survivor.extended = victim.extended | survivor.extended
     survivor.programmes = victim.programmes | survivor.programmes
+    move_family(unit, victim, survivor)
     victim.merged_into, victim.keys, victim.profiles = survivor.id, [], []
     unit.merge(victim, survivor)
 

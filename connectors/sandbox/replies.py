@@ -1,6 +1,7 @@
 """What the API answers per element: shapes S1, S2 and S3 of contract §4.1, field for field as its samples."""
 
 from typing import Any
+from zlib import crc32
 
 from connectors.sandbox.apply import Outcome
 from connectors.sandbox.codes import Note
@@ -93,6 +94,7 @@ def _association(outcome: Outcome, record: Record) -> Json:
     assert outcome.checked.family is not None
     told: Json = {
         "hierarchyCode": record.family.hierarchy,
+        "hierarchyId": _number(record.family.hierarchy),
         "roleCode": record.family.role,
         "childRoleCode": outcome.checked.family.child_role_code,
         "skipLevelAllowed": False,
@@ -100,11 +102,25 @@ def _association(outcome: Outcome, record: Record) -> Json:
         "childCustomer": bool(record.family.parent),
     }
     if record.family.company:
-        told["fleetCompany"] = {"externalId": record.family.company}
+        company = record.family.company
+        told["fleetCompany"] = {"externalId": company, "companyId": _number(company)}
     return told
 
 
+def _number(code: str) -> int:
+    """The API's own id of a hierarchy or company: any number, and always the same."""
+    return crc32(code.encode()) % 1000
+
+
 def _flat(outcome: Outcome) -> Json:
+    told = _with_relatives(outcome)
+    told["errors"] = _all_errors(outcome)
+    told["warnings"] = outcome.checked.notes.warnings
+    return told
+
+
+def _with_relatives(outcome: Outcome) -> Json:
+    """The customer, and within the association whoever was in it when it was sent."""
     told = _customer(outcome)
     if "associationDetails" in told:
         family = told["associationDetails"]
@@ -112,8 +128,6 @@ def _flat(outcome: Outcome) -> Json:
             family["childCustomers"] = [_flat(child) for child in outcome.children]
         if outcome.parent is not None:
             family["parentCustomer"] = _flat(outcome.parent)
-    told["errors"] = _all_errors(outcome)
-    told["warnings"] = outcome.checked.notes.warnings
     return told
 
 
@@ -144,7 +158,7 @@ def _child_entity(outcome: Outcome) -> Json:
 
 
 def _result(outcome: Outcome) -> Json:
-    result = _customer(outcome)
+    result = _with_relatives(outcome)
     entity_id = outcome.record.id if outcome.record is not None else None
     if entity_id is not None:
         result = {"id": entity_id, **result}

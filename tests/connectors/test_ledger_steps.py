@@ -4,6 +4,7 @@ import contextlib
 import datetime as dt
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,63 @@ def test_one_illegal_step_undoes_its_whole_transaction(ledger):
     with pytest.raises(IllegalMove):
         ledger.write("r", [sent(), ANSWERED, ANSWERED])
     assert results(ledger, "row") == []
+
+
+KIDS = ((8, 9), ())  # row 1 has two children, row 2 none
+WITH_KIDS = RowReply(Fate.ACCEPTED, children=(RowReply(Fate.ACCEPTED_WITH_LOSS, ("8056",), "id-8"), NO))
+
+
+def family(number=1, rows=(1, 2), children=KIDS):
+    return Batch(number, rows, b"[]", children=children)
+
+
+def answered_family(verdict, *rows, code="", **changes):
+    return Recorded(Delivered(family(**changes), 1, BatchReply(verdict, code, rows)), NOW)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (answered_family(Verdict.ANSWERED, WITH_KIDS, OK),
+         [(1, "accepted", ""), (2, "accepted", ""), (8, "accepted_with_loss", "8056"), (9, "refused", "8009")]),
+        (answered_family(Verdict.ANSWERED, replace(LATER, children=(NO, NO)), OK), [(2, "accepted", "")]),
+        (answered_family(Verdict.IN_DOUBT, code="html"), [(row, "in_doubt", "html") for row in (1, 2, 8, 9)]),
+        (answered_family(Verdict.REFUSED, code="400"), []),  # to be halved
+    ],
+)  # fmt: skip
+def test_children_have_results_beside_their_parents(ledger, answer, told):
+    ledger.write("r", [Intent(family(), 1, NOW), answer])
+    assert results(ledger, "row", "fate", "codes") == told
+    assert {number for (number,) in results(ledger, "batch")} <= {1}
+
+
+def test_a_family_alone_that_is_refused_as_a_whole_is_refused_with_its_children(ledger):
+    alone = {"rows": (1,), "children": ((8, 9),)}
+    ledger.write("r", [Intent(family(**alone), 1, NOW), answered_family(Verdict.REFUSED, code="400", **alone)])
+    assert results(ledger, "row", "fate", "codes") == [(row, "refused", "400") for row in (1, 8, 9)]
+
+
+def test_a_dead_process_leaves_children_in_doubt_too(ledger):
+    ledger.write("r", [Intent(family(), 1, NOW)])
+    assert ledger.doubt_leftovers("r", FOUND) == [1]
+    assert results(ledger, "row", "fate") == [(row, "in_doubt") for row in (1, 2, 8, 9)]
+    assert [doubt.row for doubt in ledger.doubts("r")] == [1, 2, 8, 9]
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        ([answered_family(Verdict.ANSWERED, OK, OK)], "row 1 has 2 children and 0 replies"),
+        ([answered_family(Verdict.ANSWERED, WITH_KIDS, replace(OK, children=(NO,)))], "row 2 has 0 children and"),
+        ([answered_family(Verdict.ANSWERED, WITH_KIDS, OK), Intent(family(2, (3,), ((9,),)), 1, NOW)],
+         r"row 9 has its result \(refused, batch 1\) already"),
+        ([Withdrawn(1, 1, "429"), Intent(family(children=((8,), ())), 1, NOW)], "other rows or another body"),
+    ],
+)  # fmt: skip
+def test_what_would_make_the_ledger_lie_of_children_is_refused(ledger, steps, words):
+    with pytest.raises(IllegalMove, match=words):
+        for step in [Intent(family(), 1, NOW), *steps]:
+            ledger.write("r", [step])
 
 
 def settled(outcomes, batch=1, by="look_up"):

@@ -3,9 +3,10 @@
 import stat
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from connectors.spool import DROPPED, FIRSTS, Part, Spool, private, room_in
+from connectors.spool import DROPPED, FIRSTS, WAVES, Part, Spool, private, room_in
 
 FIRST = Part(number=0, first_row=0, rows=2, unreadable=1)
 SECOND = Part(number=1, first_row=3, rows=2)
@@ -60,6 +61,30 @@ def test_what_a_retrys_rows_were_first_is_told_per_part(spool):
         spool.write_firsts(database.sql(f"{found} t({', '.join(FIRSTS.names)})"))
     assert spool.firsts(FIRST)["first_line"].to_pylist() == [3]
     assert spool.firsts(SECOND)["first_fate"].to_pylist() == ["refused"]
+
+
+def test_rows_that_go_after_others_are_told_by_wave(spool):
+    assert spool.waves().equals(WAVES.empty_table())
+    pq.write_table(pa.table({"row": [7, 2], "wave": [1, 2], "more": [0, 0]}), spool.folder / "waves.parquet")
+    assert spool.waves().equals(pa.table({"row": [7, 2], "wave": [1, 2]}, schema=WAVES))
+
+
+PAYLOADS = pa.table({"row": range(10, 20), "payload": [b"%d" % n for n in range(10)], "more": [None] * 10})
+WIDE = Part(number=2, first_row=10, rows=10)
+
+
+def test_some_rows_are_read_without_the_others(spool):
+    """Of three groups of rows one is damaged on disk: who does not ask for its rows does not notice."""
+    spool.write_slices("prepared", WIDE, iter([PAYLOADS.slice(0, 4), PAYLOADS.slice(4, 4), PAYLOADS.slice(8)]))
+    path = spool.path("prepared", WIDE)
+    group = pq.read_metadata(path).row_group(1).column(1)
+    with path.open("r+b") as opened:
+        opened.seek(group.data_page_offset)
+        opened.write(b"\xff" * group.total_compressed_size)
+    found = spool.rows_of("prepared", WIDE, pa.array([11, 13, 18]), ["row", "payload", "absent"])
+    assert found.to_pydict() == {"row": [11, 13, 18], "payload": [b"1", b"3", b"8"]}
+    with pytest.raises(OSError):
+        spool.rows_of("prepared", WIDE, pa.array([14]), ["row", "payload"])
 
 
 def test_all_parts_are_one_table_to_ask(spool):

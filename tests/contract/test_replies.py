@@ -25,6 +25,28 @@ PARENT_AND_CHILDREN_E2 = b"""[{"entity":{"id":7001,"profiles":[{"userId":7001,"i
 false},"warnings":[]},"childEntities":[{"id":7002,"warnings":[{"status":false,"code":19223,"message":"Points
 processing failed"}]},{"errors":[{"status":false,"code":1626,"message":"Customer is already mapped to a different
 hierarchy"}]}],"childCount":2,"childFailureCount":1,"childSuccessCount":1}]""".replace(b"\n", b" ")
+# The sample behind it tells each child whole, as it does the parent; the contract prints 7002 shortened to its id.
+PARENT_AND_CHILDREN_E2_UNABRIDGED = PARENT_AND_CHILDREN_E2.replace(
+    b'{"id":7002,', b'{"id":7002,"profiles":[{"userId":7002,"identifiers":[{"type":"mobile","value":"919800000022"}]}],'
+)
+# Section 4.3, observed: the first child's mobile was not stored, a card was given, and the company is told. The API
+# lists the children twice, the second time with what befell them.
+WITHOUT_ITS_MOBILE_E2 = b"""[{"entity":{"id":7001,"profiles":[{"userId":7001,"identifiers":[{"type":"mobile","value":
+"919800000021"},{"type":"unionId","value":"u-21"}]}],"loyaltyInfo":{"loyaltyType":"loyalty"},"associationDetails":{
+"hierarchyCode":"H1","hierarchyId":21,"roleCode":"OWNER","childCustomers":[{"profiles":[{"userId":7002,"identifiers":[
+{"type":"cuid","value":"cuid-22"},{"type":"unionId","value":"u-22"},{"type":"cardnumber","value":"reg0182412"}]}],
+"extendedFields":{"city":"Pune"}},{"profiles":[{"userId":7003,"identifiers":[{"type":"mobile","value":"919800000023"},
+{"type":"cuid","value":"cuid-23"},{"type":"cardnumber","value":"reg0182413"}]}]}],"fleetCompany":{"externalId":"CO-9",
+"companyId":71},"childRoleCode":"DRIVER","skipLevelAllowed":false,"new":true,"childCustomer":false},"warnings":[
+{"status":false,"code":19223,"message":"Points processing failed"}]},"childEntities":[{"id":7002,"profiles":[{"userId":
+7002,"identifiers":[{"type":"cuid","value":"cuid-22"},{"type":"unionId","value":"u-22"},{"type":"cardnumber","value":
+"reg0182412"}]}],"associationDetails":{"hierarchyId":21,"roleCode":"DRIVER","fleetCompany":{"externalId":"CO-9",
+"companyId":71},"parentRoleId":83,"skipLevelAllowed":false,"new":true,"childCustomer":true},"warnings":[{"status":false,
+"code":8056,"message":"Invalid mobile"},{"status":false,"code":8058,"message":"Invalid mobile in comm channel"},
+{"status":false,"code":19223,"message":"Points processing failed"}]},{"id":7003,"profiles":[{"userId":7003,
+"identifiers":[{"type":"mobile","value":"919800000023"},{"type":"cuid","value":"cuid-23"},{"type":"cardnumber","value":
+"reg0182413"}]}],"warnings":[{"status":false,"code":19223,"message":"Points processing failed"}]}],"childCount":2,
+"childFailureCount":0,"childSuccessCount":2}]""".replace(b"\n", b" ")
 ONE_FAILED_OF_TWO_E3 = b"""{"response":[{"entityId":7001,"result":{"id":7001},"errors":[],"warnings":[]},{"entityId":
 7003,"result":{"id":7003},"errors":[{"status":false,"code":3017,"message":"status label invalid"}],"warnings":[]}],
 "totalCount":2,"failureCount":1}"""
@@ -129,6 +151,41 @@ def test_an_example_of_the_contract_is_read_as_it_says(status, body, sent, verdi
     reply = read_reply(status, body, sent, "upsert")
     assert reply.verdict == verdict
     assert [(row.fate, " ".join(row.codes), row.entity_id) for row in reply.rows] == rows
+
+
+OWNER = (("mobile", "919800000021"),)
+LOST_MOBILE = (("mobile", "915530153"), ("cuid", "cuid-22"), ("unionId", "u-22"))
+FAMILIES: list[tuple[str, bytes, tuple[Sent, ...], list[tuple]]] = [
+    # name, body, the children sent, per customer (fate, codes, id): the parent's first
+    (
+        "S2 parent applied, one child refused",
+        PARENT_AND_CHILDREN_E2_UNABRIDGED,
+        ((("mobile", "919800000022"),), (("mobile", "919800000023"),)),
+        [("accepted", "", "7001"), ("accepted_with_loss", "19223", "7002"), ("refused", "1626", None)],
+    ),
+    (
+        "S2 without echo: nothing says which of the two children failed",
+        PARENT_AND_CHILDREN_E2,
+        ((("mobile", "919800000022"),), (("mobile", "919800000023"),)),
+        [("accepted", "", "7001"), ("in_doubt", "19223 unmatched", "7002"), ("in_doubt", "1626 unmatched", None)],
+    ),
+    (
+        "S2 one child without its mobile",
+        WITHOUT_ITS_MOBILE_E2,
+        (LOST_MOBILE, (("mobile", "919800000023"), ("cuid", "cuid-23"))),
+        [
+            ("accepted_with_loss", "19223", "7001"),
+            ("accepted_with_loss", "8056 8058 19223", "7002"),
+            ("accepted_with_loss", "19223", "7003"),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "children", "told"), [case[1:] for case in FAMILIES], ids=[c[0] for c in FAMILIES])
+def test_a_family_of_the_contract_is_accounted_for_one_by_one(body, children, told):
+    (row,) = read_reply(200, body, [OWNER], "register", children=[children]).rows
+    assert [(one.fate, " ".join(one.codes), one.entity_id) for one in row.family] == told
 
 
 @pytest.mark.parametrize(("policy", "fate"), [("success", "accepted"), ("reconcile", "in_doubt"), ("fail", "refused")])

@@ -26,7 +26,7 @@ class Killed(BaseException):
 
 
 class LawBroken(AssertionError):
-    """A customer was written to twice."""
+    """A customer was written to twice, or a family out of its order or twice at once."""
 
 
 @dataclass
@@ -54,6 +54,10 @@ class World:
     lag_s: float = 0.0  # points can be seen only so long after they were credited
     unwell_until_s: float = -1.0
     late: list[tuple[float, list[dict[str, Any]]]] = field(default_factory=list)  # writes that the API works on yet
+    families: Mapping[str, tuple[str, int]] = field(default_factory=dict)  # a customer's family, and when they may go
+    at_work: Counter[str] = field(default_factory=Counter)  # families of requests in flight
+    gone: dict[str, int] = field(default_factory=dict)  # the last wave of a family that was written
+    left_in_doubt: set[str] = field(default_factory=set)  # when a later wave began; nobody can say when they went
 
     def now(self) -> datetime:
         return STARTED_UTC + timedelta(seconds=self.spent_s + self.loop_time())
@@ -63,12 +67,26 @@ class World:
         due = [elements for at_s, elements in self.late if at_s <= self.spent_s + self.loop_time()]
         self.late = [one for one in self.late if one[0] > self.spent_s + self.loop_time()]
         for element in (element for elements in due for element in elements):
-            if _key_of(element) in self.known:
-                self.apply(element)
+            for one in (element, *children_of(element)):
+                if _key_of(one) in self.known:
+                    self.apply(one)
+
+    def enter(self, elements: list[dict[str, Any]]) -> list[str]:
+        """A request arrives; the families it is about, to be left when it is done."""
+        here = [self.families[key][0] for key in map(_key_of, elements) if key in self.families]
+        self.at_work.update(here)
+        if here and max(self.at_work.values()) > 1:
+            raise LawBroken(f"two members of one family are under way at once: {self.at_work.most_common(1)}")
+        return here
 
     def apply(self, element: dict[str, Any]) -> None:
-        """What a write does to one customer. A second credit breaks the law."""
+        """What a write does to one customer. A second credit breaks the law, and so does one before its parent's."""
         key = _key_of(element)
+        family, wave = self.families.get(key, (key, 0))
+        gone = self.gone.get(family, 0)
+        if wave < gone and key not in self.left_in_doubt:
+            raise LawBroken(f"{key} of wave {wave} was written after wave {gone} of {family}")
+        self.gone[family] = max(wave, gone)
         customer = self.known[key]
         customer.name, customer.modified_at_utc = element["profiles"][0]["firstName"], self.now()
         self.applied[key] += 1
@@ -82,11 +100,17 @@ def _key_of(element: dict[str, Any]) -> str:
     return str(element["profiles"][0]["identifiers"][0]["value"])
 
 
+def children_of(element: dict[str, Any]) -> list[dict[str, Any]]:
+    children: list[dict[str, Any]] = element.get("associationDetails", {}).get("childCustomers", [])
+    return children
+
+
 FAULTS = (
     "never", "cut", "lost", "late", "502", "502-after", "500-after", "503-auth", "429", "429-wait", "garbage",
     "short", "shuffled", "empty-error", "401", "refused-rows", "busy-rows", "busy-whole", "whole-refused",
     "unwell", "kill",
     "kill-after",
+    "parents-only", "children-only", "children-short", "children-shuffled", "children-silent", "children-vague",
 )  # fmt: skip
 
 
@@ -103,9 +127,17 @@ class SimulatedApi:
 
     async def send(self, body: bytes, on_leaving: Callable[[], object] | None = None) -> Sending:
         """One write, and what chance makes of it."""
-        world, chance = self.world, self.world.chance
+        world = self.world
         world.requests += 1
         elements = json.loads(body)
+        here = world.enter(elements)
+        try:
+            return await self._send(elements, on_leaving)
+        finally:
+            world.at_work.subtract(here)
+
+    async def _send(self, elements: list[dict[str, Any]], on_leaving: Callable[[], object] | None) -> Sending:
+        world, chance = self.world, self.world.chance
         fault = chance.choice(FAULTS) if chance.random() < world.faults else ""
         if fault == "never":
             return NeverSent("connection refused")
@@ -137,12 +169,27 @@ class SimulatedApi:
         return _told(fault, echoes)
 
     def _applied(self, fault: str, element: dict[str, Any]) -> dict[str, Any]:
-        echo = {"profiles": [{"identifiers": element["profiles"][0]["identifiers"]}], "errors": [], "warnings": []}
+        echo = _echo(element)
         if _key_of(element) not in self.world.known:
             return echo | {"errors": [_problem(8009)]}
         if fault in ("refused-rows", "busy-rows") and self.world.chance.random() < 0.5:
             return echo | {"errors": [_problem(1001 if fault == "refused-rows" else 521)]}
-        self.world.apply(element)
+        if fault != "children-only":
+            self.world.apply(element)
+        if not children_of(element) or fault == "parents-only":
+            return echo
+        children = [self._applied_child(fault, child) for child in children_of(element)]
+        if not any(child["errors"] for child in children) and self.world.chance.random() < 0.2:
+            return echo  # not a word of them
+        return echo | {"associationDetails": {"childCustomers": _told_of_children(fault, children)}}
+
+    def _applied_child(self, fault: str, child: dict[str, Any]) -> dict[str, Any]:
+        echo = _echo(child)
+        if _key_of(child) not in self.world.known:
+            return echo | {"errors": [_problem(1621)]}
+        if fault in ("refused-rows", "busy-rows") and self.world.chance.random() < 0.5:
+            return echo | {"errors": [_problem(1626 if fault == "refused-rows" else 521)]}
+        self.world.apply(child)
         return echo
 
     def _kill(self) -> None:
@@ -227,7 +274,22 @@ _NOTHING_APPLIED: dict[str, Sending] = {
 }
 
 
+def _echo(element: dict[str, Any]) -> dict[str, Any]:
+    return {"profiles": [{"identifiers": element["profiles"][0]["identifiers"]}], "errors": [], "warnings": []}
+
+
+def _told_of_children(fault: str, children: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The answer's list of one family's children."""
+    if fault == "children-silent":
+        return [child | {"profiles": []} for child in children]
+    if fault == "children-vague":
+        return [child | {"errors": [{}]} for child in children]
+    return {"children-short": children[1:], "children-shuffled": children[::-1]}.get(fault, children)
+
+
 _LOST: dict[str, Sending] = {
+    "parents-only": NoAnswer("connection closed before an answer"),
+    "children-only": NoAnswer("connection closed before an answer"),
     "lost": NoAnswer("connection closed before an answer"),
     "502-after": Answer(502, b"<html>bad gateway</html>"),
     "500-after": _answer(500, {}),

@@ -5,15 +5,17 @@ runs more.
 """
 
 import asyncio
+import json
 import os
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -22,13 +24,19 @@ from connectors.ledger import Ledger, LedgerStopped
 from connectors.ledger_tables import RunState
 from flows.deliver import Delivery, delivering
 from flows.hands import Silent
+from schemas.batches import Batch
 from schemas.job import Job
 from schemas.outcomes import Fate
-from tests.flows.simulation import STARTED_UTC, Customer, Killed, LawBroken, SimulatedApi, World
+from tests.flows.simulation import PROGRAMME, STARTED_UTC, Customer, Killed, LawBroken, SimulatedApi, World
 from tests.virtual_time import VirtualLoop
 from transforms.batches import cut
+from transforms.waves import by_wave
 
 RUN = "r-1"
+TABLE = pa.schema(
+    {"row": pa.int64(), "payload": pa.binary(), "points": pa.bool_(), "children": pa.list_(pa.int64()),
+     "parent": pa.int64(), "wave": pa.int32()}
+)  # fmt: skip
 # Of a death of the process nothing is lost in memory, where a commit costs nothing; power cuts are another test's.
 MEMORY = Path("/dev/shm")
 PROCESSES = 40  # a run may be killed and resumed so often
@@ -63,24 +71,50 @@ def job_of(chance: random.Random) -> Job:
     )
 
 
+def person(row: int) -> dict[str, Any]:
+    known_by = [{"type": "externalId", "value": f"C-{row}"}]
+    return {"profiles": [{"source": "INSTORE", "firstName": f"New {row}", "identifiers": known_by}]}
+
+
 def table_of(chance: random.Random, rows: int) -> pa.Table:
-    """Rows to send; two in three credit points, one in twenty is of nobody that the API knows."""
-    payloads, points = [], []
-    for row in range(rows):
-        credits_ = chance.random() < 2 / 3
-        enrolment = f',"loyaltyProgramEnrollments":[{{"programId":1016,"loyaltyPoints":{row + 1}}}]' if credits_ else ""
-        payloads.append(
-            f'{{"profiles":[{{"source":"INSTORE","firstName":"New {row}","identifiers":'
-            f'[{{"type":"externalId","value":"C-{row}"}}]}}],"loyaltyInfo":{{"loyaltyType":"loyalty"}}{enrolment}}}'
-        )
-        points.append(credits_)
-    return pa.table(
-        {
-            "row": pa.array(range(rows), pa.int64()),
-            "payload": pa.array([payload.encode() for payload in payloads], pa.binary()),
-            "points": pa.array(points, pa.bool_()),
-        }
-    )
+    """Rows to send, then the children that travel with some of them; two rows in three credit points.
+
+    Some rows are a family that goes one after the other, in waves.
+    """
+    lines: list[dict[str, Any]] = []
+    families, nests = chance.choice([(1,), (1, 1, 2, 3)]), chance.choice([0.0, 0.3])
+    sizes = (chance.choice(families) for _ in range(rows))
+    waves = (wave for size in sizes for wave in range(size))
+    end = rows
+    for row, wave in zip(range(rows), waves, strict=False):
+        children = list(range(end, end + chance.randint(1, 3) * (chance.random() < nests)))
+        end += len(children)
+        payload = person(row) | {"loyaltyInfo": {"loyaltyType": "loyalty"}}
+        points = chance.random() < 2 / 3
+        if points:
+            payload["loyaltyProgramEnrollments"] = [{"programId": PROGRAMME, "loyaltyPoints": row + 1}]
+        if children:
+            payload["associationDetails"] = {"childCustomers": [person(child) for child in children]}
+        same = {"points": points, "children": children, "parent": None, "wave": wave}
+        lines.append({"row": row, "payload": json.dumps(payload).encode(), **same})
+    for line in lines[:rows]:
+        same = {"points": False, "children": [], "parent": line["row"], "wave": 0}
+        lines += ({"row": row, "payload": json.dumps(person(row)).encode(), **same} for row in line["children"])
+    return pa.Table.from_pylist(lines, schema=TABLE)
+
+
+def families_of(table: pa.Table) -> dict[str, tuple[str, int]]:
+    """The family of each customer, named after its first, and the wave in which they may be written."""
+    found: dict[str, tuple[str, int]] = {}
+    family = ""
+    for line in table.to_pylist():
+        key = f"C-{line['row']}"
+        if line["parent"] is not None:
+            found[key] = found[f"C-{line['parent']}"]
+        else:
+            family = family if line["wave"] else key
+            found[key] = family, line["wave"]
+    return found
 
 
 class MortalLedger(Ledger):
@@ -113,7 +147,8 @@ class Simulation:
         chance = random.Random(self.seed)
         self.job, self.table = job_of(chance), table_of(chance, self.rows)
         long_ago = STARTED_UTC.replace(year=2020)
-        known = {f"C-{row}": Customer("Old", long_ago) for row in range(self.rows) if chance.random() > 0.05}
+        everybody = range(self.table.num_rows)
+        known = {f"C-{row}": Customer("Old", long_ago) for row in everybody if chance.random() > 0.05}
         self.world = World(
             known,
             chance,
@@ -121,7 +156,12 @@ class Simulation:
             faults=chance.choice([0.0, 0.1, 0.4, 0.8]),
             most_rows=chance.choice([2, 10, 100]),
             lag_s=chance.choice([0.0, 3.0, 20.0, 600.0]),
+            families=families_of(self.table),
         )
+
+    @property
+    def _children_stay(self) -> list[bool]:
+        return [False] * (self.table.num_rows - self.rows)
 
     def run(self) -> Delivery:
         """Processes, one after the other, until one comes to its end or all are used up."""
@@ -154,10 +194,14 @@ class Simulation:
                 return delivery
 
     async def deliver(self, ledger: Ledger) -> Delivery:
-        known = set(ledger.results(RUN, 0, self.rows).column("row").to_pylist())
-        left = self.table.filter(pa.array([row not in known for row in range(self.rows)]))
+        known = set(ledger.results(RUN, 0, self.table.num_rows).column("row").to_pylist())
+        left = self.table.filter(pa.array([row not in known for row in range(self.rows)] + self._children_stay))
         limits, numbers = self.job.limits, count(ledger.next_batch(RUN))
-        batches = cut([left], limits.rows_per_request, limits.bytes_per_request, numbers)
+
+        def waves() -> Iterator[Iterator[Batch]]:
+            for wave in by_wave(left):
+                self.world.left_in_doubt |= {f"C-{doubt.row}" for doubt in ledger.doubts(RUN)}
+                yield cut([wave], limits.rows_per_request, limits.bytes_per_request, numbers)
 
         @asynccontextmanager
         async def api():
@@ -167,14 +211,14 @@ class Simulation:
             return self.table.take(pa.array(sorted(rows)))
 
         return await delivering(
-            self.job, batches, numbers, ledger, RUN, Silent(), recall, api=api, clock=self.world.now
+            self.job, waves(), numbers, ledger, RUN, Silent(), recall, api=api, clock=self.world.now
         )
 
     def fates(self) -> dict[int, Fate]:
         with closing(Ledger(self.folder / "ledger.sqlite")) as ledger:
-            known = ledger.results(RUN, 0, self.rows)
+            known = ledger.results(RUN, 0, self.table.num_rows)
         told = zip(*(known.column(name).to_pylist() for name in ("row", "fate")), strict=True)
-        return dict.fromkeys(range(self.rows), Fate.NOT_SENT) | {row: Fate(fate) for row, fate in told}
+        return dict.fromkeys(range(self.table.num_rows), Fate.NOT_SENT) | {row: Fate(fate) for row, fate in told}
 
 
 @pytest.fixture
@@ -218,12 +262,33 @@ def test_the_laws_see_a_second_write(folder):
         simulation.world.apply(element)
 
 
+FAMILY = {"C-1": ("C-1", 0), "C-2": ("C-1", 1)}
+
+
+def test_the_laws_see_a_family_out_of_its_order():
+    world = World({key: Customer("Old", STARTED_UTC) for key in FAMILY}, random.Random(0), families=FAMILY)
+    world.apply(person(2))
+    with pytest.raises(LawBroken, match="C-1 of wave 0 was written after wave 1"):
+        world.apply(person(1))
+
+
+def test_the_laws_see_two_of_a_family_under_way_at_once():
+    world = World({}, random.Random(0), families=FAMILY)
+    world.enter([person(1)])
+    with pytest.raises(LawBroken, match="two members of one family"):
+        world.enter([person(2)])
+
+
 def test_schedules_meet_every_fate(folder):
-    """Faults, deaths and doubts really occur."""
-    met: Counter[Fate] = Counter()
+    """Faults, deaths and doubts really occur, to children as to others, and in later waves."""
+    met: Counter[tuple[str, Fate]] = Counter()
     for seed in range(30):
         (folder / str(seed)).mkdir()
         simulation = Simulation(seed, folder / str(seed))
         simulation.run()
-        met.update(simulation.fates().values())
-    assert {Fate.ACCEPTED, Fate.REFUSED, Fate.IN_DOUBT} <= met.keys()
+        fates = simulation.fates()
+        for line in simulation.table.to_pylist():
+            who = "child" if line["parent"] is not None else "later" if line["wave"] else "first"
+            met[who, fates[line["row"]]] += 1
+    for who in ("first", "later", "child"):
+        assert {(who, fate) for fate in (Fate.ACCEPTED, Fate.REFUSED, Fate.IN_DOUBT)} <= met.keys()

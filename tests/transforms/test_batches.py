@@ -1,6 +1,7 @@
 """Bodies hold every payload once, in order, within the limits, and never points beside none."""
 
 import json
+from dataclasses import replace
 from itertools import count, pairwise
 
 import pyarrow as pa
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.batches import alone, count_batches, cut, pieces, sendable, sent_of, split
+from transforms.batches import alone, children_sent_of, count_batches, cut, pieces, sendable, sent_of, split
 
 
 def part(*rows):
@@ -117,6 +118,51 @@ def test_identifiers_are_read_back_from_the_body():
     other = {"profiles": [{"identifiers": [{"type": "mobile", "value": "9198"}, card]}], "loyaltyInfo": {}}
     (batch,) = batches_of(part(*((n, json.dumps(c).encode(), False) for n, c in enumerate([customer, other]))))
     assert sent_of(batch) == ((("externalId", "C-1"),), (("mobile", "9198"), ("cardnumber", "9 é")))
+
+
+def family(name, *children):
+    def person(value):
+        return {"profiles": [{"identifiers": [{"type": "externalId", "value": value}]}]}
+
+    return json.dumps(person(name) | {"associationDetails": {"childCustomers": [person(kid) for kid in children]}})
+
+
+def families(*rows):
+    """(row, its children's rows, payload) as a prepared part of a job that nests."""
+    numbers, children, payloads = zip(*rows, strict=True)
+    told = part(*((row, payload.encode(), False) for row, payload in zip(numbers, payloads, strict=True)))
+    return told.append_column("children", pa.array(children, pa.list_(pa.int64())))
+
+
+FAMILIES = families(
+    (0, [7, 8], family("P-0", "K-7", "K-8")), (1, None, family("P-1")), (2, [], family("P-2")),
+    (3, [9], family("P-3", "K-9")),
+)  # fmt: skip
+
+
+def test_children_travel_with_their_parents_in_whatever_batch():
+    (batch,) = batches_of(FAMILIES, max_bytes=10_000)
+    assert (batch.rows, batch.children, batch.all_rows) == (
+        (0, 1, 2, 3), ((7, 8), (), (), (9,)), (0, 7, 8, 1, 2, 3, 9)
+    )  # fmt: skip
+    assert [half.children for half in pieces(batch, 2, count())] == [((7, 8), ()), ((), (9,))]
+    assert [one.all_rows for one in alone(batch, {1, 3}, count())] == [(1,), (3, 9)]
+
+
+def test_a_batch_without_any_children_says_nothing_of_them():
+    assert [batch.children for batch in batches_of(FAMILIES, max_rows=1, max_bytes=10_000)] == [
+        ((7, 8),), (), (), ((9,),)
+    ]  # fmt: skip
+    assert BATCH.children == ()
+    assert BATCH.all_rows == BATCH.rows
+
+
+def test_childrens_identifiers_are_read_back_beside_their_parents():
+    (batch,) = batches_of(FAMILIES, max_bytes=10_000)
+    assert sent_of(batch) == tuple((("externalId", f"P-{n}"),) for n in range(4))
+    kids = [[value for sent in row for _, value in sent] for row in children_sent_of(batch)]
+    assert kids == [["K-7", "K-8"], [], [], ["K-9"]]
+    assert children_sent_of(replace(batch, children=())) == ()
 
 
 def test_a_body_is_not_shown_with_its_batch():
