@@ -53,10 +53,11 @@ def settle(
             spool.view_dropped(database)
             spool.write_dropped("changes", left_out(parts, refused_again or job.mode == "migrate"))
             spool.view_dropped(database)
-            spool.write_withheld(withheld(parts))
             known, changed = count_changed(parts)
             spool.write_accepted(touched(parts))
             spool.view(database, "accepted")
+            # The last step: of rows that are not sent nothing is withheld.
+            spool.write_withheld(withheld(parts))
         spool.clear_memory()
     difference = Changed(known, changed, before is not None and before != mapping_digest(job))
     return plan_of(job, source, spool, prepared, run, lambda part: RESULTS.empty_table(), difference)

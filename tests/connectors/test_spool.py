@@ -6,7 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.spool import DROPPED, FIRSTS, WAVES, Part, Spool, private, room_in
+from connectors.spool import DROPPED, FIRSTS, WAVES, WITHHELD, Part, Spool, private, room_in
+from schemas.memory import FORGOTTEN, REFUSED
 
 FIRST = Part(number=0, first_row=0, rows=2, unreadable=1)
 SECOND = Part(number=1, first_row=3, rows=2)
@@ -52,6 +53,27 @@ def test_what_settling_dropped_is_told_per_part(spool):
         spool.write_dropped("duplicates", database.sql(found))
     assert spool.dropped(FIRST)["row"].to_pylist() == [1]
     assert spool.dropped(SECOND)["row"].to_pylist() == [4]
+
+
+def test_what_rows_go_without_is_told_per_part(spool):
+    assert spool.withheld(FIRST).equals(WITHHELD.empty_table())
+    with spool.database() as database:
+        found = "select * from (values (1, '1016', true), (4, '1016', false)) t(row, programme, differs)"
+        spool.write_withheld(database.sql(found))
+    assert spool.withheld(SECOND).to_pylist() == [{"row": 4, "programme": "1016", "differs": False}]
+
+
+def test_what_the_ledger_remembers_can_be_asked_for_while_it_is_laid_out(spool):
+    keys = pa.table([[b"k" * 16]], schema=FORGOTTEN)
+    with spool.database() as database:
+        spool.write_memory("forgotten", iter([keys, keys]), FORGOTTEN)
+        spool.write_memory("refused", iter([]), REFUSED)
+        spool.view_memory(database)
+        asked = "select (select count(*) from forgotten), (select count(*) from refused)"
+        assert database.sql(asked).fetchall() == [(2, 0)]
+    assert {mode(path) for path in (spool.folder / "memory").iterdir()} == {0o600}
+    spool.clear_memory()
+    assert list((spool.folder / "memory").iterdir()) == []
 
 
 def test_what_a_retrys_rows_were_first_is_told_per_part(spool):
