@@ -67,7 +67,7 @@ class Applier:
         assert checked.family is not None
         parent = self._mentioned(named) or self._person(named, policy)
         if parent.record is not None:
-            maps = policy.operation is not Operation.UPDATE
+            maps = policy.operation is not Operation.UPDATE or self.settings.maps_parents
             check_parent(parent.record, checked.family, named.notes, maps=maps)
             check_room(parent.record, owners_of(self.unit, checked), self.settings.org.max_children, named.notes)
         checked.errors.extend(named.errors)

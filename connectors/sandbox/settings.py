@@ -92,6 +92,7 @@ class Settings:
     creates: bool = False  # PUT creates customers it does not find; else 8009
     register_existing: Literal["refuse", "update"] = "refuse"  # POST of a known customer: 8006, or an update
     shared_identifier: Literal["merge", "refuse"] = "merge"  # of several customers: one survives, or 8007
+    maps_parents: bool = False  # PUT of a child puts the parent it names into the hierarchy; else 1625
     fills_empty: bool = True  # an update may add an identifier of a kind the customer has not
     enrollments_on_put: bool = True
     credits_again: bool = True  # points of a programme already enrolled in are credited once more

@@ -337,6 +337,12 @@ def test_children_are_found_in_the_association_too(where):
     assert (row.fate, row.codes) == ("accepted_with_loss", ("8009",))
 
 
+def test_a_parent_that_the_row_named_is_no_child_to_be_counted():
+    family = {"associationDetails": {"parentCustomer": echo(("externalId", "P-1"))}}
+    inner = {"entity": {**ECHOES[0], **family}, "childEntities": [], "childCount": 0, "childSuccessCount": 0}
+    assert fates(read([inner], sent=SENT[:1])) == ["accepted"]
+
+
 @pytest.mark.parametrize(
     ("counts", "fate"),
     [

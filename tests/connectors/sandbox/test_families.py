@@ -154,6 +154,14 @@ def test_an_update_needs_the_parent_to_be_there_first(plain, one, family, codes,
     assert codes(told) == refused
 
 
+def test_an_update_may_put_the_parent_there(serve_with, one, codes):
+    served = serve_with(maps_parents=True)
+    served.sandbox.preload(["P-1", "kid-1"])
+    assert codes(served.send(one("kid-1", **named("P-1"))).json()[0]) == []
+    parent, kid = (served.books.customer("externalId", name) for name in ("P-1", "kid-1"))
+    assert (parent.family.children, kid.family.parent) == ([kid.id], parent.id)
+
+
 def test_who_is_only_named_as_parent_is_not_written(plain, one, family, codes):
     plain.send(one("C-74", **family()))
     for kid in ("C-75", "C-76"):
