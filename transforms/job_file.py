@@ -234,8 +234,6 @@ _NOT_YET: tuple[tuple[str, ...], ...] = (
     *(("source", "*", part) for part in ("database", "since", "nest", "ready", "move_to", "decrypt")),
     ("map", "associationDetails"),
     ("points_id",),
-    ("rules", "shared_identifier"),
-    ("rules", "placeholders"),
     ("guards", "max_changed_percent"),
     ("run", "dask"),
     ("notify",),

@@ -15,6 +15,7 @@ from transforms.changes import digests
 from transforms.customers import Changes, array_of, normalize
 from transforms.filters import Filter, Filtered, decide
 from transforms.identity import identifier_hashes, key_hashes
+from transforms.placeholders import WidelyShared
 from transforms.profiles import by_distinct, encode, only
 from transforms.validation import Validated, validate
 
@@ -34,6 +35,7 @@ class Recipe:
     filter: Filter | None
     max_bytes: int
     salt: bytes
+    widely_shared: frozenset[int] = frozenset()  # keyed hashes of identifiers that are no values
 
 
 def prepare(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[pa.Table, Changes]:
@@ -50,7 +52,8 @@ def prepare(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[pa.Ta
 
 def prepare_slices(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[Iterator[pa.Table], Changes]:
     """As `prepare`, with the table in slices that are encoded one by one: payloads take more room than all else."""
-    normalized = normalize(raw, recipe.template, recipe.locale)
+    widely_shared = WidelyShared(recipe.widely_shared, recipe.salt)
+    normalized = normalize(raw, recipe.template, recipe.locale, widely_shared)
     checked = validate(normalized.customers, recipe.template, recipe.today, recipe.bad_optional)
     fate, codes = _fates(_filtered(raw, recipe), checked, _keyless(normalized.key, recipe.template), several)
     judged = pa.table(
