@@ -4,6 +4,7 @@ Who stands for evidence are all rows of customers that stand, sent or not: what 
 will be. Looked at are the identifiers of rows to be sent, and whoever has one of these too.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 import duckdb
@@ -12,20 +13,39 @@ from transforms.clusters import write_components
 
 Rule = Literal["hold", "hold all", "keep_first"]
 
-# Where fewer than one row in so many is sent, theirs are looked for among all; else all that are met twice.
+# Where fewer than one row in so many is sent, theirs are looked for among all; else all that two customers have.
 FEW = 10
+# What is compared all with all is compared some at a time: so many identifiers, or so many rows, fit in memory. Their
+# hashes make even slices.
+SLICE_HASHES, SLICE_ROWS = 3_000_000, 1_000_000
+HASHES = 2**64
 
+_SIZES = """
+    select coalesce(max(row) + 1, 0), count(*) filter (fate is null) - (select count(*) from dropped),
+           coalesce(sum(len(identifiers)), 0) + (select coalesce(sum(len(identifiers)), 0) from accepted)
+    from prepared
+"""
 _PEOPLE = """
     select row, key, fate is null as sound, unnest(identifiers) as hash
     from prepared where key is not null and coalesce(fate, 'invalid') = 'invalid'
 """
-_TO_BE_SENT = "select row, key, identifiers from prepared anti join dropped using (row) where fate is null"
-_COUNTS = """
-    select (select count(*) from prepared), (select count(*) from prepared where fate is null)
-           - (select count(*) from dropped)
+# What the API has, or may have, of customers by now.
+_REMEMBERED = "select key as owner, unnest(identifiers) as hash from accepted where digest is not null"
+# Keys by 64 bits of them: that two are not told apart is less likely than that this computer errs.
+_OF_TWO = """
+    select hash
+    from (select hash(key) as whose, unnest(identifiers) as hash
+          from prepared where key is not null and coalesce(fate, 'invalid') = 'invalid'
+          union all
+          select hash(key) as whose, unnest(identifiers) as hash from accepted where digest is not null)
+    where hash between $low::ubigint and $high::ubigint
+    group by hash having min(whose) <> max(whose)
 """
-_OF_FEW = f"select distinct unnest(identifiers) as hash from ({_TO_BE_SENT})"
-_MET_TWICE = f"select hash from ({_PEOPLE}) group by hash having count(*) > 1"
+_OF_FEW = """
+    select distinct unnest(identifiers) as hash
+    from (select row, identifiers from prepared where fate is null and row >= $start and row < $start + $rows)
+    anti join (select row from dropped where row >= $start and row < $start + $rows) using (row)
+"""
 _MET = f"""
     select met.* from (select * from ({_PEOPLE}) semi join wanted using (hash)) as met
     anti join (select row from dropped where fate = 'duplicate') as duplicates using (row)
@@ -40,15 +60,8 @@ _LINKS = """
     semi join (select hash from marked group by hash having count(distinct key) > 1 and bool_or(to_be_sent)) as shared
     using (hash)
 """
-# What the API may have of others; a row to be sent must not carry it.
-_REMEMBERED = "select key as owner, unnest(identifiers) as hash from accepted where digest is not null"
-_OF_ANOTHER_OF_FEW = f"""
-    select distinct row from marked join ({_REMEMBERED}) as remembered using (hash) where to_be_sent and owner <> key
-"""
 _OF_ANOTHER = f"""
-    select distinct row from ({_PEOPLE}) as people join ({_REMEMBERED}) as remembered using (hash)
-    anti join dropped using (row)
-    where sound and owner <> key
+    select distinct row from marked join ({_REMEMBERED}) as remembered using (hash) where to_be_sent and owner <> key
 """
 _RANKED = """
     select row, root, to_be_sent,
@@ -61,7 +74,7 @@ _RANKED = """
 _HELD = """
     select row, 'conflict' as fate, string_agg(code, ';' order by code desc) as code, null::bigint as stands_for
     from (select row, 'identity.shared' as code from ranked where to_be_sent and place > $kept
-          union all select row, 'identity.of_another' as code from of_another)
+          union select row, 'identity.of_another' as code from of_another)
     group by row order by row
 """
 _CLUSTERS = """
@@ -84,20 +97,27 @@ def conflicts(database: duckdb.DuckDBPyConnection, rule: Rule) -> duckdb.DuckDBP
     The database has the views `prepared` (`row, key, identifiers, fate`), `dropped` (`row, fate`) and `accepted`
     (`key, digest, identifiers`: what the API has, or may have, of customers by now).
     """
-    everybody, to_be_sent = database.sql(_COUNTS).fetchall()[0]
-    few = to_be_sent * FEW < everybody
-    for name, question in {
-        "wanted": _OF_FEW if few else _MET_TWICE,
-        "met": _MET,
-        "marked": _MARKED,
-        "links": _LINKS,
-        "of_another": _OF_ANOTHER_OF_FEW if few else _OF_ANOTHER,
-    }.items():
+    rows, to_be_sent, hashes = database.sql(_SIZES).fetchall()[0]
+    if to_be_sent * FEW < rows:
+        slices = [{"start": start, "rows": SLICE_ROWS} for start in range(0, rows, SLICE_ROWS)]
+        _gather_wanted(database, _OF_FEW, slices)
+    else:
+        width = HASHES * SLICE_HASHES // max(hashes, 1) + 1
+        slices = [{"low": low, "high": min(low + width, HASHES) - 1} for low in range(0, HASHES, width)]
+        _gather_wanted(database, _OF_TWO, slices)
+    steps = {"met": _MET, "marked": _MARKED, "links": _LINKS, "of_another": _OF_ANOTHER}
+    for name, question in steps.items():
         database.execute(f"create or replace temp table {name} as {question}")
     database.execute("drop table wanted; drop table met; drop table marked")
     write_components(database)
     database.execute(f"create or replace temp table ranked as {_RANKED}")
     return database.sql(_HELD, params={"kept": 1 if rule == "keep_first" else 0})
+
+
+def _gather_wanted(database: duckdb.DuckDBPyConnection, question: str, slices: Iterable[dict[str, int]]) -> None:
+    database.execute("create or replace temp table wanted (hash ubigint)")
+    for one in slices:
+        database.execute(f"insert into wanted {question}", one)
 
 
 def clusters(database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
