@@ -8,6 +8,9 @@
     dropped/STEP.parquet    rows that a step of settling took out of the plan
     firsts.parquet          in a retry: what each row was in the run that first met it
     accepted.parquet        what the API accepted last, by customer
+    widely_shared.parquet   rows that were prepared again, without what too many customers share
+    clusters.parquet        rows of customers that share an identifier
+    clusters.json           the largest clusters as people are told of them
 
 Row numbers count through the parts in order, unreadable lines of a part after its rows. The folder is
 private (0700): it holds customers until `purge`.
@@ -35,6 +38,11 @@ FIRSTS = pa.schema(
     [("row", pa.int64()), ("first_run", pa.string()), ("first_file", pa.string()), ("first_line", pa.int64()),
      ("first_fate", pa.string())]
 )  # fmt: skip
+IDENTIFIERS = pa.field("identifiers", pa.list_(pa.uint64()))
+WIDELY_SHARED = pa.schema([("row", pa.int64())])
+CLUSTERS = pa.schema(
+    [("row", pa.int64()), ("cluster", pa.int64()), ("shared", pa.list_(pa.uint64())), ("to_be_sent", pa.bool_())]
+)
 # The source's rows are written, read back at once and hardly ever again: packed they took a third of the time that
 # preparing takes, to save a third of the run's disk.
 UNPACKED = ".arrow"
@@ -144,6 +152,12 @@ class Spool:
             for table in tables:
                 writer.write_table(table)
 
+    def slices(self, kind: str, part: Part) -> Iterator[pa.Table]:
+        """One part's table as it was written, slice by slice."""
+        with pq.ParquetFile(self.path(kind, part)) as file:
+            for place in range(file.num_row_groups):
+                yield file.read_row_group(place, use_threads=False)
+
     def names(self, kind: str, part: Part) -> list[str]:
         """A part's columns."""
         path = self.path(kind, part)
@@ -159,9 +173,29 @@ class Spool:
         path = self.folder / "firsts.parquet"
         return _rows_of(path, part) if path.exists() else FIRSTS.empty_table()
 
+    def write_widely_shared(self, found: duckdb.DuckDBPyRelation) -> None:
+        """Keep which rows are prepared again, sorted by row."""
+        self._write_found("widely_shared", found, WIDELY_SHARED)
+
+    def widely_shared(self, part: Part) -> pa.Table:
+        """Which of one part's rows are prepared again, sorted by row."""
+        return _rows_of(self.folder / "widely_shared.parquet", part)
+
+    def write_clusters(self, found: duckdb.DuckDBPyRelation) -> None:
+        """Keep who shares an identifier with whom, sorted by row."""
+        self._write_found("clusters", found, CLUSTERS)
+
+    def clusters(self, part: Part) -> pa.Table:
+        """One part's rows that are in a cluster, sorted by row; before settling, none."""
+        path = self.folder / "clusters.parquet"
+        return _rows_of(path, part) if path.exists() else CLUSTERS.empty_table()
+
     def write_accepted(self, remembered: Iterable[pa.Table]) -> None:
         """Keep what the API accepted last, beside the run that is compared with it."""
-        self._write_whole("accepted", remembered, ACCEPTED)
+        with_identifiers = (
+            table.append_column(IDENTIFIERS, pa.nulls(table.num_rows, IDENTIFIERS.type)) for table in remembered
+        )
+        self._write_whole("accepted", with_identifiers, ACCEPTED.append(IDENTIFIERS))
 
     def database(self) -> duckdb.DuckDBPyConnection:
         """DuckDB for questions about whole tables: it spills to the run's folder and keeps nothing."""
@@ -179,7 +213,7 @@ class Spool:
         return database.read_parquet(str(self.folder / kind / "*.parquet"))
 
     def view(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
-        """Let questions ask for `accepted`, `firsts` or `results` by name."""
+        """Let questions ask for `accepted`, `clusters`, `firsts` or `results` by name."""
         database.read_parquet(str(self.folder / f"{name}.parquet")).create_view(name)
 
     def view_dropped(self, database: duckdb.DuckDBPyConnection) -> None:

@@ -143,7 +143,7 @@ def _go_on(
             raise JobError(*changed)
         asyncio.run(preflight(job))
         load = underway(job, source, home, ledger, record, manifest)
-        made = settle(job, source, spool, manifest.prepared, ledger, record.run, audience)
+        made = settle(job, source, spool, manifest.prepared, ledger, record.run, audience, home.salt())
         keep_all(spool.folder)  # settling wrote anew what it drops
         return apply(load, made, manifest.prepared, audience, approved)
 

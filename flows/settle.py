@@ -8,6 +8,7 @@ import pyarrow as pa
 from connectors.ledger import RESULTS, Ledger
 from connectors.spool import Spool
 from flows.closing import Answers, close_run
+from flows.clusters import hold_conflicts, known_clusters
 from flows.hands import Audience
 from flows.prepare import PreparedRun, Source
 from schemas.job import Job
@@ -29,8 +30,12 @@ def settle(
     ledger: Ledger,
     run: str,
     audience: Audience,
+    salt: bytes,
 ) -> Plan:
-    """Find duplicates over all parts, and what was sent before; then say what would be sent."""
+    """Find duplicates over all parts, what was sent before, and who shares an identifier; then say what would be sent.
+
+    `salt` is that of the parts' keyed hashes.
+    """
     audience.stage("settle")
     if prepared.parts:
         with spool.database() as database:
@@ -41,6 +46,9 @@ def settle(
             spool.write_accepted(ledger.remembered(job.memory, by_others_than=run))
             spool.view(database, "accepted")
             spool.write_dropped("changes", left_out(parts))
+            spool.view_dropped(database)
+            parts.create_view("prepared", replace=True)
+            hold_conflicts(job, source, spool, prepared, database, salt)
     return plan_of(job, source, spool, prepared, run, lambda part: RESULTS.empty_table())
 
 
@@ -66,6 +74,7 @@ def plan_of(job: Job, source: Source, spool: Spool, prepared: PreparedRun, run: 
         most_points_per_customer=closed.most_points,
         guards=broken_before(job.guards, closed.totals, closed.most_points),
         digest=digest_of(job, source),
+        clusters=known_clusters(spool),
     )
 
 

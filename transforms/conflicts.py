@@ -4,21 +4,17 @@ Who stands for evidence are all rows of customers that stand, sent or not: what 
 will be. Looked at are the identifiers of rows to be sent, and whoever has one of these too.
 """
 
-from collections.abc import Iterable
 from typing import Literal
 
 import duckdb
 
 from transforms.clusters import write_components
+from transforms.slices import OF_SLICE, gather_hashes, hash_slices, row_slices
 
 Rule = Literal["hold", "hold all", "keep_first"]
 
 # Where fewer than one row in so many is sent, theirs are looked for among all; else all that two customers have.
 FEW = 10
-# What is compared all with all is compared some at a time: so many identifiers, or so many rows, fit in memory. Their
-# hashes make even slices.
-SLICE_HASHES, SLICE_ROWS = 3_000_000, 1_000_000
-HASHES = 2**64
 
 _SIZES = """
     select coalesce(max(row) + 1, 0), count(*) filter (fate is null) - (select count(*) from dropped),
@@ -32,19 +28,19 @@ _PEOPLE = """
 # What the API has, or may have, of customers by now.
 _REMEMBERED = "select key as owner, unnest(identifiers) as hash from accepted where digest is not null"
 # Keys by 64 bits of them: that two are not told apart is less likely than that this computer errs.
-_OF_TWO = """
+_OF_TWO = f"""
     select hash
     from (select hash(key) as whose, unnest(identifiers) as hash
           from prepared where key is not null and coalesce(fate, 'invalid') = 'invalid'
           union all
           select hash(key) as whose, unnest(identifiers) as hash from accepted where digest is not null)
-    where hash between $low::ubigint and $high::ubigint
+    where {OF_SLICE}
     group by hash having min(whose) <> max(whose)
 """
 _OF_FEW = """
     select distinct unnest(identifiers) as hash
-    from (select row, identifiers from prepared where fate is null and row >= $start and row < $start + $rows)
-    anti join (select row from dropped where row >= $start and row < $start + $rows) using (row)
+    from (select row, identifiers from prepared where fate is null and row >= $start and row < $stop)
+    anti join (select row from dropped where row >= $start and row < $stop) using (row)
 """
 _MET = f"""
     select met.* from (select * from ({_PEOPLE}) semi join wanted using (hash)) as met
@@ -98,13 +94,8 @@ def conflicts(database: duckdb.DuckDBPyConnection, rule: Rule) -> duckdb.DuckDBP
     (`key, digest, identifiers`: what the API has, or may have, of customers by now).
     """
     rows, to_be_sent, hashes = database.sql(_SIZES).fetchall()[0]
-    if to_be_sent * FEW < rows:
-        slices = [{"start": start, "rows": SLICE_ROWS} for start in range(0, rows, SLICE_ROWS)]
-        _gather_wanted(database, _OF_FEW, slices)
-    else:
-        width = HASHES * SLICE_HASHES // max(hashes, 1) + 1
-        slices = [{"low": low, "high": min(low + width, HASHES) - 1} for low in range(0, HASHES, width)]
-        _gather_wanted(database, _OF_TWO, slices)
+    few = to_be_sent * FEW < rows
+    gather_hashes(database, "wanted", *((_OF_FEW, row_slices(rows)) if few else (_OF_TWO, hash_slices(hashes))))
     steps = {"met": _MET, "marked": _MARKED, "links": _LINKS, "of_another": _OF_ANOTHER}
     for name, question in steps.items():
         database.execute(f"create or replace temp table {name} as {question}")
@@ -112,12 +103,6 @@ def conflicts(database: duckdb.DuckDBPyConnection, rule: Rule) -> duckdb.DuckDBP
     write_components(database)
     database.execute(f"create or replace temp table ranked as {_RANKED}")
     return database.sql(_HELD, params={"kept": 1 if rule == "keep_first" else 0})
-
-
-def _gather_wanted(database: duckdb.DuckDBPyConnection, question: str, slices: Iterable[dict[str, int]]) -> None:
-    database.execute("create or replace temp table wanted (hash ubigint)")
-    for one in slices:
-        database.execute(f"insert into wanted {question}", one)
 
 
 def clusters(database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:

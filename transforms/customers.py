@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from schemas.customers import PROBLEMS, told_of
 from schemas.profiles import Column, Leaf, Template
 from schemas.values import Cleaned, Locale
-from transforms.placeholders import PLACEHOLDER, WIDELY_SHARED, WidelyShared, placeholders
+from transforms.placeholders import NONE_SHARED, PLACEHOLDER, WIDELY_SHARED, WidelyShared, placeholders
 from transforms.values import clean, translate
 
 Changes = Counter[tuple[str, str]]
@@ -31,7 +31,7 @@ class Normalized:
 
 
 def normalize(
-    raw: pd.DataFrame, template: Template, locale: Locale, widely_shared: WidelyShared = WidelyShared()
+    raw: pd.DataFrame, template: Template, locale: Locale, widely_shared: WidelyShared = NONE_SHARED
 ) -> Normalized:
     """Clean every mapped column once; `raw` has Arrow-backed text columns under the source's names.
 
@@ -59,9 +59,7 @@ def _cleaned(
     return _without(cleaned, many, WIDELY_SHARED, text, column, locale)
 
 
-def _without(
-    cleaned: Cleaned, rows: pa.Array, problem: str, text: pa.Array, column: Column, locale: Locale
-) -> Cleaned:
+def _without(cleaned: Cleaned, rows: pa.Array, problem: str, text: pa.Array, column: Column, locale: Locale) -> Cleaned:
     """Some rows have a problem instead of a value, so nothing was changed in it; what was is found by another look."""
     if not pc.any(rows).as_py():
         return cleaned

@@ -176,9 +176,7 @@ class _Builder:
         *_, of, word = ("", *target.split("."))
         written = self.job.rules.placeholders.get(word, []) if of in ("identifiers", "commChannels") else []
         cleaned = clean(pa.array(written, pa.string()), rule.kind, locale_of(self.job)).values.to_pylist()
-        return tuple(
-            raw.strip() if value is None else str(value) for raw, value in zip(written, cleaned, strict=True)
-        )
+        return tuple(raw.strip() if value is None else str(value) for raw, value in zip(written, cleaned, strict=True))
 
     def constant(self, target: str, rule: Rule, constant: str | bool | int | float) -> str | bool | int | float:
         """The constant as JSON takes it."""

@@ -50,6 +50,9 @@ class WidelyShared:
         return pc.replace_with_mask(pa.repeat(False, len(values)), values.is_valid(), found)
 
 
+NONE_SHARED = WidelyShared()
+
+
 def placeholders(raw: pa.Array, values: pa.Array, problems: pa.Array, column: Column, country: str | None) -> pa.Array:
     """Which rows of a cleaned column hold a placeholder: among its values, and among what could not be read as one."""
     found = pc.fill_null(_among_values(values, column), False)
@@ -92,7 +95,7 @@ def _among_unread(raw: pa.Array, column: Column, country: str | None) -> pa.Arra
     if column.kind is Kind.EMAIL:
         found = pc.or_(found, pc.match_substring_regex(text, _like_nobodys))
     elif column.kind is Kind.MOBILE:
-        code = str(phonenumbers.country_code_for_region(country) or "")
+        code = str(phonenumbers.country_code_for_region(country or "") or "")
         dull = _judged(text, pc.match_substring_regex(text, _may_be_dull), lambda one: _is_dull_text(one, code))
         found = pc.or_(found, dull)
     return found

@@ -9,7 +9,7 @@ from schemas.profiles import Column, Leaf, Object, Rule, Template
 from schemas.values import Kind, Locale
 from transforms.customers import array_of, normalize, series_of
 from transforms.identity import hashes_of
-from transforms.placeholders import WidelyShared
+from transforms.placeholders import NONE_SHARED, WidelyShared
 
 PHONE = Column("phone", Kind.MOBILE, placeholders=("919845000000", "none of your business"))
 MAIL = Column("mail", Kind.EMAIL)
@@ -20,7 +20,7 @@ LEAVES = tuple(
 TEMPLATE = Template(Object(tuple((leaf.target, leaf) for leaf in LEAVES)), LEAVES[:2], (), Column("id", Kind.TEXT))
 
 
-def cleaned(phones=(), mails=(), widely_shared=WidelyShared(), country="IN"):
+def cleaned(phones=(), mails=(), widely_shared=NONE_SHARED, country="IN"):
     rows = max(len(phones), len(mails))
     table = {"phone": [*phones] or [""] * rows, "mail": [*mails] or [""] * rows, "id": ["C"] * rows}
     raw = pd.DataFrame({name: series_of(pa.array(values, pa.string())) for name, values in table.items()})
