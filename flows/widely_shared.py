@@ -15,7 +15,7 @@ from flows.prepare import PartWork, PreparedRun, Source, changes_told, frame_of_
 from schemas.job import Job
 from transforms.customers import Changes
 from transforms.prepared import Recipe, prepare, prepare_slices
-from transforms.widely_shared import rows_that_share, widely_shared
+from transforms.widely_shared import Hashes, OftenMet, rows_that_share, widely_shared
 
 Places = npt.NDArray[np.int64]
 
@@ -30,9 +30,12 @@ def without_widely_shared(
     above = job.rules.placeholder_above
     if above is None or not prepared.parts:
         return prepared
+    often = _often_met(spool, prepared, recipe, above)
+    if not len(often):
+        return prepared
     with spool.database() as database:
         spool.relation(database, "prepared").create_view("prepared")
-        found = widely_shared(database, above)
+        found = widely_shared(database, often, above)
         if not found:
             return prepared
         spool.write_widely_shared(rows_that_share(database))
@@ -47,6 +50,14 @@ def without_widely_shared(
     for changed in workers(prepare_again, works):
         changes.update(changed)
     return replace(prepared, changes=changes_told(+changes))
+
+
+def _often_met(spool: Spool, prepared: PreparedRun, recipe: Recipe, above: int) -> Hashes:
+    most = sum(part.rows for part in prepared.parts) * len(recipe.template.identifiers)
+    counts = OftenMet(most, above)
+    for part in prepared.parts:
+        counts.count(spool.read("prepared", part, ["identifiers"]).column(0))
+    return counts.found(spool.read("prepared", part, ["identifiers"]).column(0) for part in prepared.parts)
 
 
 def prepare_again(work: PartWork) -> Changes:
