@@ -32,6 +32,8 @@ RESULTS = pa.schema(
         # Keyed hashes: by them `bulkload trace` finds a customer, and who was sent what.
         ("identifiers", pa.list_(pa.uint64())),
         ("payload_digest", pa.binary(16)),
+        # Rows of one number share identifiers; null in rows that share none.
+        ("cluster", pa.int64()),
     ]
 )
 UNREADABLE_FOLDER = "unreadable-lines"

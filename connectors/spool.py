@@ -11,6 +11,9 @@
     memory/NAME.parquet     what the ledger remembers of a job's customers, while it is compared
     accepted.parquet        what of it concerns the rows to be sent: what the API accepted last, by customer
     waves.parquet           rows that go after others: in which wave
+    widely_shared.parquet   rows that were prepared again, without what too many customers share
+    clusters.parquet        rows of customers that share an identifier
+    clusters.json           the largest clusters as people are told of them
 
 Row numbers count through the parts in order, unreadable lines of a part after its rows. The folder is
 private (0700): it holds customers until `purge`.
@@ -42,6 +45,10 @@ FIRSTS = pa.schema(
      ("first_fate", pa.string())]
 )  # fmt: skip
 WAVES = pa.schema([("row", pa.int64()), ("wave", pa.int32())])
+WIDELY_SHARED = pa.schema([("row", pa.int64())])
+CLUSTERS = pa.schema(
+    [("row", pa.int64()), ("cluster", pa.int64()), ("shared", pa.list_(pa.uint64())), ("to_be_sent", pa.bool_())]
+)
 # The source's rows are written, read back at once and hardly ever again: packed they took a third of the time that
 # preparing takes, to save a third of the run's disk.
 UNPACKED = ".arrow"
@@ -164,6 +171,12 @@ class Spool:
             for table in tables:
                 writer.write_table(table)
 
+    def slices(self, kind: str, part: Part) -> Iterator[pa.Table]:
+        """One part's table as it was written, slice by slice."""
+        with pq.ParquetFile(self.path(kind, part)) as file:
+            for place in range(file.num_row_groups):
+                yield file.read_row_group(place, use_threads=False)
+
     def names(self, kind: str, part: Part) -> list[str]:
         """A part's columns."""
         path = self.path(kind, part)
@@ -215,6 +228,23 @@ class Spool:
         path = self.folder / "waves.parquet"
         return pq.read_table(path, columns=WAVES.names).cast(WAVES) if path.exists() else WAVES.empty_table()
 
+    def write_widely_shared(self, found: duckdb.DuckDBPyRelation) -> None:
+        """Keep which rows are prepared again, sorted by row."""
+        self._write_found("widely_shared", found, WIDELY_SHARED)
+
+    def widely_shared(self, part: Part) -> pa.Table:
+        """Which of one part's rows are prepared again, sorted by row."""
+        return _rows_of(self.folder / "widely_shared.parquet", part)
+
+    def write_clusters(self, found: duckdb.DuckDBPyRelation) -> None:
+        """Keep who shares an identifier with whom, sorted by row."""
+        self._write_found("clusters", found, CLUSTERS)
+
+    def clusters(self, part: Part) -> pa.Table:
+        """One part's rows that are in a cluster, sorted by row; before settling, none."""
+        path = self.folder / "clusters.parquet"
+        return _rows_of(path, part) if path.exists() else CLUSTERS.empty_table()
+
     def database(self) -> duckdb.DuckDBPyConnection:
         """DuckDB for questions about whole tables: it spills to the run's folder and keeps nothing."""
         config: dict[str, str | bool | int | float | list[str]] = {
@@ -231,7 +261,7 @@ class Spool:
         return database.read_parquet(str(self.folder / kind / "*.parquet"))
 
     def view(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
-        """Let questions ask for `accepted`, `firsts` or `results` by name."""
+        """Let questions ask for `accepted`, `clusters`, `firsts` or `results` by name."""
         database.read_parquet(str(self.folder / f"{name}.parquet")).create_view(name)
 
     def view_dropped(self, database: duckdb.DuckDBPyConnection) -> None:

@@ -16,7 +16,7 @@ from schemas.runs import Reason, Totals
 from transforms.doubts import Doubts
 from transforms.firsts import linked
 from transforms.outcomes import close, most_points, tally
-from transforms.results import Reasons, rejected_of, results_of
+from transforms.results import Reasons, clustered, rejected_of, results_of
 from transforms.totals import add
 
 # Columns of prepared parts that closing reads; the payloads stay on disk.
@@ -45,7 +45,7 @@ def close_run(
     for part, closed in closed_parts(spool, prepared.parts, answers):
         totals.append(tally(closed))
         most = max(most, most_points(closed))
-        customers = partial(_customers, source, spool, part, job.key_column)
+        customers = partial(customers_of, source, spool, part, job.key_column)
         reasons.add(closed, _files(source), customers)
         doubts.add(closed, _files(source), customers)
         if seen is not None:
@@ -65,7 +65,7 @@ def closed_parts(spool: Spool, parts: Sequence[Part], answers: Answers) -> Itera
         yield part, close(prepared, spool.read("unreadable", part), spool.dropped(part), answers(part), part.first_row)
 
 
-def _customers(source: Source, spool: Spool, part: Part, key: str, places: list[int]) -> list[str | None]:
+def customers_of(source: Source, spool: Spool, part: Part, key: str, places: list[int]) -> list[str | None]:
     """The raw keys of some rows of a part; an unreadable line has none."""
     if not places:
         return []
@@ -77,7 +77,7 @@ def _customers(source: Source, spool: Spool, part: Part, key: str, places: list[
 def write_rows(results: Results, job: Job, source: Source, spool: Spool, part: Part, closed: pa.Table) -> None:
     """Write a closed part down: all rows, the rejected ones as they stood, unreadable lines byte for byte."""
     files = _files(source)
-    closed = linked(closed, spool.firsts(part))
+    closed = clustered(linked(closed, spool.firsts(part)), spool.clusters(part))
     results.write(results_of(closed, files))
     columns = source.columns(source.lead)
     results.reject(rejected_of(closed, spool.read("rows", part), columns, files, job.destination.operation))

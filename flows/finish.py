@@ -64,7 +64,7 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
         ticks=delivery.ticks, unmatched=made.unmatched, retry_of=load.retry.run if load.retry else "",
         stopped_because=". ".join(trouble.problems if trouble else ()),
         stopped_by="window" if isinstance(trouble, WindowClosed) else "", files=_files(load.spool.folder),
-        doubts=tuple(closed.doubts.rows), doubtful_requests=closed.doubts.requests(),
+        doubts=tuple(closed.doubts.rows), doubtful_requests=closed.doubts.requests(), clusters=made.clusters,
         notes=(*filter(None, [made.changed.told]), *delivery.notes),
     )  # fmt: skip
     told = markdown(report)

@@ -25,6 +25,7 @@ from flows.retry import link, open_job
 from flows.settings import Home, load_job, now, run_name
 from flows.settle import section_digests, settle
 from flows.underway import Load, Manifest, Retry, known_tables
+from flows.widely_shared import without_widely_shared
 from schemas.errors import BulkloadError, Stopped
 from schemas.job import Job
 from schemas.runs import Plan, RunReport
@@ -110,10 +111,12 @@ def _plan(
         with room_in(load.home.folder), load.timed("prepare"):
             recipe = recipe_of(load.job, f"{load.started:%Y-%m-%d}", salt)
             prepared = prepare_run(load.job, load.source, load.spool, recipe, workers, audience, limit)
+            prepared = without_widely_shared(load.job, load.source, load.spool, prepared, recipe, workers)
             link(load, prepared)
         with room_in(load.home.folder), load.timed("settle"):
+            again = load.retry is not None
             made = settle(
-                load.job, load.source, load.spool, prepared, load.ledger, load.name, audience, load.retry is not None
+                load.job, load.source, load.spool, prepared, load.ledger, load.name, audience, salt, refused_again=again
             )
         with room_in(load.home.folder):
             _keep(load, made, prepared, job_file)

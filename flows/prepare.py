@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 
 from connectors.files import Reading, open_table
@@ -124,7 +125,7 @@ def prepare_run(
     # The next part takes the last one's memory, so that it is given back once and not after each: half of all time
     # in the kernel went there.
     pa.default_memory_pool().release_unused()
-    return PreparedRun(tuple(done_parts), _origins(source, read), _changes(changes), unmatched)
+    return PreparedRun(tuple(done_parts), _origins(source, read), changes_told(changes), unmatched)
 
 
 def pull(
@@ -235,11 +236,15 @@ def prepare_part(work: PartWork) -> tuple[Part, Changes]:
     """Prepare one part from its files; runs in any thread, process or machine that sees the run's folder."""
     _keep_little()
     spool = Spool(work.folder)
-    read = partial(_read, spool, work)
-    prepared, changes = prepare_slices(*frame_of(work.places, work.lead, work.joined, read), work.recipe)
+    prepared, changes = prepare_slices(*frame_of_part(spool, work), work.recipe)
     where = spool.read("rows", work.part, ["row", "file", "line"])
     spool.write_slices("prepared", work.part, _beside(where, prepared))
     return work.part, changes
+
+
+def frame_of_part(spool: Spool, work: PartWork) -> tuple[pd.DataFrame, pa.Array]:
+    """A part's rows as they are prepared, and which of them a joined table has several rows for."""
+    return frame_of(work.places, work.lead, work.joined, partial(_read, spool, work))
 
 
 def _keep_little() -> None:
@@ -281,5 +286,6 @@ def _origins(source: Source, read: Counter[tuple[str, int]]) -> tuple[Origin, ..
     )
 
 
-def _changes(changes: Changes) -> tuple[Change, ...]:
+def changes_told(changes: Changes) -> tuple[Change, ...]:
+    """Changes as people are told of them, most rows first."""
     return tuple(Change(subject, kind, rows) for (subject, kind), rows in changes.most_common())

@@ -143,7 +143,8 @@ def _go_on(
             raise JobError(*changed)
         asyncio.run(preflight(job))
         load = underway(job, source, home, ledger, record, manifest)
-        made = settle(job, source, spool, manifest.prepared, ledger, record.run, audience, load.retry is not None)
+        again, salt = load.retry is not None, home.salt()
+        made = settle(job, source, spool, manifest.prepared, ledger, record.run, audience, salt, refused_again=again)
         keep_all(spool.folder)  # settling wrote anew what it drops
         return apply(load, made, manifest.prepared, audience, approved)
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 from connectors.ledger import RESULTS, Ledger
 from connectors.spool import Spool
 from flows.closing import Answers, close_run
+from flows.clusters import hold_conflicts, known_clusters
 from flows.hands import Audience
 from flows.prepare import PreparedRun, Source
 from flows.withheld import planned
@@ -34,11 +35,13 @@ def settle(
     ledger: Ledger,
     run: str,
     audience: Audience,
+    salt: bytes,
+    *,
     refused_again: bool,
 ) -> Plan:
-    """Find duplicates over all parts, and what was sent before; then say what would be sent.
+    """Find duplicates over all parts, what was sent before, and who shares an identifier; then say what would be sent.
 
-    `refused_again`: also what the API refused last, unchanged.
+    `salt` is that of the parts' keyed hashes. `refused_again`: also what the API refused last, unchanged.
     """
     audience.stage("settle")
     before = ledger.mapping_before(run, job.memory)
@@ -56,7 +59,10 @@ def settle(
             known, changed = count_changed(parts)
             spool.write_accepted(touched(parts))
             spool.view(database, "accepted")
+            parts.create_view("prepared", replace=True)
+            hold_conflicts(job, source, spool, prepared, database, salt)
             # The last step: of rows that are not sent nothing is withheld.
+            spool.view_dropped(database)
             spool.write_withheld(withheld(parts))
         spool.clear_memory()
     difference = Changed(known, changed, before is not None and before != mapping_digest(job))
@@ -102,6 +108,7 @@ def plan_of(
         changed=changed,
         guards=broken_before(job.guards, closed.totals, closed.most_points, changed),
         digest=digest_of(job, source),
+        clusters=known_clusters(spool),
     )
 
 

@@ -108,8 +108,9 @@ class Rules(Strict):
 
     filter: str | None = None
     duplicates: Duplicates = Duplicates()
-    shared_identifier: Literal["hold", "hold all", "keep_first"] | None = None
-    placeholders: dict[str, list[str]] | None = None
+    shared_identifier: Literal["hold", "hold all", "keep_first"] = "hold"
+    placeholders: dict[str, list[str]] = {}
+    placeholder_above: PositiveInt | None = 20  # customers; what more of them have is nobody's
     bad_optional: Literal["drop", "reject"] = "drop"
     nulls: Literal["omit", "clear"] | dict[str, Literal["omit", "clear"]] = "omit"
 

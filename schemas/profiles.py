@@ -27,12 +27,16 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A source column read as one kind: cleaned once, however many targets take it."""
+    """A source column read as one kind: cleaned once, however many targets take it.
+
+    `placeholders`: values that stand for one that is not known, as cleaning writes them, besides those known to all.
+    """
 
     source: str
     kind: Kind
     values: tuple[tuple[str, str], ...] = ()
     other: Literal["keep", "drop", "reject"] = "reject"
+    placeholders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,15 @@ WHOLE: dict[str, Meaning] = {
     "duplicates.another_row": Meaning(
         "Another row of the same customer stands for this one.", "Nothing to do; rules.duplicates chose the row."
     ),
+    "identity.shared": Meaning(
+        "It has an identifier that another customer of this file has too; the API would merge the two for good.",
+        "Correct whichever is wrong, or leave the identifier empty; the report lists who shares what.",
+    ),
+    "identity.of_another": Meaning(
+        "It has an identifier of another customer whom an earlier run of this job loaded; "
+        "the API would merge the two for good.",
+        "Correct it, or leave the identifier empty; if it has changed hands, move it at the API first.",
+    ),
     "duplicates.several_rows": Meaning(
         "The customer has several rows, and rules.duplicates keeps none.", "Keep one row per customer."
     ),
@@ -70,6 +79,14 @@ WHY: dict[str, Meaning] = {
     "too_small": Meaning("{subject} is smaller than allowed.", _CORRECT),
     "not_allowed": Meaning(
         "{subject} is none of the words the API knows.", "Translate it with `values:` in the mapping."
+    ),
+    "placeholder": Meaning(
+        "{subject} is a placeholder, such as 9999999999 or na@na.com, and nobody's own.",
+        "Fill in the customer's own, or leave it empty.",
+    ),
+    "widely_shared": Meaning(
+        "{subject} belongs to more customers than rules.placeholder_above allows, so it is nobody's own.",
+        "Fill in the customer's own or leave it empty; if all of them share it rightly, raise rules.placeholder_above.",
     ),
     "not_in_values": Meaning("{subject} is not in its table of values.", "Add it to `values:`, or say `other: keep`."),
     "character_not_allowed": Meaning("{subject} holds a character the API does not take.", _CORRECT),

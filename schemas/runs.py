@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from schemas.clusters import NO_CLUSTERS, Clusters
 from schemas.outcomes import Fate
 
 
@@ -155,6 +156,7 @@ class Plan:
     changed: Changed
     guards: tuple[str, ...]  # what each guard says that this plan breaks
     digest: str  # of the job file and the source; `deliver` refuses a plan whose input changed
+    clusters: Clusters = NO_CLUSTERS
 
     def as_json(self) -> dict[str, Any]:
         """`plan.json`."""
@@ -180,6 +182,7 @@ class Plan:
             "unmatched": dict(self.unmatched),
             "reasons": [reason_json(reason) for reason in self.reasons],
             "changes": [{"target": c.target, "kind": c.kind, "rows": c.rows} for c in self.changes],
+            **self.clusters.as_json(),
             "digest": self.digest,
         }
 
@@ -213,6 +216,7 @@ class RunReport:
     doubts: tuple[Doubtful, ...] = ()  # the first in the order of rows; `totals` has the number of all
     doubtful_requests: tuple[DoubtfulRequest, ...] = ()  # all, the first sent first
     notes: tuple[str, ...] = ()  # sentences that a person should know and need not act on
+    clusters: Clusters = NO_CLUSTERS
 
     def as_json(self) -> dict[str, Any]:
         """`run.json`."""
@@ -233,6 +237,7 @@ class RunReport:
             "reasons": [reason_json(reason) for reason in self.reasons],
             **({"unmatched": unmatched} if (unmatched := unmatched_json(self.unmatched)) else {}),
             **({"doubts": [doubtful_json(doubt) for doubt in self.doubts]} if self.doubts else {}),
+            **self.clusters.as_json(),
             **({"notes": list(self.notes)} if self.notes else {}),
             "files": dict(self.files),
             **({"stopped_because": self.stopped_because} if self.stopped_because else {}),

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from schemas.customers import PROBLEMS, told_of
 from schemas.profiles import Column, Leaf, Template
 from schemas.values import Cleaned, Locale
+from transforms.placeholders import NONE_SHARED, PLACEHOLDER, WIDELY_SHARED, WidelyShared, placeholders
 from transforms.values import clean, translate
 
 Changes = Counter[tuple[str, str]]
@@ -30,9 +31,14 @@ class Normalized:
     changes: Changes
 
 
-def normalize(raw: pd.DataFrame, template: Template, locale: Locale) -> Normalized:
-    """Clean every mapped column once; `raw` has Arrow-backed text columns under the source's names."""
-    cleaned = {column: _cleaned(raw, column, locale) for column in template.columns()}
+def normalize(
+    raw: pd.DataFrame, template: Template, locale: Locale, widely_shared: WidelyShared = NONE_SHARED
+) -> Normalized:
+    """Clean every mapped column once; `raw` has Arrow-backed text columns under the source's names.
+
+    Placeholders and what is widely shared are no values, but a problem.
+    """
+    cleaned = {column: _cleaned(raw, template, column, locale, widely_shared) for column in template.columns()}
     return Normalized(
         customers=_table(template, cleaned, raw.index),
         key=cleaned[template.key].values.cast(pa.string()),
@@ -42,8 +48,32 @@ def normalize(raw: pd.DataFrame, template: Template, locale: Locale) -> Normaliz
     )
 
 
-def _cleaned(raw: pd.DataFrame, column: Column, locale: Locale) -> Cleaned:
+def _cleaned(
+    raw: pd.DataFrame, template: Template, column: Column, locale: Locale, widely_shared: WidelyShared
+) -> Cleaned:
     text = array_of(raw[column.source])
+    cleaned = _as_written(text, column, locale)
+    nobodys = placeholders(text, cleaned.values, cleaned.problems, column, locale.country)
+    cleaned = _without(cleaned, nobodys, PLACEHOLDER, text, column, locale)
+    # Whoever is told apart by a value shares it with nobody.
+    kinds = {leaf.subject for leaf in template.identifiers if leaf.column == column != template.key}
+    many = widely_shared.among(cleaned.values, tuple(sorted(kinds)))
+    return _without(cleaned, many, WIDELY_SHARED, text, column, locale)
+
+
+def _without(cleaned: Cleaned, rows: pa.Array, problem: str, text: pa.Array, column: Column, locale: Locale) -> Cleaned:
+    """Some rows have a problem instead of a value, so nothing was changed in it; what was is found by another look."""
+    if not pc.any(rows).as_py():
+        return cleaned
+    undone = _as_written(text.filter(rows), column, locale).changes
+    return Cleaned(
+        pc.if_else(rows, pa.scalar(None, cleaned.values.type), cleaned.values),
+        pc.if_else(rows, problem, cleaned.problems),
+        Counter(cleaned.changes) - Counter(undone),
+    )
+
+
+def _as_written(text: pa.Array, column: Column, locale: Locale) -> Cleaned:
     if not column.values:
         return clean(text, column.kind, locale)
     translated = translate(text, dict(column.values), column.other)

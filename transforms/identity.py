@@ -69,18 +69,21 @@ def identifier_hashes(values: Mapping[str, pa.Array], rows: int, salt: bytes) ->
     there = np.column_stack([array.is_valid().to_numpy(zero_copy_only=False) for array in values.values()])
     hashed = np.zeros(there.shape, dtype=np.uint64)
     for place, (kind, array) in enumerate(values.items()):
-        texts = array.cast(pa.string()).drop_null()
-        # Nobody tells people apart by the case of their e-mail; the API may not either.
-        named = pc.binary_join_element_wise(kind, pc.utf8_lower(texts) if kind == "email" else texts, ":")
-        hashed[there[:, place], place] = _hashed(named, salt)
+        hashed[there[:, place], place] = hashes_of(kind, array.drop_null(), salt)
     ends = np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(ends), pa.array(hashed[there]))
 
 
-def _hashed(texts: pa.Array, salt: bytes) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
-    """SipHash, as pandas has it; its key is 16 characters made of the salt."""
+def hashes_of(kind: str, values: pa.Array, salt: bytes) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
+    """Identifiers of one type, none of them null, as keyed hashes: SipHash, as pandas has it.
+
+    Its key is 16 characters made of the salt.
+    """
+    texts = values.cast(pa.string())
+    # Nobody tells people apart by the case of their e-mail; the API may not either.
+    named = pc.binary_join_element_wise(kind, pc.utf8_lower(texts) if kind == "email" else texts, ":")
     key = b64encode(blake2b(salt, digest_size=12).digest()).decode()
-    objects = texts.to_numpy(zero_copy_only=False)
+    objects = named.to_numpy(zero_copy_only=False)
     return np.asarray(pd.util.hash_array(objects, hash_key=key, categorize=False), dtype=np.uint64)
 
 

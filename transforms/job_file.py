@@ -233,8 +233,6 @@ def _nearest(given: str | int, allowed: Sequence[str]) -> str:
 _NOT_YET: tuple[tuple[str, ...], ...] = (
     *(("source", "*", part) for part in ("database", "since", "nest", "ready", "move_to", "decrypt")),
     ("map", "associationDetails"),
-    ("rules", "shared_identifier"),
-    ("rules", "placeholders"),
     ("run", "dask"),
     ("notify",),
     ("keep",),

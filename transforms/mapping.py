@@ -28,7 +28,7 @@ def template_of(job: Job) -> Template:
     tree = build.tree(job.map)
     # `transforms.credits` finds points at a payload's end.
     assert "loyaltyProgramEnrollments" not in [name for name, _ in tree.members[:-1]]
-    raise_all(JobError, [*build.problems, *_unknown_nulls(job, tree)])
+    raise_all(JobError, [*build.problems, *_unknown_nulls(job, tree), *_unknown_placeholders(job)])
     identifiers = tuple(leaf for leaf in walk(tree) if leaf.target in {f"identifiers.{t}" for t in job.map.identifiers})
     by = job.rules.duplicates.by
     return Template(
@@ -169,11 +169,19 @@ class _Builder:
             constant = self.constant(target, rule, constant)
         if value.column is None:
             return Constant(constant if constant is not None else "")
-        column = Column(value.column, rule.kind, tuple((value.values or {}).items()), value.other)
+        values = tuple((value.values or {}).items())
+        column = Column(value.column, rule.kind, values, value.other, self.placeholders(target, rule))
         return Leaf(
             target, _subject(target), column, rule, constant, value.required, anchor,
             rejects or value.required, self.clears(target, rule),
         )  # fmt: skip
+
+    def placeholders(self, target: str, rule: Rule) -> tuple[str, ...]:
+        """The job's own placeholders of an identifier or channel, as its column is cleaned; if they can be."""
+        *_, of, word = ("", *target.split("."))
+        written = self.job.rules.placeholders.get(word, []) if of in ("identifiers", "commChannels") else []
+        cleaned = clean(pa.array(written, pa.string()), rule.kind, locale_of(self.job)).values.to_pylist()
+        return tuple(raw.strip() if value is None else str(value) for raw, value in zip(written, cleaned, strict=True))
 
     def constant(self, target: str, rule: Rule, constant: str | bool | int | float) -> str | bool | int | float:
         """The constant as JSON takes it."""
@@ -246,6 +254,15 @@ def _unknown_nulls(job: Job, tree: Object) -> Iterable[str]:
         f"rules.nulls: {target} is no mapped text that can be cleared; these are: {', '.join(clearable) or 'none'}"
         for target in job.rules.nulls
         if target not in clearable
+    ]
+
+
+def _unknown_placeholders(job: Job) -> Iterable[str]:
+    mapped = dict.fromkeys([*job.map.identifiers, *job.map.comm_channels])
+    return [
+        f"rules.placeholders: {word} is no mapped identifier or channel; these are: {', '.join(mapped)}"
+        for word in job.rules.placeholders
+        if word not in mapped
     ]
 
 

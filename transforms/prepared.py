@@ -16,6 +16,7 @@ from transforms.credits import fleeting
 from transforms.customers import Changes, array_of, normalize
 from transforms.filters import Filter, Filtered, decide
 from transforms.identity import HASH_BYTES, identifier_hashes, key_hashes
+from transforms.placeholders import WidelyShared
 from transforms.profiles import by_distinct, encode, only
 from transforms.validation import Validated, validate
 
@@ -35,6 +36,7 @@ class Recipe:
     filter: Filter | None
     max_bytes: int
     salt: bytes
+    widely_shared: frozenset[int] = frozenset()  # keyed hashes of identifiers that are no values
 
 
 def prepare(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[pa.Table, Changes]:
@@ -52,7 +54,8 @@ def prepare(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[pa.Ta
 
 def prepare_slices(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[Iterator[pa.Table], Changes]:
     """As `prepare`, with the table in slices that are encoded one by one: payloads take more room than all else."""
-    normalized = normalize(raw, recipe.template, recipe.locale)
+    widely_shared = WidelyShared(recipe.widely_shared, recipe.salt)
+    normalized = normalize(raw, recipe.template, recipe.locale, widely_shared)
     checked = validate(normalized.customers, recipe.template, recipe.today, recipe.bad_optional)
     credits = _credits(recipe.template, checked)
     ours = _Ours(several, _keyless(normalized.key, recipe.template), _unstated(normalized.statement, credits["points"]))

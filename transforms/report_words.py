@@ -40,6 +40,8 @@ KINDS = {
     "currency_removed": "lost their currency sign",
     "date_rewritten": "were rewritten as year-month-day",
     "decimal_comma": "had their decimal comma turned into a point",
+    "dropped_placeholder": "were dropped: placeholders, such as 9999999999 or na@na.com",
+    "dropped_widely_shared": "were dropped: shared by more customers than the job allows",
     "digits_folded": "had their digits turned into 0 to 9",
     "invisible_removed": "lost characters that cannot be seen",
     "national_form_rewritten": "were rewritten in international form",

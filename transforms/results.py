@@ -34,6 +34,12 @@ def told_apart(paths: Sequence[PurePath]) -> list[str]:
     return [path.relative_to(common[path.name]).as_posix() for path in paths]
 
 
+def clustered(closed: pa.Table, clusters: pa.Table) -> pa.Table:
+    """A closed part with the `cluster` of each row behind it, null where it is in none; `clusters` has some rows."""
+    at = pc.index_in(closed.column("row").combine_chunks(), value_set=clusters.column("row").combine_chunks())
+    return closed.append_column("cluster", clusters.column("cluster").combine_chunks().take(at))
+
+
 def results_of(closed: pa.Table, files: Sequence[str]) -> pa.Table:
     """`results.parquet`: files by name, customers by keyed hash."""
     named = pa.array(files, pa.string()).take(closed.column("file").combine_chunks())

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
+from schemas.clusters import NO_CLUSTERS, Cluster, Clusters, Member, Shared
 from schemas.outcomes import Fate
 from schemas.runs import (
     Change,
@@ -100,6 +101,7 @@ def report(**different):
         "files": {"report": "report.html", "rejected": "rejected.csv", "results": "results.parquet"},
         "doubts": (*doubts(3, "8f14e45f-ceea-4e7a-b6c1-0f3d9a1c77aa"), *doubts(1)),
         "doubtful_requests": requests_in_doubt(2),
+        "clusters": Clusters(2, (cluster(1, 4, 2), cluster(2, 2, 1))),
         "notes": ("eu.api.capillarytech.com takes less than limits.rows_per_request says: 5 is used from now on.",),
     }
     return RunReport(**(usual | different))
@@ -111,6 +113,13 @@ def doubts(number, request_id=""):
         Doubtful("customers_20260301.csv.gz", 21_483 + place, "C-2••••14", sent_at, 41, request_id, ("html",), 125)
         for place in range(number)
     )
+
+
+def cluster(number, rows, shared):
+    file = "customers_20260301.csv.gz"
+    known = (Shared("mobile", "91••••99"), Shared("email", "a••••@••••.com"), Shared("cardnumber", "40••••12"))
+    members = tuple(Member(file, 30_000 + place, "C-2••••14") for place in range(min(rows, 5)))
+    return Cluster(number, rows, rows, known[:shared], members)
 
 
 def requests_in_doubt(number, request_id="8f14e45f-ceea-4e7a-b6c1-0f3d9a1c77aa", rows=2):
@@ -161,6 +170,7 @@ REPORTS = {
         unmatched={},
         doubts=(),
         doubtful_requests=(),
+        clusters=NO_CLUSTERS,
     ),
     "empty": report(
         exit_code=0,
@@ -175,6 +185,7 @@ REPORTS = {
         files={},
         doubts=(),
         doubtful_requests=(),
+        clusters=NO_CLUSTERS,
         notes=(),
     ),
     "died": report(
@@ -215,6 +226,7 @@ REPORTS = {
             reason(Fate.REFUSED, "8007", 12),
         ),
         ticks=ticks(5000, 60.0, per_s=16),
+        clusters=Clusters(HUGE, tuple(cluster(HUGE - place, HUGE - place, 3) for place in range(20))),
         requests_per_minute=1000,
     ),
     "hostile": report(
@@ -240,6 +252,7 @@ REPORTS = {
         unmatched={LONG: 3},
         seconds={LONG: 1e7},
         files={"rejected": LONG, LONG: "x"},
+        clusters=Clusters(1, (Cluster(1, 2, 2, (Shared("<b>", "<i>" + LONG),), (Member(LONG, 10**9, "<u>" + LONG),)),)),
         doubts=(Doubtful(LONG, 10**9, "<b>" + LONG, LONG, 1, "</code><script>" + LONG, (LONG,), 10**12),),
         doubtful_requests=requests_in_doubt(1, "</pre><script>alert(4)</script>" + LONG, rows=1),
         notes=("</ul><script>alert(5)</script>" + LONG,),

@@ -111,6 +111,7 @@ def test_results_have_one_line_per_row_read(sample):
     assert results.column_names == [
         "file", "line", "key_hash", "fate", "codes", "entity_id", "batch", "attempt", "request_id", "answered_at_utc",
         "first_run", "first_file", "first_line", "first_fate", "identifiers", "payload_digest",
+            "cluster",
     ]  # fmt: skip
     rows = results.to_pylist()
     assert Counter(row["fate"] for row in rows) == {fate: count for fate, count in FATES.items() if count}

@@ -57,7 +57,7 @@ def test_every_problem_has_its_own_words(why):
 def test_codes_that_modules_write_whole_have_their_own_words():
     sources = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "transforms").glob("*.py"))
     written = set(re.findall(r'"((?:identifiers|key|join|filter|payload|duplicates|points_id)\.[a-z_]+)"', sources))
-    written |= set(re.findall(r"'((?:duplicates|points|in_doubt|refused|customer)\.[a-z_]+)'", sources))
+    written |= set(re.findall(r"'((?:duplicates|points|in_doubt|refused|customer|identity)\.[a-z_]+)'", sources))
     assert written == set(WHOLE)
 
 

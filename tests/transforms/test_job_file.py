@@ -107,8 +107,7 @@ ENVIRONMENT = dict.fromkeys(
 )
 NOT_YET = {  # of the documented file, by name; each is to be taken out here when it works
     "source.customers.ready", "source.customers.move_to", "source.customers.decrypt", "source.loyalty.database",
-    "source.loyalty.since", "source.family.nest", "map.associationDetails", "rules.shared_identifier",
-    "rules.placeholders", "notify", "keep",
+    "source.loyalty.since", "source.family.nest", "map.associationDetails", "notify", "keep",
 }  # fmt: skip
 
 

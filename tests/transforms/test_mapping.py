@@ -215,3 +215,19 @@ def test_enrolments_are_the_last_member_of_a_payload():
     more = "associatedWith: till\n  createDate: since\n  referralCode: friend\n  statusLabel: status"
     tree = template_of(job_of(f"{enrol('loyaltyPoints', 'points')}\n  {more}\n  extendedFields: {{city: city}}")).tree
     assert [name for name, _ in tree.members][-2:] == ["extendedFields", "loyaltyProgramEnrollments"]
+
+
+def test_a_jobs_placeholders_are_those_of_a_column_as_it_is_cleaned():
+    more = "locale: {country: IN}\nrules: {placeholders: {mobile: ['98450 00000', '12'], externalId: [' C-0 ']}}"
+    mobile = leaf_of("commChannels: {mobile: phone}", "commChannels.mobile", more)
+    assert mobile.column.placeholders == ("919845000000", "12")
+    assert leaf_of("commChannels: {mobile: phone}", "identifiers.mobile", more).column == mobile.column
+    assert leaf_of("firstName: first", "identifiers.externalId", more).column.placeholders == ("C-0",)
+
+
+def test_placeholders_of_what_is_not_mapped_are_refused():
+    with pytest.raises(JobError) as refused:
+        job_of("firstName: first", "rules: {placeholders: {mobile: [], email: [x]}}")
+    assert refused.value.problems == (
+        "job:5: rules.placeholders: email is no mapped identifier or channel; these are: externalId, mobile",
+    )

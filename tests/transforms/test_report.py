@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.clusters import Cluster, Clusters, Member, Shared
 from schemas.outcomes import Fate
 from schemas.runs import (
     Change,
@@ -373,6 +374,7 @@ def test_rows_and_files_cannot_become_markup():
         doubts=(Doubtful(HOSTILE, 1, HOSTILE, HOSTILE, 1, HOSTILE, (HOSTILE,), 1),),
         doubtful_requests=(DoubtfulRequest(1, datetime(2026, 3, 1, tzinfo=UTC), HOSTILE, 1, 1),),
         destination=HOSTILE,
+        clusters=Clusters(1, (Cluster(1, 2, 2, (Shared(HOSTILE, HOSTILE),), (Member(HOSTILE, 1, HOSTILE),)),)),
         notes=(HOSTILE,),
     )
     assert "<script" not in html(told)
@@ -402,6 +404,34 @@ def test_a_report_says_first_what_needs_a_person():
         "The run",
     ]
     assert told.index("1 row in doubt") < told.index("9 rows left out before sending") < told.index("Where every row")
+
+
+CLUSTER = Cluster(
+    4, 6, 3, (Shared("mobile", "91••••99"), Shared("email", "a••••@••••.com")), (Member("a.csv", 7, "C-1"),)
+)
+
+
+def test_people_see_who_shares_what_with_whom():
+    told = report({Fate.CONFLICT: 6}, clusters=Clusters(30, (CLUSTER,)))
+    assert "| 4 | mobile 91••••99<br>email a••••@••••.com | 3 | 6 | a.csv:7 C-1<br>and 5 more |" in markdown(told)
+    page = unescape(re.sub(r"<[^>]*>|\s+", " ", html(told)))
+    assert "The largest 1 of 30 clusters" in page
+    assert re.search("91••••99 +mobile +a••••@••••.com +email +cluster 4 +3 +6 +a.csv:7 +C-1 +and 5 more", page)
+
+
+def test_machines_see_who_shares_what_with_whom():
+    told = report({Fate.CONFLICT: 6}, clusters=Clusters(30, (CLUSTER,))).as_json()
+    assert told["clusters_found"] == 30
+    assert told["clusters"] == [
+        {
+            "cluster": 4,
+            "rows": 6,
+            "customers": 3,
+            "shared": [{"type": "mobile", "value": "91••••99"}, {"type": "email", "value": "a••••@••••.com"}],
+            "lines": ["a.csv:7"],
+        }
+    ]
+    assert {"clusters", "clusters_found"} & set(report({Fate.ACCEPTED: 1}).as_json()) == set()
 
 
 def test_with_nothing_to_do_it_says_so():

@@ -1,0 +1,113 @@
+"""Conflicts: one identifier, many customers. The API would merge them, and a merge cannot be undone.
+
+Who stands for evidence are all rows of customers that stand, sent or not: what is not sent today was sent before, or
+will be. Looked at are the identifiers of rows to be sent, and whoever has one of these too.
+"""
+
+from typing import Literal
+
+import duckdb
+
+from transforms.clusters import write_components
+from transforms.slices import OF_SLICE, gather_hashes, hash_slices, row_slices
+
+Rule = Literal["hold", "hold all", "keep_first"]
+
+# Where fewer than one row in so many is sent, theirs are looked for among all; else all that two customers have.
+FEW = 10
+
+_SIZES = """
+    select coalesce(max(row) + 1, 0), count(*) filter (fate is null) - (select count(*) from dropped),
+           coalesce(sum(len(identifiers)), 0) + (select coalesce(sum(len(identifiers)), 0) from accepted)
+    from prepared
+"""
+_PEOPLE = """
+    select row, key, fate is null as sound, unnest(identifiers) as hash
+    from prepared where key is not null and coalesce(fate, 'invalid') = 'invalid'
+"""
+# What the API has, or may have, of customers by now.
+_REMEMBERED = "select key as owner, unnest(identifiers) as hash from accepted where digest is not null"
+# Keys by 64 bits of them: that two are not told apart is less likely than that this computer errs.
+_OF_TWO = f"""
+    select hash
+    from (select hash(key) as whose, unnest(identifiers) as hash
+          from prepared where key is not null and coalesce(fate, 'invalid') = 'invalid'
+          union all
+          select hash(key) as whose, unnest(identifiers) as hash from accepted where digest is not null)
+    where {OF_SLICE}
+    group by hash having min(whose) <> max(whose)
+"""
+_OF_FEW = """
+    select distinct unnest(identifiers) as hash
+    from (select row, identifiers from prepared where fate is null and row >= $start and row < $stop)
+    anti join (select row from dropped where row >= $start and row < $stop) using (row)
+"""
+_MET = f"""
+    select met.* from (select * from ({_PEOPLE}) semi join wanted using (hash)) as met
+    anti join (select row from dropped where fate = 'duplicate') as duplicates using (row)
+"""
+# From the small side: of the millions of rows that are unchanged, few are met here.
+_MARKED = """
+    select met.row, key, hash, sound and gone.row is null as to_be_sent
+    from met left join (select distinct row from dropped semi join met using (row)) as gone using (row)
+"""
+_LINKS = """
+    select marked.* from marked
+    semi join (select hash from marked group by hash having count(distinct key) > 1 and bool_or(to_be_sent)) as shared
+    using (hash)
+"""
+_OF_ANOTHER = f"""
+    select distinct row from marked join ({_REMEMBERED}) as remembered using (hash) where to_be_sent and owner <> key
+"""
+_RANKED = """
+    select row, root, to_be_sent,
+           row_number() over (partition by root order by known desc, row) as place
+    from (select distinct row, key, to_be_sent, key in (select key from accepted semi join links using (key)
+                                                        where digest is not null) as known
+          from links) as members
+    join components using (row)
+"""
+_HELD = """
+    select row, 'conflict' as fate, string_agg(code, ';' order by code desc) as code, null::bigint as stands_for
+    from (select row, 'identity.shared' as code from ranked where to_be_sent and place > $kept
+          union select row, 'identity.of_another' as code from of_another)
+    group by row order by row
+"""
+_CLUSTERS = """
+    select row, cluster, shared, to_be_sent
+    from (select row, list(hash order by hash) as shared, bool_or(to_be_sent) as to_be_sent from links group by row)
+    join components using (row)
+    join (select root, row_number() over (order by root) as cluster
+          from (select distinct root from components)) as numbered using (root)
+    order by row
+"""
+
+
+def conflicts(database: duckdb.DuckDBPyConnection, rule: Rule) -> duckdb.DuckDBPyRelation:
+    """Rows that are held because they share an identifier: `row, fate, code, stands_for`, ordered by row.
+
+    Several customers of the file that share one are a cluster, with whoever shares another with one of them. Under
+    `keep_first` one row of it stays: that of a remembered customer, else the first; where that one is not sent,
+    nobody is sent in its place. An identifier of another remembered customer holds a row under any rule.
+
+    The database has the views `prepared` (`row, key, identifiers, fate`), `dropped` (`row, fate`) and `accepted`
+    (`key, digest, identifiers`: what the API has, or may have, of customers by now).
+    """
+    rows, to_be_sent, hashes = database.sql(_SIZES).fetchall()[0]
+    few = to_be_sent * FEW < rows
+    gather_hashes(database, "wanted", *((_OF_FEW, row_slices(rows)) if few else (_OF_TWO, hash_slices(hashes))))
+    steps = {"met": _MET, "marked": _MARKED, "links": _LINKS, "of_another": _OF_ANOTHER}
+    for name, question in steps.items():
+        database.execute(f"create or replace temp table {name} as {question}")
+    database.execute("drop table wanted; drop table met; drop table marked")
+    write_components(database)
+    database.execute(f"create or replace temp table ranked as {_RANKED}")
+    return database.sql(_HELD, params={"kept": 1 if rule == "keep_first" else 0})
+
+
+def clusters(database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
+    """What `conflicts` found to hang together: `row, cluster` (from 1), `shared` (hashes), `to_be_sent`, by row.
+
+    Rows that are not sent are in it too. Clusters are numbered in the order of their first rows.
+    """
+    return database.sql(_CLUSTERS)

@@ -1,0 +1,88 @@
+"""Clusters as a person is told of them: the largest ones, what they share and whose rows they are, masked at once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from schemas.clusters import Cluster, Clusters, Member, Shared
+from transforms.identity import hashes_of
+from transforms.masking import mask
+
+TOLD = 20  # clusters
+MEMBERS = 5  # of each
+SHARED = 3  # identifiers of each
+
+_LARGEST = f"""
+    with sizes as (select cluster, count(*) as rows, count(distinct key) as customers
+                   from clusters join (select row, key from prepared) as people using (row)
+                   group by cluster order by rows desc, cluster limit {TOLD}),
+         told as (select row, cluster, shared, to_be_sent from clusters semi join sizes using (cluster)),
+         shared as (select cluster, hash, count(*) as times, min(row) filter (to_be_sent) as example
+                    from (select cluster, row, to_be_sent, unnest(shared) as hash from told) group by cluster, hash)
+    select cluster, rows, customers,
+           (select list(row order by row)[:{MEMBERS}] from told where told.cluster = sizes.cluster) as members,
+           (select list({{'hash': hash, 'row': example}} order by times desc, example, hash)[:{SHARED}]
+            from shared where shared.cluster = sizes.cluster) as shared,
+           (select count(distinct cluster) from clusters) as total
+    from sizes order by rows desc, cluster
+"""
+
+
+class _Identifier(msgspec.Struct):
+    type: str
+    value: str | int
+
+
+class _Profile(msgspec.Struct):
+    identifiers: list[_Identifier]
+
+
+class _Customer(msgspec.Struct):
+    profiles: list[_Profile]
+
+
+def largest(database: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """The largest clusters: `cluster, rows, customers, members, shared, total`.
+
+    `members` are their first rows; `shared` holds hashes of identifiers, each with a `row` that is sent with it, or
+    would be. The database has the views `clusters` and `prepared` (`row, key`).
+    """
+    found = database.sql(_LARGEST)
+    return [dict(zip(found.columns, line, strict=True)) for line in found.fetchall()]
+
+
+def wanted_rows(clusters: Sequence[Mapping[str, Any]]) -> list[int]:
+    """The rows that have to be looked at to tell of these clusters."""
+    shown = {row for cluster in clusters for row in cluster["members"]}
+    return sorted(shown | {shared["row"] for cluster in clusters for shared in cluster["shared"]})
+
+
+def told_clusters(
+    clusters: Sequence[Mapping[str, Any]], rows: Mapping[int, Mapping[str, Any]], files: Sequence[str], salt: bytes
+) -> Clusters:
+    """`rows` has `file, line, payload` and the raw `customer` of `wanted_rows`, by row."""
+
+    def told(cluster: Mapping[str, Any]) -> Cluster:
+        members = (rows[row] for row in cluster["members"])
+        return Cluster(
+            cluster=cluster["cluster"],
+            rows=cluster["rows"],
+            customers=cluster["customers"],
+            shared=tuple(
+                known for shared in cluster["shared"] for known in _named(rows[shared["row"]], shared["hash"], salt)
+            ),
+            members=tuple(Member(files[one["file"]], one["line"], mask(one["customer"] or "")) for one in members),
+        )
+
+    return Clusters(clusters[0]["total"] if clusters else 0, tuple(told(cluster) for cluster in clusters))
+
+
+def _named(row: Mapping[str, Any], wanted: int, salt: bytes) -> Iterator[Shared]:
+    """The identifier of a payload that has this hash."""
+    for profile in msgspec.json.decode(row["payload"], type=_Customer).profiles:
+        for known in profile.identifiers:
+            if hashes_of(known.type, pa.array([str(known.value)]), salt)[0] == wanted:
+                yield Shared(known.type, mask(str(known.value)))
