@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from schemas.forget import ERASED
 from schemas.trace import Spelling, Wanted
+from transforms.characters import EDGES
 from transforms.kernels import words
 from transforms.report import ENVIRONMENT
 from transforms.trace import wanted_each
@@ -40,29 +41,46 @@ def blanked(table: pa.Table, where: pa.Array) -> pa.Table:
     return pa.table(columns, schema=table.schema)
 
 
-def without_payload(table: pa.Table, where: pa.Array) -> pa.Table:
-    """The table without the payloads of some rows: another customer stands in them."""
-    place = table.schema.get_field_index("payload")
-    payload = pc.if_else(where, pa.scalar(None, table.column(place).type), table.column(place))
-    return table.set_column(place, table.schema.field(place), payload)
+def emptied(unreadable: pa.Table, where: pa.Array) -> pa.Table:
+    """Lines that are no rows, without what stands in some of them."""
+    place = unreadable.schema.get_field_index("raw")
+    return unreadable.set_column(
+        place, unreadable.schema.field(place), pc.if_else(where, b"", unreadable.column(place))
+    )
 
 
-def settled(prepared: pa.Table, fates: Mapping[int, tuple[str, str | None]]) -> pa.Table:
-    """A prepared part whose erased rows have the fates that settling gave them: nothing is left to settle them by.
+def cut(table: pa.Table, where: pa.Array) -> pa.Table:
+    """The table without some rows."""
+    return table.filter(pc.invert(where))
 
-    They have no identifiers either, which in prepared rows are never null.
+
+def marked(rows: pa.Array, length: int) -> pa.Array:
+    """Which places of a table are among these rows (bool)."""
+    mask = np.zeros(length, dtype=bool)
+    mask[rows.to_numpy()] = True
+    return pa.array(mask)
+
+
+def without_customer(
+    prepared: pa.Table, where: pa.Array, theirs: pa.Array, fates: Mapping[int, tuple[str, str | None]]
+) -> pa.Table:
+    """A prepared part without a customer: of their own rows nothing is left, of those they are a child in no payload.
+
+    Their rows have the `fates` that settling gave them: nothing is left to settle them by. They have no identifiers
+    either, which in prepared rows are never null.
     """
+    bare_ = blanked(prepared, theirs)
     rows = prepared.column("row").to_pylist()
-    where = pa.array([row in fates for row in rows])
     told = [fates.get(row, (None, None)) for row in rows]
-    new: dict[str, pa.Array] = {
-        "fate": pa.array([fate for fate, _ in told], pa.string()),
-        "codes": pa.array([codes for _, codes in told], pa.string()),
+    new = {
+        "fate": pc.coalesce(pa.array([fate for fate, _ in told], pa.string()), bare_.column("fate")),
+        "codes": pc.coalesce(pa.array([codes for _, codes in told], pa.string()), bare_.column("codes")),
+        "payload": pc.if_else(where, pa.scalar(None, bare_.schema.field("payload").type), bare_.column("payload")),
     }
     for name, values in new.items():
-        place = prepared.schema.get_field_index(name)
-        prepared = prepared.set_column(place, name, pc.if_else(where, values, prepared.column(name)))
-    return _with_lists(prepared)
+        place = bare_.schema.get_field_index(name)
+        bare_ = bare_.set_column(place, bare_.schema.field(place), values)
+    return _with_lists(bare_)
 
 
 def _with_lists(prepared: pa.Table) -> pa.Table:
@@ -73,10 +91,15 @@ def _with_lists(prepared: pa.Table) -> pa.Table:
     return prepared.set_column(place, field, pc.coalesce(prepared.column(place), pa.scalar([], field.type)))
 
 
-def without_keys(remembered: pa.Table, customer: Wanted) -> pa.Table:
-    """What is remembered of all others."""
-    keys = remembered.column("key")
-    return remembered.filter(pc.invert(pc.is_in(keys, value_set=pa.array(sorted(customer.keys), keys.type))))
+def bare(values: pa.Array) -> set[str]:
+    """What tables are joined by, of some rows."""
+    return set(pc.utf8_trim(values, characters=EDGES).unique().drop_null().to_pylist()) - {""}
+
+
+def among(values: pa.Array, texts: Collection[str]) -> pa.Array:
+    """Which rows are joined by one of these (bool, never null)."""
+    trimmed = pc.utf8_trim(values, characters=EDGES)
+    return pc.is_in(trimmed, value_set=pa.array(sorted(texts), pa.string()))
 
 
 def holding(raw: Sequence[bytes], customer: Wanted, spellings: Iterable[Spelling], salt: bytes) -> list[bool]:
