@@ -15,6 +15,7 @@ from connectors.ledger import RunRecord
 from connectors.results import UNREADABLE_FOLDER
 from connectors.rewriting import (
     Change,
+    clear_leftovers,
     column_of,
     cut_lines,
     cut_records,
@@ -69,6 +70,8 @@ class Eraser:
 
     def erase(self) -> dict[str, int]:
         """Erase all of it; how much in which file."""
+        if len(self.numbers):
+            clear_leftovers(self.folder)
         self._lines()
         if len(self.numbers):
             self._joining()

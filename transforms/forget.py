@@ -18,7 +18,7 @@ from transforms.trace import wanted_each
 
 # What says where a row stood and what became of it. Whatever else a table has is the customer's, known here or not.
 KEPT = words(
-    "row file line fate codes batch attempt answered_at_utc parent siblings children several points"
+    "row file line fate codes batch attempt answered_at_utc parent siblings children several points size"
     " first_run first_file first_line first_fate _file _line"
 )
 _COUNTED = ("points_", "programme_", "withheld_")
