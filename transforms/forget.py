@@ -139,7 +139,7 @@ def erased_markdown(report: str, places: Iterable[Place]) -> str:
     cell = ENVIRONMENT.filters["cell"]
     for file, line in places:
         place = re.escape(cell(f"{file}:{line}"))
-        report = re.sub(rf"(?<=[ >]){place} (?!\|).*?(?=<br>| \|)", lambda f: f"{f[0].split(' ')[0]} {ERASED}", report)
+        report = re.sub(rf"(?<=[ >])({place}) (?!\|).*?(?=<br>| \|)", rf"\1 {ERASED}", report)
         report = re.sub(rf"(?m)^\| (?:\\.|[^|\\\n])* (?=\| {place} \|)", f"| {ERASED} ", report)
     return report
 
