@@ -29,6 +29,7 @@ from connectors.trace import RESULTS_FILE, of_rows
 from flows.underway import Manifest
 from schemas.trace import Spelling, Wanted
 from transforms.forget import (
+    KEPT,
     Place,
     among,
     bare,
@@ -185,11 +186,15 @@ class Eraser:
         return pc.is_in(row, value_set=row.take(pc.list_parent_indices(children).filter(theirs)))
 
     def _memory(self) -> None:
-        """What the run knew of the ledger's memory."""
+        """What settling made of it all: what the ledger remembered, and who shares an identifier with whom."""
         for path in [*self.folder.glob("*.parquet"), *self._tables("memory")]:
-            if "key" in names_of(path) and path.name != RESULTS_FILE:
+            if path.name == RESULTS_FILE:
+                continue
+            if "key" in (names := names_of(path)):
                 keys = column_of(path, "key")
                 self._rewrite(path, cut, pc.is_in(keys, value_set=pa.array(sorted(self.customer.keys), keys.type)))
+            elif "row" in names and not KEPT.issuperset(names):
+                self._rewrite(path, blanked, self._theirs(path))
 
     # what people got
 
@@ -197,7 +202,7 @@ class Eraser:
         first = frozenset(self._places("first_file", "first_line"))
         for path in self.folder.glob("rejected*.csv"):
             self._count(path, cut_records(path, lambda file, line: (file, line) in first))
-        texts = {"*.html": erased_html, "*.md": erased_markdown, "run.json": _json, "plan.json": _json}
+        texts = {"*.html": erased_html, "*.md": erased_markdown, "*.json": _json}
         for pattern, erased in texts.items():
             for path in self.folder.glob(pattern):
                 self._count(path, rewrite_text(path, partial(erased, places=self.places)))
@@ -209,7 +214,9 @@ class Eraser:
 
 
 def _json(text: str, places: Collection[Place]) -> str:
-    return json.dumps(erased_json(json.loads(text), places), indent=1)
+    before = json.loads(text)
+    after = erased_json(before, places)
+    return json.dumps(after, indent=1) if after != before else text
 
 
 def _lines_of(path: Path) -> pa.Array:

@@ -19,7 +19,7 @@ from transforms.trace import wanted_each
 # What says where a row stood and what became of it. Whatever else a table has is the customer's, known here or not.
 KEPT = words(
     "row file line fate codes batch attempt answered_at_utc parent siblings children several points size"
-    " first_run first_file first_line first_fate _file _line"
+    " first_run first_file first_line first_fate _file _line code stands_for wave programme differs cluster to_be_sent"
 )
 _COUNTED = ("points_", "programme_", "withheld_")
 Place = tuple[str, int]  # file and line, as reports tell them
@@ -115,21 +115,30 @@ def holding(raw: Sequence[bytes], customer: Wanted, spellings: Iterable[Spelling
 
 
 def erased_html(report: str, places: Collection[Place]) -> str:
-    """The report without the masked customers of some lines."""
+    """The report without the masked customers of some lines, and without what clusters of theirs share."""
 
-    def example(found: re.Match[str]) -> str:
-        return _replaced(found, found["place"], places)
+    def customer(found: re.Match[str]) -> str:
+        return _erased(found) if _place(found["place"]) in places else found[0]
 
-    told = re.sub(r'<span class="place">(?P<place>[^<]*:\d+)</span> <span class="who">(?P<who>[^<]*)<', example, report)
-    return re.sub(
-        r'<span class="who">(?P<who>[^<]*)</span><span class="place">(?P<place>[^<]*<wbr>:\d+)<', example, told
-    )
+    def cluster(found: re.Match[str]) -> str:
+        theirs = any(_place(place) in places for place in re.findall(r'<span class="place">([^<]*:\d+)<', found[0]))
+        return re.sub(r'class="shared"><span class="who">(?P<who>[^<]*)<', _erased, found[0]) if theirs else found[0]
+
+    report = re.sub(r'<tr role="row">.*?</tr>', cluster, report, flags=re.DOTALL)
+    for shown in (
+        r'<span class="place">(?P<place>[^<]*:\d+)</span> <span class="who">(?P<who>[^<]*)<',
+        r'<span class="who">(?P<who>[^<]*)</span><span class="place">(?P<place>[^<]*<wbr>:\d+)<',
+    ):
+        report = re.sub(shown, customer, report)
+    return report
 
 
-def _replaced(found: re.Match[str], place: str, places: Collection[Place]) -> str:
-    file, _, line = unescape(place.replace("<wbr>", "")).rpartition(":")
-    if (file, int(line)) not in places:
-        return found[0]
+def _place(shown: str) -> Place:
+    file, _, line = unescape(shown.replace("<wbr>", "")).rpartition(":")
+    return file, int(line)
+
+
+def _erased(found: re.Match[str]) -> str:
     start, end = (at - found.start() for at in found.span("who"))
     return found[0][:start] + ERASED + found[0][end:]
 
@@ -139,20 +148,38 @@ def erased_markdown(report: str, places: Iterable[Place]) -> str:
     cell = ENVIRONMENT.filters["cell"]
     for file, line in places:
         place = re.escape(cell(f"{file}:{line}"))
+        report = re.sub(rf"(?m)^(\| \d+ \| )(.*?)( \| [\d,]+ \| [\d,]+ \| (?:.*>)?{place} )", _without_shared, report)
         report = re.sub(rf"(?<=[ >])({place}) (?!\|).*?(?=<br>| \|)", rf"\1 {ERASED}", report)
         report = re.sub(rf"(?m)^\| (?:\\.|[^|\\\n])* (?=\| {place} \|)", f"| {ERASED} ", report)
     return report
 
 
+def _without_shared(found: re.Match[str]) -> str:
+    shared = "<br>".join(f"{one.partition(' ')[0]} {ERASED}" for one in found[2].split("<br>"))
+    return f"{found[1]}{shared}{found[3]}"
+
+
 def erased_json(told: Any, places: Collection[Place]) -> Any:
-    """The same without the masked customer wherever an entry names one of these lines."""
+    """The same without the masked customer wherever an entry names one of these lines, and what clusters share."""
     if isinstance(told, list):
         return [erased_json(one, places) for one in told]
     if not isinstance(told, dict):
         return told
     whole = {name: erased_json(one, places) for name, one in told.items()}
-    theirs = (told.get("file"), told.get("line")) in places
-    return whole | {"customer": ERASED} if theirs and "customer" in told else whole
+    if "customer" in told and _names(told, places):
+        whole["customer"] = ERASED
+    members = [*told.get("members", ()), *told.get("lines", ())] if "shared" in told else []
+    if any(_names(one, places) for one in members):
+        whole["shared"] = [one | {"value": ERASED} for one in told["shared"]]
+    return whole
+
+
+def _names(one: Any, places: Collection[Place]) -> bool:
+    """Whether an entry, or a "file:line", is of one of these lines."""
+    if isinstance(one, dict):
+        return (one.get("file"), one.get("line")) in places
+    file, _, line = str(one).rpartition(":")
+    return line.isdecimal() and (file, int(line)) in places
 
 
 def others_identifiers(rows: pa.Table, theirs: pa.Array) -> frozenset[int]:

@@ -169,6 +169,42 @@ def test_one_lines_customer_is_erased_wherever_a_report_shows_it(write, erased, 
     assert erased(after, {(file, 7)}) == after
 
 
+CLUSTER_HTML = """
+<tr role="row">
+<th role="rowheader" scope="row">
+<span class="shared"><span class="who">91••••45</span> <span class="quiet">mobile</span></span>
+<span class="shared"><span class="who">a••••@••••.com</span> <span class="quiet">email</span></span>
+<span class="place">cluster 1</span></th>
+<td role="cell"><ul class="examples" aria-label="Rows">
+<li><span class="place">a.csv:7</span> <span class="who">C-1••••7</span></li>
+<li><span class="place">a.csv:9</span> <span class="who">C-1••••9</span></li>
+</ul></td>
+</tr>
+"""
+CLUSTER_MD = "| 1 | mobile 91••••45<br>email a••••@••••.com | 1,002 | 1,004 | a.csv:9 C-1••••9<br>a.csv:7 C-1••••7 |\n"
+
+
+@pytest.mark.parametrize(("told", "erased"), [(CLUSTER_HTML, erased_html), (CLUSTER_MD, erased_markdown)])
+def test_a_cluster_does_not_say_what_they_shared(told, erased):
+    after = erased(told, {("a.csv", 7)})
+    assert [shown in after for shown in ("91••••45", "a••••@••••.com", "C-1••••7", "C-1••••9")] == [
+        False, False, False, True,
+    ]  # fmt: skip
+    assert (after.count("erased"), after.count("mobile"), after.count("email")) == (3, 1, 1)
+    assert erased(told, {("a.csv", 8), ("a.csv", 70)}) == told
+
+
+@pytest.mark.parametrize(
+    "members", [{"lines": ["a.csv:9", "a.csv:7"]}, {"members": [{"file": "a.csv", "line": 7, "customer": "C-1••••7"}]}]
+)
+def test_a_clusters_json_does_not_say_what_they_shared(members):
+    told = {"clusters": [{"cluster": 1, "shared": [{"type": "mobile", "value": "91••••45"}], **members}]}
+    (cluster,) = erased_json(told, {("a.csv", 7)})["clusters"]
+    assert cluster["shared"] == [{"type": "mobile", "value": "erased"}]
+    assert "C-1••••7" not in str(cluster)
+    assert erased_json(told, {("a.csv", 8)}) == told
+
+
 def test_a_json_entry_of_one_line_loses_its_customer():
     told = report().as_json() | {"doubts": [{"file": "a.csv", "line": 7, "customer": "C••••", "rest": [1]}]}
     whole = json.loads(json.dumps(told))
