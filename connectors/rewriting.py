@@ -1,7 +1,7 @@
 """Files of a run's folder written anew, whole or not at all, and no larger part of one in memory than it is made of."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,37 +12,38 @@ from connectors.spool import UNPACKED, private
 # A rejected record ends with the file and line that it stood on; looked at is no more of it than these can take.
 _ORIGIN = re.compile(rb',"((?:[^"]|"")*)","(\d+)"\r?\n?\Z')
 _ORIGIN_BYTES = 10_000
-Change = Callable[[pa.Table, int], pa.Table]  # some rows and the place of their first one
+Change = Callable[..., pa.Table]
 
 
-def rewrite_table(path: Path, change: Change) -> None:
-    """Change a table piece by piece; as many rows may come out as went in, or fewer."""
-    if path.suffix == UNPACKED:
-        _rewrite_arrow(path, change)
-    else:
-        _rewrite_parquet(path, change)
+def rewrite_table(path: Path, change: Change, *along: pa.Array) -> None:
+    """Change a table piece by piece: with each piece `change` is given the same rows of what lies along the table."""
+    rewrite = _rewrite_arrow if path.suffix == UNPACKED else _rewrite_parquet
+    rewrite(path, change, along)
 
 
-def _rewrite_arrow(path: Path, change: Change) -> None:
+def _rewrite_arrow(path: Path, change: Change, along: Sequence[pa.Array]) -> None:
     with pa.memory_map(str(path)) as mapped:
         reader = pa.ipc.open_file(mapped)
+        pieces = (pa.Table.from_batches([reader.get_batch(place)]) for place in range(reader.num_record_batches))
         with private(path) as file, pa.ipc.new_file(file, reader.schema) as writer:
-            start = 0
-            for place in range(reader.num_record_batches):
-                piece = pa.Table.from_batches([reader.get_batch(place)])
-                writer.write_table(change(piece, start))
-                start += piece.num_rows
+            for changed in _changed(pieces, change, along):
+                writer.write_table(changed)
 
 
-def _rewrite_parquet(path: Path, change: Change) -> None:
+def _rewrite_parquet(path: Path, change: Change, along: Sequence[pa.Array]) -> None:
     with pq.ParquetFile(path) as whole, private(path) as file:
         packed, with_dictionary = _packing(whole.metadata)
+        pieces = (whole.read_row_group(group, use_threads=False) for group in range(whole.num_row_groups))
         with pq.ParquetWriter(file, whole.schema_arrow, compression=packed, use_dictionary=with_dictionary) as writer:
-            start = 0
-            for group in range(whole.num_row_groups):
-                piece = whole.read_row_group(group, use_threads=False)
-                writer.write_table(change(piece, start))
-                start += piece.num_rows
+            for changed in _changed(pieces, change, along):
+                writer.write_table(changed)
+
+
+def _changed(pieces: Iterable[pa.Table], change: Change, along: Sequence[pa.Array]) -> Iterator[pa.Table]:
+    start = 0
+    for piece in pieces:
+        yield change(piece, *(whole.slice(start, piece.num_rows) for whole in along))
+        start += piece.num_rows
 
 
 def _packing(metadata: pq.FileMetaData) -> tuple[str, bool]:
@@ -112,6 +113,11 @@ def names_of(path: Path) -> list[str]:
         with pa.memory_map(str(path)) as mapped:
             return list(pa.ipc.open_file(mapped).schema.names)
     return list(pq.read_schema(path).names)
+
+
+def rows_of(path: Path) -> int:
+    """How many rows a packed table has."""
+    return int(pq.read_metadata(path).num_rows)
 
 
 def column_of(path: Path, name: str) -> pa.Array:

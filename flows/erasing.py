@@ -13,26 +13,40 @@ import pyarrow.compute as pc
 from connectors.durable import keep_all
 from connectors.ledger import RunRecord
 from connectors.results import UNREADABLE_FOLDER
-from connectors.rewriting import column_of, cut_lines, cut_records, names_of, rewrite_table, rewrite_text
+from connectors.rewriting import (
+    Change,
+    clear_leftovers,
+    column_of,
+    cut_lines,
+    cut_records,
+    names_of,
+    rewrite_table,
+    rewrite_text,
+    rows_of,
+)
 from connectors.spool import UNPACKED
 from connectors.trace import RESULTS_FILE, of_rows
 from flows.underway import Manifest
 from schemas.trace import Spelling, Wanted
-from transforms.characters import EDGES
 from transforms.forget import (
+    KEPT,
     Place,
+    among,
+    bare,
     blanked,
+    cut,
+    emptied,
     erased_html,
     erased_json,
     erased_markdown,
     holding,
-    settled,
-    without_keys,
-    without_payload,
+    marked,
+    without_customer,
 )
 
-# Tables whose rows are the run's own, known by their number; those of `joined` lie beside `rows`, line by line.
-_BY_ROW = ("rows", "again", "nested")
+# Tables whose rows are known by their number, or by that of the row they are nested under. Those of `joined` lie beside
+# the leading table's `rows`, line by line; those of `joining` are found by what they are joined by.
+_BY_ROW = ("rows", "again", "again_prepared")
 
 
 @dataclass
@@ -57,6 +71,8 @@ class Eraser:
 
     def erase(self) -> dict[str, int]:
         """Erase all of it; how much in which file."""
+        if len(self.numbers):
+            clear_leftovers(self.folder)
         self._lines()
         if len(self.numbers):
             self._joining()
@@ -85,11 +101,15 @@ class Eraser:
             yield (first_file, first_line) if first_file is not None else (own_file, own_line)
 
     def _tables(self, kind: str) -> list[Path]:
-        return sorted(path for path in (self.folder / kind).rglob("*") if path.suffix in (".arrow", ".parquet"))
+        """A kind's tables, of the leading table and of nested ones."""
+        found = [*(self.folder / kind).glob("*"), *self.folder.glob(f"nested/*/{kind}/*")]
+        return sorted(path for path in found if path.suffix in (".arrow", ".parquet"))
 
-    def _rewrite(self, path: Path, rows: int, change: "partial[pa.Table]") -> None:
-        rewrite_table(path, change)
-        self._count(path, rows)
+    def _rewrite(self, path: Path, change: Change, where: pa.Array, *along: pa.Array) -> None:
+        """Change some rows of a table (`where`, bool), if there are any."""
+        if rows := pc.sum(where).as_py():
+            rewrite_table(path, change, where, *along)
+            self._count(path, rows)
 
     def _count(self, path: Path, many: int) -> None:
         if many:
@@ -98,44 +118,53 @@ class Eraser:
     # lines that are no rows
 
     def _lines(self) -> None:
-        cut = partial(holding, customer=self.customer, spellings=self.spellings, salt=self.salt)
+        held = partial(holding, customer=self.customer, spellings=self.spellings, salt=self.salt)
         known: set[bytes] = set()
         for path in self._tables("unreadable"):
             raw = column_of(path, "raw").to_pylist()
-            theirs = cut(raw)
+            theirs = held(raw)
             known.update(line for line, is_theirs in zip(raw, theirs, strict=True) if is_theirs)
-            if any(theirs):
-                self._rewrite(path, sum(theirs), partial(_emptied, theirs=theirs))
+            self._rewrite(path, emptied, pa.array(theirs, pa.bool_()))
         for path in sorted((self.folder / UNREADABLE_FOLDER).glob("*")):
-            self._count(path, cut_lines(path, known, cut))
+            self._count(path, cut_lines(path, known, held))
 
     # what was read
 
     def _joining(self) -> None:
-        """Rows of joined tables as they were read, by what they are joined by."""
-        if self.manifest is None:
-            return
-        for table, on in self.manifest.joins.items():
-            if (place := self.manifest.places.get(f"{table}.{on}")) is not None:
-                for path in self._tables(f"joining/{table}"):
-                    where = _among(column_of(path, str(place[1])), self.joined_on.get(on, frozenset()))
-                    self._blank(path, where)
+        """Rows of joined tables as they were read: by what they are joined by, or by the place of a nested row."""
+        joins = self.manifest.joins if self.manifest is not None else {}
+        for folder in sorted((self.folder / "joining").glob("*")):
+            on = joins.get(folder.name, "")
+            place = self.manifest.places.get(f"{folder.name}.{on}") if self.manifest is not None else None
+            nested = self._nested_lines(folder.name)
+            for path in sorted(folder.glob("*.parquet")):
+                where = _at(path, nested)
+                if place is not None:
+                    values = column_of(path, str(place[1]))
+                    where = pc.or_(where, among(values, self.joined_on.get(on, frozenset())))
+                self._rewrite(path, blanked, where)
+
+    def _nested_lines(self, table: str) -> pa.Array:
+        """File and line of the customer's rows in a nested table, each as one number."""
+        found = [pa.array([], pa.int64())]
+        for path in sorted((self.folder / "nested" / table / "rows").glob("*")):
+            found.append(_lines_of(path).filter(self._theirs(path)))
+        return pa.concat_arrays(found)
 
     def _sources(self) -> None:
-        for path in self._tables("rows"):
+        for path in sorted((self.folder / "rows").glob("*")):
             where = self._theirs(path)
             for beside in sorted((self.folder / "joined").glob(f"*/{path.stem}.parquet")):
-                self._blank(beside, where)
+                self._rewrite(beside, blanked, where)
         for kind in _BY_ROW:
             for path in self._tables(kind):
-                self._blank(path, self._theirs(path))
+                self._rewrite(path, blanked, self._theirs(path))
 
     def _theirs(self, path: Path) -> pa.Array:
-        return pc.is_in(column_of(path, "row"), value_set=self.numbers)
-
-    def _blank(self, path: Path, where: pa.Array) -> None:
-        if rows := pc.sum(where).as_py():
-            self._rewrite(path, rows, partial(_blanked, where=where))
+        theirs = pc.is_in(column_of(path, "row"), value_set=self.numbers)
+        if "parent" not in names_of(path):
+            return theirs
+        return pc.or_(theirs, pc.is_in(column_of(path, "parent"), value_set=self.numbers))
 
     # what was made of it
 
@@ -145,8 +174,7 @@ class Eraser:
         fates = {row: (fate, codes) for row, fate, codes, has_answer in told if not has_answer}
         for path in self._tables("prepared"):
             where, around = self._theirs(path), self._around(path)
-            if rows := pc.sum(pc.or_(where, around)).as_py():
-                self._rewrite(path, rows, partial(_forgotten, where=where, around=around, fates=fates))
+            self._rewrite(path, partial(without_customer, fates=fates), pc.or_(where, around), where)
 
     def _around(self, path: Path) -> pa.Array:
         """Rows that are not the customer's, and hold them as a child."""
@@ -158,10 +186,15 @@ class Eraser:
         return pc.is_in(row, value_set=row.take(pc.list_parent_indices(children).filter(theirs)))
 
     def _memory(self) -> None:
-        """What the run knew of the ledger's memory."""
+        """What settling made of it all: what the ledger remembered, and who shares an identifier with whom."""
         for path in [*self.folder.glob("*.parquet"), *self._tables("memory")]:
-            if "key" in names_of(path) and (rows := pc.sum(_has_key(column_of(path, "key"), self.customer)).as_py()):
-                self._rewrite(path, rows, partial(_without, customer=self.customer))
+            if path.name == RESULTS_FILE:
+                continue
+            if "key" in (names := names_of(path)):
+                keys = column_of(path, "key")
+                self._rewrite(path, cut, pc.is_in(keys, value_set=pa.array(sorted(self.customer.keys), keys.type)))
+            elif "row" in names and not KEPT.issuperset(names):
+                self._rewrite(path, blanked, self._theirs(path))
 
     # what people got
 
@@ -169,7 +202,7 @@ class Eraser:
         first = frozenset(self._places("first_file", "first_line"))
         for path in self.folder.glob("rejected*.csv"):
             self._count(path, cut_records(path, lambda file, line: (file, line) in first))
-        texts = {"*.html": erased_html, "*.md": erased_markdown, "run.json": _json, "plan.json": _json}
+        texts = {"*.html": erased_html, "*.md": erased_markdown, "*.json": _json}
         for pattern, erased in texts.items():
             for path in self.folder.glob(pattern):
                 self._count(path, rewrite_text(path, partial(erased, places=self.places)))
@@ -177,46 +210,23 @@ class Eraser:
     def _results(self) -> None:
         path = self.folder / RESULTS_FILE
         if path.exists():
-            self._rewrite(path, len(self.numbers), partial(_results, rows=self.numbers))
+            self._rewrite(path, blanked, marked(self.numbers, rows_of(path)))
 
 
 def _json(text: str, places: Collection[Place]) -> str:
-    return json.dumps(erased_json(json.loads(text), places), indent=1)
+    before = json.loads(text)
+    after = erased_json(before, places)
+    return json.dumps(after, indent=1) if after != before else text
 
 
-def _among(values: pa.Array, texts: Collection[str]) -> pa.Array:
-    bare = pc.utf8_trim(values, characters=EDGES)
-    return pc.fill_null(pc.is_in(bare, value_set=pa.array(sorted(texts), pa.string())), False)
+def _lines_of(path: Path) -> pa.Array:
+    """File and line of a table's rows as one number: no file has so many lines."""
+    file, line = (column_of(path, name).cast(pa.int64()) for name in ("file", "line"))
+    return pc.add(pc.multiply(file, 1 << 40), line)
 
 
-def _emptied(piece: pa.Table, start: int, theirs: Sequence[bool]) -> pa.Table:
-    here = pa.array(theirs[start : start + piece.num_rows])
-    place = piece.schema.get_field_index("raw")
-    return piece.set_column(place, piece.schema.field(place), pc.if_else(here, b"", piece.column("raw")))
-
-
-def _blanked(piece: pa.Table, start: int, where: pa.Array) -> pa.Table:
-    return blanked(piece, where.slice(start, piece.num_rows))
-
-
-def _forgotten(
-    piece: pa.Table, start: int, where: pa.Array, around: pa.Array, fates: Mapping[int, tuple[str, str | None]]
-) -> pa.Table:
-    blank = settled(blanked(piece, where.slice(start, piece.num_rows)), fates)
-    return without_payload(blank, around.slice(start, piece.num_rows))
-
-
-def _has_key(keys: pa.Array, customer: Wanted) -> pa.Array:
-    return pc.is_in(keys, value_set=pa.array(sorted(customer.keys), keys.type))
-
-
-def _without(piece: pa.Table, start: int, customer: Wanted) -> pa.Table:
-    return without_keys(piece, customer)
-
-
-def _results(piece: pa.Table, start: int, rows: pa.Array) -> pa.Table:
-    numbers = pa.array(range(start, start + piece.num_rows), pa.int64())
-    return blanked(piece, pc.is_in(numbers, value_set=rows))
+def _at(path: Path, lines: pa.Array) -> pa.Array:
+    return pc.is_in(_lines_of(path), value_set=lines)
 
 
 def joined_by(folder: Path, manifest: Manifest, rows: pa.Array) -> Iterator[tuple[str, frozenset[str]]]:
@@ -226,14 +236,13 @@ def joined_by(folder: Path, manifest: Manifest, rows: pa.Array) -> Iterator[tupl
     for on in dict.fromkeys(manifest.joins.values()):
         table, place = manifest.places.get(f"{lead}.{on}", ("", 0))
         if table == lead:
-            theirs = set[str]().union(*(_bare(path, place, rows) for path in files))
-            others = set[str]().union(*(theirs & _bare(path, place, rows, of_others=True) for path in files))
+            theirs = set[str]().union(*(_values(path, place, rows) for path in files))
+            others = set[str]().union(*(theirs & _values(path, place, rows, of_others=True) for path in files))
             yield on, frozenset(theirs - others)
 
 
-def _bare(path: Path, place: int, rows: pa.Array, of_others: bool = False) -> set[str]:
+def _values(path: Path, place: int, rows: pa.Array, of_others: bool = False) -> set[str]:
     if str(place) not in names_of(path):
         return set()
     where = pc.is_in(column_of(path, "row"), value_set=rows)
-    values = column_of(path, str(place)).filter(pc.invert(where) if of_others else where)
-    return set(pc.utf8_trim(values, characters=EDGES).unique().drop_null().to_pylist()) - {""}
+    return bare(column_of(path, str(place)).filter(pc.invert(where) if of_others else where))

@@ -15,7 +15,6 @@ from connectors.durable import keep_entries, make_folder
 from connectors.ledger import Ledger
 from connectors.locks import only_one
 from connectors.results import UNREADABLE_FOLDER, write_text
-from connectors.rewriting import clear_leftovers
 from connectors.spool import room_in
 from connectors.trace import FOUND
 from flows.erasing import Eraser, joined_by
@@ -127,13 +126,12 @@ def _erased_runs(ledger: Ledger, finder: Finder, customer: Customer) -> Iterator
         manifest, rows = finder.manifests[record.run], found.get(record.run, FOUND.empty_table())
         wanted, spellings = customer.wanted_in(record, manifest), finder.spellings_in(record)
         eraser = Eraser(record, manifest, rows, wanted, spellings, finder.salt, joined_on)
-        files = eraser.erase()
-        if entities := ledger.erase_entities(record.run, eraser.numbers.to_pylist()):
-            files["ledger: entity ids"] = entities
+        # Before the files, of which results go last: by them the rest is found again by whoever dies midway.
+        entities = ledger.erase_entities(record.run, eraser.numbers.to_pylist())
         if record.summary and (summary := erased_json(record.summary, eraser.places)) != record.summary:
             ledger.tell_anew(record.run, summary)
+        files = eraser.erase() | ({"ledger: entity ids": entities} if entities else {})
         if files:
-            clear_leftovers(record.folder)
             yield ErasedRun(record.run, len(eraser.numbers), files)
 
 

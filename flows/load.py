@@ -146,7 +146,7 @@ def _keep(load: Load, made: Plan, prepared: PreparedRun, job_file: Path) -> None
         retry=load.retry,
         tables=known_tables(load.source),
         places=dict(load.source.places),
-        spelling=spelling_of(template_of(load.job), locale_of(load.job)),
+        spelling=spelling_of([template_of(load.job)], locale_of(load.job)),
         joins={name: on.on for name, table in load.job.source.items() if (on := table.join or table.nest)},
         memory=load.job.memory,
     )

@@ -3,14 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.ledger import Ledger, RunRecord
 from connectors.ledger_tables import RunState
-from connectors.spool import Spool
+from connectors.rewriting import column_of
 from flows.finding import Finder, Found, Unsearched
 from flows.underway import Manifest
 from schemas.errors import JobError, raise_all
@@ -125,10 +124,11 @@ def _raw_key(found: Found, row: int) -> str | None:
         return None
     table, place = found.manifest.places[found.manifest.spelling.key.source]
     lead = next(iter(found.manifest.tables))
-    for part in found.manifest.prepared.parts:
-        spool, kind = Spool(found.record.folder), "rows" if table == lead else f"joined/{table}"
-        if part.first_row <= row < part.first_row + part.rows and Path(spool.path(kind, part)).exists():
-            raw: str | None = spool.read(kind, part, [str(place)]).column(0)[row - part.first_row].as_py()
+    for path in sorted((found.record.folder / "rows").glob("*")):
+        at = pc.index(column_of(path, "row"), row).as_py()
+        holder = path if table == lead else found.record.folder / "joined" / table / f"{path.stem}.parquet"
+        if at >= 0 and holder.exists():
+            raw = column_of(holder, str(place))[at].as_py()
             return mask(raw) if raw else None
     return None
 

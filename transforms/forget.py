@@ -11,14 +11,15 @@ import pyarrow.compute as pc
 
 from schemas.forget import ERASED
 from schemas.trace import Spelling, Wanted
+from transforms.characters import EDGES
 from transforms.kernels import words
 from transforms.report import ENVIRONMENT
 from transforms.trace import wanted_each
 
 # What says where a row stood and what became of it. Whatever else a table has is the customer's, known here or not.
 KEPT = words(
-    "row file line fate codes batch attempt answered_at_utc parent siblings children several points"
-    " first_run first_file first_line first_fate _file _line"
+    "row file line fate codes batch attempt answered_at_utc parent siblings children several points size"
+    " first_run first_file first_line first_fate _file _line code stands_for wave programme differs cluster to_be_sent"
 )
 _COUNTED = ("points_", "programme_", "withheld_")
 Place = tuple[str, int]  # file and line, as reports tell them
@@ -40,29 +41,46 @@ def blanked(table: pa.Table, where: pa.Array) -> pa.Table:
     return pa.table(columns, schema=table.schema)
 
 
-def without_payload(table: pa.Table, where: pa.Array) -> pa.Table:
-    """The table without the payloads of some rows: another customer stands in them."""
-    place = table.schema.get_field_index("payload")
-    payload = pc.if_else(where, pa.scalar(None, table.column(place).type), table.column(place))
-    return table.set_column(place, table.schema.field(place), payload)
+def emptied(unreadable: pa.Table, where: pa.Array) -> pa.Table:
+    """Lines that are no rows, without what stands in some of them."""
+    place = unreadable.schema.get_field_index("raw")
+    return unreadable.set_column(
+        place, unreadable.schema.field(place), pc.if_else(where, b"", unreadable.column(place))
+    )
 
 
-def settled(prepared: pa.Table, fates: Mapping[int, tuple[str, str | None]]) -> pa.Table:
-    """A prepared part whose erased rows have the fates that settling gave them: nothing is left to settle them by.
+def cut(table: pa.Table, where: pa.Array) -> pa.Table:
+    """The table without some rows."""
+    return table.filter(pc.invert(where))
 
-    They have no identifiers either, which in prepared rows are never null.
+
+def marked(rows: pa.Array, length: int) -> pa.Array:
+    """Which places of a table are among these rows (bool)."""
+    mask = np.zeros(length, dtype=bool)
+    mask[rows.to_numpy()] = True
+    return pa.array(mask)
+
+
+def without_customer(
+    prepared: pa.Table, where: pa.Array, theirs: pa.Array, fates: Mapping[int, tuple[str, str | None]]
+) -> pa.Table:
+    """A prepared part without a customer: of their own rows nothing is left, of those they are a child in no payload.
+
+    Their rows have the `fates` that settling gave them: nothing is left to settle them by. They have no identifiers
+    either, which in prepared rows are never null.
     """
+    bare_ = blanked(prepared, theirs)
     rows = prepared.column("row").to_pylist()
-    where = pa.array([row in fates for row in rows])
     told = [fates.get(row, (None, None)) for row in rows]
-    new: dict[str, pa.Array] = {
-        "fate": pa.array([fate for fate, _ in told], pa.string()),
-        "codes": pa.array([codes for _, codes in told], pa.string()),
+    new = {
+        "fate": pc.coalesce(pa.array([fate for fate, _ in told], pa.string()), bare_.column("fate")),
+        "codes": pc.coalesce(pa.array([codes for _, codes in told], pa.string()), bare_.column("codes")),
+        "payload": pc.if_else(where, pa.scalar(None, bare_.schema.field("payload").type), bare_.column("payload")),
     }
     for name, values in new.items():
-        place = prepared.schema.get_field_index(name)
-        prepared = prepared.set_column(place, name, pc.if_else(where, values, prepared.column(name)))
-    return _with_lists(prepared)
+        place = bare_.schema.get_field_index(name)
+        bare_ = bare_.set_column(place, bare_.schema.field(place), values)
+    return _with_lists(bare_)
 
 
 def _with_lists(prepared: pa.Table) -> pa.Table:
@@ -73,10 +91,15 @@ def _with_lists(prepared: pa.Table) -> pa.Table:
     return prepared.set_column(place, field, pc.coalesce(prepared.column(place), pa.scalar([], field.type)))
 
 
-def without_keys(remembered: pa.Table, customer: Wanted) -> pa.Table:
-    """What is remembered of all others."""
-    keys = remembered.column("key")
-    return remembered.filter(pc.invert(pc.is_in(keys, value_set=pa.array(sorted(customer.keys), keys.type))))
+def bare(values: pa.Array) -> set[str]:
+    """What tables are joined by, of some rows."""
+    return set(pc.utf8_trim(values, characters=EDGES).unique().drop_null().to_pylist()) - {""}
+
+
+def among(values: pa.Array, texts: Collection[str]) -> pa.Array:
+    """Which rows are joined by one of these (bool, never null)."""
+    trimmed = pc.utf8_trim(values, characters=EDGES)
+    return pc.is_in(trimmed, value_set=pa.array(sorted(texts), pa.string()))
 
 
 def holding(raw: Sequence[bytes], customer: Wanted, spellings: Iterable[Spelling], salt: bytes) -> list[bool]:
@@ -92,21 +115,30 @@ def holding(raw: Sequence[bytes], customer: Wanted, spellings: Iterable[Spelling
 
 
 def erased_html(report: str, places: Collection[Place]) -> str:
-    """The report without the masked customers of some lines."""
+    """The report without the masked customers of some lines, and without what clusters of theirs share."""
 
-    def example(found: re.Match[str]) -> str:
-        return _replaced(found, found["place"], places)
+    def customer(found: re.Match[str]) -> str:
+        return _erased(found) if _place(found["place"]) in places else found[0]
 
-    told = re.sub(r'<span class="place">(?P<place>[^<]*:\d+)</span> <span class="who">(?P<who>[^<]*)<', example, report)
-    return re.sub(
-        r'<span class="who">(?P<who>[^<]*)</span><span class="place">(?P<place>[^<]*<wbr>:\d+)<', example, told
-    )
+    def cluster(found: re.Match[str]) -> str:
+        theirs = any(_place(place) in places for place in re.findall(r'<span class="place">([^<]*:\d+)<', found[0]))
+        return re.sub(r'class="shared"><span class="who">(?P<who>[^<]*)<', _erased, found[0]) if theirs else found[0]
+
+    report = re.sub(r'<tr role="row">.*?</tr>', cluster, report, flags=re.DOTALL)
+    for shown in (
+        r'<span class="place">(?P<place>[^<]*:\d+)</span> <span class="who">(?P<who>[^<]*)<',
+        r'<span class="who">(?P<who>[^<]*)</span><span class="place">(?P<place>[^<]*<wbr>:\d+)<',
+    ):
+        report = re.sub(shown, customer, report)
+    return report
 
 
-def _replaced(found: re.Match[str], place: str, places: Collection[Place]) -> str:
-    file, _, line = unescape(place.replace("<wbr>", "")).rpartition(":")
-    if (file, int(line)) not in places:
-        return found[0]
+def _place(shown: str) -> Place:
+    file, _, line = unescape(shown.replace("<wbr>", "")).rpartition(":")
+    return file, int(line)
+
+
+def _erased(found: re.Match[str]) -> str:
     start, end = (at - found.start() for at in found.span("who"))
     return found[0][:start] + ERASED + found[0][end:]
 
@@ -116,20 +148,38 @@ def erased_markdown(report: str, places: Iterable[Place]) -> str:
     cell = ENVIRONMENT.filters["cell"]
     for file, line in places:
         place = re.escape(cell(f"{file}:{line}"))
-        report = re.sub(rf"(?<=[ >]){place} (?!\|).*?(?=<br>| \|)", lambda f: f"{f[0].split(' ')[0]} {ERASED}", report)
+        report = re.sub(rf"(?m)^(\| \d+ \| )(.*?)( \| [\d,]+ \| [\d,]+ \| (?:.*>)?{place} )", _without_shared, report)
+        report = re.sub(rf"(?<=[ >])({place}) (?!\|).*?(?=<br>| \|)", rf"\1 {ERASED}", report)
         report = re.sub(rf"(?m)^\| (?:\\.|[^|\\\n])* (?=\| {place} \|)", f"| {ERASED} ", report)
     return report
 
 
+def _without_shared(found: re.Match[str]) -> str:
+    shared = "<br>".join(f"{one.partition(' ')[0]} {ERASED}" for one in found[2].split("<br>"))
+    return f"{found[1]}{shared}{found[3]}"
+
+
 def erased_json(told: Any, places: Collection[Place]) -> Any:
-    """The same without the masked customer wherever an entry names one of these lines."""
+    """The same without the masked customer wherever an entry names one of these lines, and what clusters share."""
     if isinstance(told, list):
         return [erased_json(one, places) for one in told]
     if not isinstance(told, dict):
         return told
     whole = {name: erased_json(one, places) for name, one in told.items()}
-    theirs = (told.get("file"), told.get("line")) in places
-    return whole | {"customer": ERASED} if theirs and "customer" in told else whole
+    if "customer" in told and _names(told, places):
+        whole["customer"] = ERASED
+    members = [*told.get("members", ()), *told.get("lines", ())] if "shared" in told else []
+    if any(_names(one, places) for one in members):
+        whole["shared"] = [one | {"value": ERASED} for one in told["shared"]]
+    return whole
+
+
+def _names(one: Any, places: Collection[Place]) -> bool:
+    """Whether an entry, or a "file:line", is of one of these lines."""
+    if isinstance(one, dict):
+        return (one.get("file"), one.get("line")) in places
+    file, _, line = str(one).rpartition(":")
+    return line.isdecimal() and (file, int(line)) in places
 
 
 def others_identifiers(rows: pa.Table, theirs: pa.Array) -> frozenset[int]:

@@ -16,9 +16,10 @@ from transforms.results import Operation, meaning
 from transforms.values import clean, translate
 
 
-def spelling_of(template: Template, locale: Locale) -> Spelling:
-    """How the job of a template reads customers' identifiers."""
-    return Spelling(locale, template.key, tuple((leaf.subject, leaf.column) for leaf in template.identifiers))
+def spelling_of(templates: Sequence[Template], locale: Locale) -> Spelling:
+    """How the job of these templates reads identifiers: those of its customers, and of whoever comes with them."""
+    read = ((leaf.subject, leaf.column) for template in templates for leaf in template.identifiers)
+    return Spelling(locale, templates[0].key, tuple(dict.fromkeys(read)))
 
 
 def any_spelling(locales: Iterable[Locale]) -> Iterator[Spelling]:

@@ -31,7 +31,7 @@ destination: {host: h, auth: {oauth: {key: "${K}", secret: "${K}"}}}
 """
 READ = read_job(JOB, {"K": "k"})
 TEMPLATE = template_of(READ)
-SPELLING = spelling_of(TEMPLATE, locale_of(READ))
+SPELLING = spelling_of([TEMPLATE], locale_of(READ))
 SALT = b"salt"
 RECIPE = Recipe(TEMPLATE, locale_of(READ), "2026-01-31", "drop", None, 1_000_000, SALT)
 texts = st.one_of(
