@@ -47,7 +47,7 @@ FIRSTS = pa.schema(
 WAVES = pa.schema([("row", pa.int64()), ("wave", pa.int32())])
 WIDELY_SHARED = pa.schema([("row", pa.int64())])
 CLUSTERS = pa.schema(
-    [("row", pa.int64()), ("cluster", pa.int64()), ("shared", pa.list_(pa.uint64())), ("to_be_sent", pa.bool_())]
+    [("row", pa.int64()), ("cluster", pa.int64()), ("shared", pa.uint64()), ("to_be_sent", pa.bool_())]
 )
 # The source's rows are written, read back at once and hardly ever again: packed they took a third of the time that
 # preparing takes, to save a third of the run's disk.
@@ -237,7 +237,7 @@ class Spool:
         return _rows_of(self.folder / "widely_shared.parquet", part)
 
     def write_clusters(self, found: duckdb.DuckDBPyRelation) -> None:
-        """Keep who shares an identifier with whom, sorted by row."""
+        """Keep who shares an identifier with whom, one line a row and identifier, sorted by row."""
         self._write_found("clusters", found, CLUSTERS)
 
     def clusters(self, part: Part) -> pa.Table:

@@ -21,21 +21,17 @@ _SIZES = """
            coalesce(sum(len(identifiers)), 0) + (select coalesce(sum(len(identifiers)), 0) from accepted)
     from prepared
 """
+# Whose an identifier is: by 64 bits of the key, so that nothing but numbers is kept. That the keys of two customers who
+# share one look alike is less likely than that this computer errs.
 _PEOPLE = """
-    select row, key, fate is null as sound, unnest(identifiers) as hash
+    select row, hash(key) as whose, fate is null as sound, unnest(identifiers) as hash
     from prepared where key is not null and coalesce(fate, 'invalid') = 'invalid'
 """
 # What the API has, or may have, of customers by now.
-_REMEMBERED = "select key as owner, unnest(identifiers) as hash from accepted where digest is not null"
-# Keys by 64 bits of them: that two are not told apart is less likely than that this computer errs.
+_REMEMBERED = "select hash(key) as whose, unnest(identifiers) as hash from accepted where digest is not null"
 _OF_TWO = f"""
-    select hash
-    from (select hash(key) as whose, unnest(identifiers) as hash
-          from prepared where key is not null and coalesce(fate, 'invalid') = 'invalid'
-          union all
-          select hash(key) as whose, unnest(identifiers) as hash from accepted where digest is not null)
-    where {OF_SLICE}
-    group by hash having min(whose) <> max(whose)
+    select hash from (select whose, hash from ({_PEOPLE}) union all {_REMEMBERED})
+    where {OF_SLICE} group by hash having min(whose) <> max(whose)
 """
 _OF_FEW = """
     select distinct unnest(identifiers) as hash
@@ -48,38 +44,39 @@ _MET = f"""
 """
 # From the small side: of the millions of rows that are unchanged, few are met here.
 _MARKED = """
-    select met.row, key, hash, sound and gone.row is null as to_be_sent
+    select met.row, whose, hash, sound and gone.row is null as to_be_sent
     from met left join (select distinct row from dropped semi join met using (row)) as gone using (row)
 """
 _LINKS = """
     select marked.* from marked
-    semi join (select hash from marked group by hash having count(distinct key) > 1 and bool_or(to_be_sent)) as shared
+    semi join (select hash from marked group by hash having min(whose) <> max(whose) and bool_or(to_be_sent)) as shared
     using (hash)
 """
 _OF_ANOTHER = f"""
-    select distinct row from marked join ({_REMEMBERED}) as remembered using (hash) where to_be_sent and owner <> key
+    select distinct row from marked join ({_REMEMBERED}) as remembered using (hash)
+    where to_be_sent and marked.whose <> remembered.whose
 """
-_RANKED = """
-    select row, root, to_be_sent,
-           row_number() over (partition by root order by known desc, row) as place
-    from (select distinct row, key, to_be_sent, key in (select key from accepted semi join links using (key)
-                                                        where digest is not null) as known
-          from links) as members
-    join components using (row)
+_SHARING = "select distinct row from links where to_be_sent"
+# Whom the ledger remembers comes first, then who stands first.
+_BUT_FIRST = f"""
+    with known as (select distinct whose from (select hash(key) as whose from accepted where digest is not null)
+                   semi join links using (whose)),
+         kept as (select coalesce(min(row) filter (known.whose is not null), min(row)) as row
+                  from links join components using (row) left join known using (whose) group by root)
+    select * from ({_SHARING}) anti join kept using (row)
 """
 _HELD = """
-    select row, 'conflict' as fate, string_agg(code, ';' order by code desc) as code, null::bigint as stands_for
-    from (select row, 'identity.shared' as code from ranked where to_be_sent and place > $kept
-          union select row, 'identity.of_another' as code from of_another)
+    select row, 'conflict' as fate,
+           case when not bool_or(shared) then 'identity.of_another'
+                when not bool_or(another) then 'identity.shared'
+                else 'identity.shared;identity.of_another' end as code,
+           null::bigint as stands_for
+    from (select row, true as shared, false as another from sharing
+          union all select row, false as shared, true as another from of_another)
     group by row order by row
 """
 _CLUSTERS = """
-    select row, cluster, shared, to_be_sent
-    from (select row, list(hash order by hash) as shared, bool_or(to_be_sent) as to_be_sent from links group by row)
-    join components using (row)
-    join (select root, row_number() over (order by root) as cluster
-          from (select distinct root from components)) as numbered using (root)
-    order by row
+    select row, root as cluster, hash as shared, to_be_sent from links join components using (row) order by row, shared
 """
 
 
@@ -101,13 +98,14 @@ def conflicts(database: duckdb.DuckDBPyConnection, rule: Rule) -> duckdb.DuckDBP
         database.execute(f"create or replace temp table {name} as {question}")
     database.execute("drop table wanted; drop table met; drop table marked")
     write_components(database)
-    database.execute(f"create or replace temp table ranked as {_RANKED}")
-    return database.sql(_HELD, params={"kept": 1 if rule == "keep_first" else 0})
+    sharing = _BUT_FIRST if rule == "keep_first" else _SHARING
+    database.execute(f"create or replace temp table sharing as {sharing}")
+    return database.sql(_HELD)
 
 
 def clusters(database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
-    """What `conflicts` found to hang together: `row, cluster` (from 1), `shared` (hashes), `to_be_sent`, by row.
+    """What `conflicts` found to hang together: `row, cluster, shared` (one hash a line), `to_be_sent`, by row.
 
-    Rows that are not sent are in it too. Clusters are numbered in the order of their first rows.
+    Rows that are not sent are in it too. A cluster goes by the number of its first row.
     """
     return database.sql(_CLUSTERS)

@@ -16,17 +16,18 @@ MEMBERS = 5  # of each
 SHARED = 3  # identifiers of each
 
 _LARGEST = f"""
-    with sizes as (select cluster, count(*) as rows, count(distinct key) as customers
-                   from clusters join (select row, key from prepared) as people using (row)
-                   group by cluster order by rows desc, cluster limit {TOLD}),
-         told as (select row, cluster, shared, to_be_sent from clusters semi join sizes using (cluster)),
-         shared as (select cluster, hash, count(*) as times, min(row) filter (to_be_sent) as example
-                    from (select cluster, row, to_be_sent, unnest(shared) as hash from told) group by cluster, hash)
-    select cluster, rows, customers,
-           (select list(row order by row)[:{MEMBERS}] from told where told.cluster = sizes.cluster) as members,
-           (select list({{'hash': hash, 'row': example}} order by times desc, example, hash)[:{SHARED}]
-            from shared where shared.cluster = sizes.cluster) as shared,
-           (select count(distinct cluster) from clusters) as total
+    with sizes as (select cluster, count(distinct row) as rows from clusters group by cluster
+                   order by rows desc, cluster limit {TOLD})
+    select cluster, rows,
+           (select count(distinct key) from clusters join (select row, key from prepared) as people using (row)
+            where clusters.cluster = sizes.cluster) as customers,
+           (select list(row) from (select distinct row from clusters where clusters.cluster = sizes.cluster
+                                   order by row limit {MEMBERS})) as members,
+           (select list({{'hash': shared, 'row': example}})
+            from (select shared, count(*) as times, min(row) filter (to_be_sent) as example
+                  from clusters where clusters.cluster = sizes.cluster
+                  group by shared order by times desc, example, shared limit {SHARED})) as shared,
+           (select count(*) from clusters where row = cluster) as total
     from sizes order by rows desc, cluster
 """
 

@@ -61,7 +61,7 @@ def test_people_with_crossing_identifiers_are_held_and_told(desk, loaded):
     ]
     assert cluster["lines"] == ["customers.csv:2", "customers.csv:3", "customers.csv:4"]
     assert json.loads((desk.of(run) / "plan.json").read_text(encoding="utf-8"))["clusters"] == [cluster]
-    assert [row["cluster"] for row in desk.results(run)] == [1, 1, 1, None]
+    assert [row["cluster"] for row in desk.results(run)] == [0, 0, 0, None]
     assert desk.agrees(run)
 
 

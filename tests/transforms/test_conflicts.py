@@ -15,6 +15,8 @@ PREPARED = pa.schema(
 DROPPED = pa.schema([("row", pa.int64()), ("fate", pa.string())])
 ACCEPTED = pa.schema([("key", pa.binary()), ("digest", pa.binary()), ("identifiers", pa.list_(pa.uint64()))])
 
+DATABASE = duckdb.connect()
+
 
 def table(rows, schema):
     columns = zip(*rows, strict=True) if rows else [[]] * len(schema)
@@ -24,15 +26,17 @@ def table(rows, schema):
 def asked(people, rule, dropped=(), accepted=()):
     """People are (key, identifiers, fate); remembered are (key, identifiers). What is held, and the clusters."""
     rows = [(row, *one) for row, one in enumerate(people)]
-    with duckdb.connect() as database:
-        for name, some, schema in [
-            ("prepared", rows, PREPARED),
-            ("dropped", dropped, DROPPED),
-            ("accepted", [(key, b"digest", ids) for key, ids in accepted], ACCEPTED),
-        ]:
-            database.from_arrow(table(some, schema)).create_view(name)
-        held = {row: code for row, _, code, _ in conflicts(database, rule).fetchall()}
-        return held, {row: (cluster, shared) for row, cluster, shared, _ in clusters(database).fetchall()}
+    for name, some, schema in [
+        ("prepared", rows, PREPARED),
+        ("dropped", dropped, DROPPED),
+        ("accepted", [(key, b"digest", ids) for key, ids in accepted], ACCEPTED),
+    ]:
+        DATABASE.from_arrow(table(some, schema)).create_view(name, replace=True)
+    held = {row: code for row, _, code, _ in conflicts(DATABASE, rule).fetchall()}
+    together: dict[int, tuple[int, list[int]]] = {}
+    for row, cluster, shared, _ in clusters(DATABASE).fetchall():
+        together.setdefault(row, (cluster, []))[1].append(shared)
+    return held, together
 
 
 def held(*people, rule="hold", **more):
@@ -74,7 +78,7 @@ def test_keep_first_keeps_the_first_row_of_a_cluster():
     chain = [(b"a", [1], None), (b"b", [1, 2], None), (b"c", [2], None), (b"d", [4], None), (b"e", [4], None)]
     assert asked(chain, "keep_first") == (
         {1: SHARED, 2: SHARED, 4: SHARED},
-        {0: (1, [1]), 1: (1, [1, 2]), 2: (1, [2]), 3: (2, [4]), 4: (2, [4])},
+        {0: (0, [1]), 1: (0, [1, 2]), 2: (0, [2]), 3: (3, [4]), 4: (3, [4])},
     )
 
 
@@ -119,11 +123,7 @@ def plain(people, rule, dropped, accepted):
         joined = set().union(*(together[row] for row in rows))
         for row in joined:
             together[row] = joined
-    roots = sorted({min(rows) for rows in together.values()})
-    numbered = {
-        row: (roots.index(min(rows)) + 1, sorted(one for one in shared if row in shared[one]))
-        for row, rows in together.items()
-    }
+    numbered = {row: (min(rows), sorted(one for one in shared if row in shared[one])) for row, rows in together.items()}
     known = {key for key, _ in accepted}
     kept = {min(rows, key=lambda row: (people[row][0] not in known, row)) for rows in together.values()}
     codes = {}
@@ -145,7 +145,7 @@ remembered = st.lists(st.tuples(keys.filter(bool), ids), max_size=4, unique_by=l
 
 @pytest.mark.parametrize("rule", ["hold", "keep_first"])
 @pytest.mark.parametrize("few", [0, 10**9])  # always looked for from the small side, and never
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(files, st.data(), remembered)
 def test_any_file_is_decided_by_the_plain_rule(few, rule, people, data, accepted):
     sound = [row for row, (_, _, fate) in enumerate(people) if fate is None]
@@ -156,7 +156,7 @@ def test_any_file_is_decided_by_the_plain_rule(few, rule, people, data, accepted
         assert asked(people, rule, dropped, accepted) == plain(people, rule, dropped, accepted)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(files, st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_nobodys_fate_under_hold(people, random):
     places = list(range(len(people)))
