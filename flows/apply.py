@@ -51,8 +51,10 @@ def recalled(load: Load, prepared: PreparedRun, rows: Sequence[int]) -> pa.Table
 
 def _sendable(load: Load, prepared: PreparedRun) -> Iterator[pa.Table]:
     """Rows of the plan that have no answer yet."""
-    for part in prepared.parts:
-        rows = load.spool.read("prepared", part, ["row", "fate", "points", "payload"])
+    for part in prepared.leading:
+        held = load.spool.names("prepared", part)
+        also = ["children"] if "children" in held else []
+        rows = load.spool.read("prepared", part, ["row", "fate", "points", "payload", *also])
         wanted = sendable(rows, load.spool.dropped(part), load.answers(part))
         # Bodies are made of Python's bytes, which take more room than Arrow's: not of a whole part at once.
         yield from (wanted.slice(start, BODY_ROWS) for start in range(0, wanted.num_rows, BODY_ROWS))

@@ -139,6 +139,7 @@ def _keep(load: Load, made: Plan, prepared: PreparedRun, job_file: Path) -> None
         retry=load.retry,
         tables=known_tables(load.source),
         places=dict(load.source.places),
+        children=dict(load.source.children),
     )
     write_text(load.spool.folder / "prepared.json", msgspec.json.encode(manifest).decode())
     keep_all(load.spool.folder)

@@ -90,6 +90,6 @@ def section_digests(job: Job) -> Mapping[str, str]:
 
 
 def _sizes(spool: Spool, prepared: PreparedRun, answers: Answers) -> Iterator[pa.Table]:
-    for part in prepared.parts:
+    for part in prepared.leading:
         rows = spool.read("prepared", part, ["row", "fate", "points", "size"])
         yield sendable(rows, spool.dropped(part), answers(part))

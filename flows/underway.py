@@ -86,7 +86,7 @@ def known_source(manifest: "Manifest") -> Source:
         name: Reading(table.columns, tuple(SourceFile(Path(path), size, sha256) for path, size, sha256 in table.files))
         for name, table in manifest.tables.items()
     }
-    return Source(tables, manifest.places)
+    return Source(tables, manifest.places, manifest.children)
 
 
 class Manifest(msgspec.Struct):
@@ -100,6 +100,7 @@ class Manifest(msgspec.Struct):
     retry: Retry | None = None
     tables: dict[str, KnownTable] = {}  # empty in a run that an older version planned
     places: dict[str, Place] = {}
+    children: dict[str, Place] = {}
 
     @classmethod
     def read(cls, spool: Spool) -> "Manifest":

@@ -107,7 +107,7 @@ ENVIRONMENT = dict.fromkeys(
 )
 NOT_YET = {  # of the documented file, by name; each is to be taken out here when it works
     "source.customers.ready", "source.customers.move_to", "source.customers.decrypt", "source.loyalty.database",
-    "source.loyalty.since", "source.family.nest", "points_id", "map.associationDetails", "rules.shared_identifier",
+    "source.loyalty.since", "points_id", "rules.shared_identifier",
     "rules.placeholders", "guards.max_changed_percent", "notify", "keep",
     "map.loyaltyProgramEnrollments[0].loyaltyPoints",
 }  # fmt: skip
