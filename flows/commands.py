@@ -218,11 +218,12 @@ def preview(job_file: Path, rows: int, home: Home, told: Told) -> None:
 
 
 def _previewed(source: Source, spool: Spool, part: Part) -> Iterator[dict[str, object]]:
-    names = source.columns(source.lead)
+    names = source.columns(part.table or source.lead)
     raw = spool.read("rows", part).to_pylist()
     for before, after in zip(raw, spool.read("prepared", part).to_pylist(), strict=True):
         payload = after["payload"]
         yield {
+            **({"table": part.table} if part.table else {}),
             "line": after["line"],
             "before": {name: before[str(place)] for place, name in enumerate(names)},
             "fate": after["fate"] or "to be sent",
@@ -235,7 +236,8 @@ def _preview_lines(shown: list[dict[str, object]]) -> Iterator[str]:
     for row in shown:
         codes = row["codes"]
         assert isinstance(codes, list)
-        yield f"line {row['line']}: {row['fate']}{' (' + ', '.join(codes) + ')' if codes else ''}"
+        table = f"{row['table']} " if "table" in row else ""
+        yield f"{table}line {row['line']}: {row['fate']}{' (' + ', '.join(codes) + ')' if codes else ''}"
         before = row["before"]
         assert isinstance(before, dict)
         yield "  before  " + ", ".join(f"{name}={value!r}" for name, value in before.items() if value)

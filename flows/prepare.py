@@ -158,7 +158,7 @@ def prepare_run(
         unmatched = {name: _join(job, source, spool, parts, name, read) for name in joined}
         if source.nested:
             families, left_out = _nest(job, source, spool, parts, read, recipe, keep_orphans=limit is None)
-            unmatched[source.nested] = left_out
+            unmatched |= {source.nested: left_out} if left_out else {}
         pulled = iter([*parts, *(part for part in families if part.table)])
     works = (
         PartWork(spool.folder, part, source.lead, source.places, joined, recipe, families.get(part)) for part in pulled

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
+import duckdb
 import pyarrow as pa
 
 from connectors.ledger import RESULTS, Ledger
@@ -14,8 +15,10 @@ from schemas.job import Job
 from schemas.runs import Plan
 from transforms.batches import count_batches, sendable
 from transforms.changes import left_out
+from transforms.families import held_for_families, waves
 from transforms.guards import broken_before
 from transforms.identity import duplicates
+from transforms.kinship import read_kinship
 
 # What of a job file decides what is sent. The rest, limits and guards above all, may be mended before a run goes on.
 DECISIVE = ("name", "mode", "source", "locale", "key", "points_id", "map", "rules")
@@ -41,7 +44,20 @@ def settle(
             spool.write_accepted(ledger.remembered(job.memory, by_others_than=run))
             spool.view(database, "accepted")
             spool.write_dropped("changes", left_out(parts))
+            if job.map.association is not None:
+                _families(job, source, spool, database)
     return plan_of(job, source, spool, prepared, run, lambda part: RESULTS.empty_table())
+
+
+def _families(job: Job, source: Source, spool: Spool, database: duckdb.DuckDBPyConnection) -> None:
+    """Who is held for the family's sake, and who goes after whom."""
+    spool.relation(database, "prepared").create_view("prepared")
+    if source.nested:
+        spool.relation(database, "prepared", source.nested).create_view("nested")
+    spool.view_dropped(database)
+    read_kinship(database)
+    spool.write_dropped("families", held_for_families(database, job.rules.max_children))
+    spool.write_waves(waves(database))
 
 
 def plan_of(job: Job, source: Source, spool: Spool, prepared: PreparedRun, run: str, answers: Answers) -> Plan:
