@@ -78,6 +78,7 @@ class NestRules:
     part_rows: int
     most: int
     keep_orphans: bool
+    also: tuple[str, ...] = ()  # columns that the rows have besides, by name
 
 
 def nest(spool: Spool, parts: Sequence[Part], rules: NestRules, first_number: int) -> Nest:
@@ -86,7 +87,8 @@ def nest(spool: Spool, parts: Sequence[Part], rules: NestRules, first_number: in
     Numbers of parts begin with `first_number`, numbers of rows after the last leading one.
     """
     lead, theirs = rules.keys
-    columns = ", ".join(f'nested_rows."{place}"' for place in range(rules.width))
+    names = [*map(str, range(rules.width)), *(name for name in rules.also)]
+    columns = ", ".join(f'nested_rows."{name}"' for name in names)
     with spool.database() as database:
         database.execute(BARE.format(edges=rules.edges))
         if parts:
@@ -108,9 +110,9 @@ def nest(spool: Spool, parts: Sequence[Part], rules: NestRules, first_number: in
         return Nest(children, echoes, alone, left_out, writer.row)
 
 
-def rows_schema(width: int) -> pa.Schema:
+def rows_schema(rules: NestRules) -> pa.Schema:
     """Of the parts' rows, as they are written."""
-    text = [pa.field(str(place), pa.string()) for place in range(width)]
+    text = [pa.field(name, pa.string()) for name in (*map(str, range(rules.width)), *rules.also)]
     numbers = [pa.field(name, pa.int64()) for name in ("row", "parent", "siblings")]
     return pa.schema([*numbers, *text, pa.field("file", pa.int32()), pa.field("line", pa.int64())])
 
@@ -148,7 +150,7 @@ class _Writer:
         return int(places[0]) if len(places) else None
 
     def _seal(self, held: Sequence[pa.Table]) -> Part:
-        rows = pa.concat_tables(held).cast(rows_schema(self.rules.width))
+        rows = pa.concat_tables(held).cast(rows_schema(self.rules))
         part = Part(self.number, self.row, rows.num_rows, table=self.rules.table)
         self.spool.write(self.kind, part, rows)
         self.spool.write("unreadable", part, UNREADABLE.empty_table())

@@ -14,7 +14,7 @@ from connectors.nests import Nest, NestRules, nest, rows_schema
 from connectors.sorted_rows import SortedRows
 from connectors.spool import Part, Spool
 from flows.pulling import Read, counted, grouped, no_rows, unreadable_of
-from schemas.rows import OURS
+from schemas.rows import ORIGIN, OURS
 from transforms.children import Brood
 from transforms.columns import Place
 from transforms.customers import Changes
@@ -44,26 +44,24 @@ def nest_table(
 
     Orphans that are not kept are not counted as read either.
     """
-    columns = [column for column in reading.columns if column not in OURS]
     rows, lines = 0, list[int]()
     for number, group in enumerate(grouped(counted(reading.batches(), rules.table, read), rules.part_rows)):
         batches = list(group)
-        held = gathered(batches, rows, drop=OURS)
+        held = gathered(batches, rows, drop=OURS, keep=ORIGIN)
         write_joining(spool, rules.table, number, held)
         rows += held.num_rows
         if unreadable := [line for batch in batches for line in batch.unreadable]:
             spool.write("unreadable", Part(len(lines), 0, 0, table=rules.table), unreadable_of(unreadable))
             lines.append(len(unreadable))
-    nothing = gathered([no_rows(columns)], 0, drop=OURS)
     if not rows:
-        write_joining(spool, rules.table, 0, nothing)
+        write_joining(spool, rules.table, 0, gathered([no_rows(reading.columns)], 0, drop=OURS, keep=ORIGIN))
     found = nest(spool, parts, rules, first_number=len(lines))
     for place, left_out in found.left_out.items():
         read[rules.table, place] -= left_out
     row, broken = found.end_row, list[Part]()
     for number, count in enumerate(lines):
         broken.append(Part(number, row, 0, count, rules.table))
-        spool.write("rows", broken[-1], rows_schema(len(columns)).empty_table())
+        spool.write("rows", broken[-1], rows_schema(rules).empty_table())
         row += count
     return found, tuple(broken)
 

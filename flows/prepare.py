@@ -1,7 +1,7 @@
 """Pull and prepare: the source becomes parts on disk, and each part payloads and first fates."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from flows.nested import Family, brood_of, nest_table, prepare_nested
 from flows.pulling import Read, counted, grouped, kept, no_rows, pull
 from schemas.errors import SourceError, raise_all
 from schemas.job import Job
-from schemas.rows import OURS
+from schemas.rows import ORIGIN, OURS
 from schemas.runs import Change, Origin
 from transforms.characters import EDGES
 from transforms.columns import Place, resolve
@@ -64,6 +64,9 @@ class Source:
         return [name for (each, _), name in zip(shown, kept, strict=True) if each == table]
 
 
+Shared = Callable[[Job, Mapping[str, Reading]], Mapping[str, Reading]]
+
+
 @dataclass(frozen=True, slots=True)
 class PreparedRun:
     """What preparing found; the tables themselves lie in the spool. Parts of a nested table come last."""
@@ -92,13 +95,16 @@ class PartWork:
     family: Family | None = None
 
 
-def open_source(job: Job, folder: Path) -> Source:
-    """Open every table and find every column the job names.
+def open_source(job: Job, folder: Path, shared: Shared | None = None) -> Source:
+    """Open every table and find every column the job names; `shared` makes of one file's table several.
 
     Raises:
         SourceError: files are missing or unreadable, or columns are missing; all of a kind at once.
     """
-    tables = {name: open_table(table, folder, f"source.{name}") for name, table in job.source.items()}
+    tables: Mapping[str, Reading] = {
+        name: open_table(table, folder, f"source.{name}") for name, table in job.source.items()
+    }
+    tables = tables if shared is None else shared(job, tables)
     columns = {name: tuple(c for c in reading.columns if c not in OURS) for name, reading in tables.items()}
     nested = {name: columns.pop(name) for name, table in job.source.items() if table.nest is not None}
     filtered = read_filter(job.rules.filter).columns if job.rules.filter else ()
@@ -115,7 +121,13 @@ def open_source(job: Job, folder: Path) -> Source:
         except SourceError as error:
             problems += error.problems
     raise_all(SourceError, problems)
-    return Source(tables, *places)
+    source = Source(tables, *places)
+    if source.nested and source.places[nest_key(job, columns[source.lead])][0] != source.lead:
+        raise SourceError(
+            f"source.{source.nested}.nest.on: the leading table has neither this column nor the job's key; "
+            "give the column of the nested table the name of one that the leading table has"
+        )
+    return source
 
 
 def _join_keys(job: Job, columns: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
@@ -213,6 +225,7 @@ def _nest(
         part_rows=job.run.part_rows,
         most=job.rules.max_children,
         keep_orphans=keep_orphans,
+        also=tuple(column for column in source.tables[name].columns if column in ORIGIN),
     )
     found, broken = nest_table(source.tables[name], rules, spool, parts, read)
     family = Family(name, source.children, replace(recipe, template=template, filter=None))
