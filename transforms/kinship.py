@@ -25,21 +25,13 @@ _BORN = """
     create or replace temp table born as
         select nested.row, coalesce(stands_for, nested.parent) as lead_row, fate, key, keyed, identifiers
         from nested left join (select row as parent, stands_for from dropped where fate = 'duplicate') using (parent)
-        where nested.parent is not null and coalesce(fate, '') <> 'duplicate';
-    create or replace temp table travels as
-        select row as lead_row, unnest(children) as row from standing where fate is null and len(children) > 0
+        where nested.parent is not null and coalesce(fate, '') <> 'duplicate'
 """
-_NO_CHILDREN = """
-    create or replace temp table born as
-        select row, parent as lead_row, fate, key, keyed, identifiers from nested;
-    create or replace temp table travels as select row as lead_row, row from prepared where false
-"""
-# Children that their parents' payloads leave out for sharing an identifier with them.
+# The parent's payload was made without them (`children.bear`).
 _OWN = """
     create or replace temp table of_own_parent as
         select born.row from born join standing on standing.row = lead_row
-        anti join travels on travels.lead_row = born.lead_row and travels.row = born.row
-        where born.fate is null and standing.fate is null
+        where list_has_any(born.identifiers, standing.identifiers)
 """
 _NAMED = """
     select row, true as stands, key as child, parent_key, relatives from standing where len(relatives) > 0
@@ -84,7 +76,7 @@ def read_kinship(database: duckdb.DuckDBPyConnection) -> None:
     database.execute(_STANDING)
     if not _has(database, "nested"):
         database.execute(_NO_NESTED)
-    database.execute(_BORN if "children" in columns else _NO_CHILDREN)
+    database.execute(_BORN)
     database.execute(_OWN)
     named = _NAMED if "relatives" in columns else _NOBODY_NAMED
     database.execute(f"create or replace temp view named as {named}")
