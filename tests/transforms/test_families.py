@@ -258,7 +258,7 @@ def plainly(rows, children):
     return torn, {person for person in up if person in line(person)}, line
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(random_families())
 def test_torn_and_circular_families_are_found_whatever_they_look_like(given):
     rows, children = given
@@ -277,7 +277,7 @@ def test_torn_and_circular_families_are_found_whatever_they_look_like(given):
             assert held.get(place, "family.parent_not_loaded") == "family.parent_not_loaded"
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(random_families())
 def test_every_child_has_the_fate_of_its_payload_or_its_own(given):
     rows, children = given
@@ -295,7 +295,7 @@ def test_every_child_has_the_fate_of_its_payload_or_its_own(given):
             assert of_parent is None
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(random_families())
 def test_whoever_is_sent_goes_after_the_parent_and_alone_of_the_family(given):
     rows, children = given
