@@ -81,6 +81,11 @@ class PreparedRun:
         """Parts whose rows are sent; nested ones travel in their payloads."""
         return tuple(part for part in self.parts if not part.table)
 
+    @property
+    def nested(self) -> str:
+        """The nested table, if any of its rows or lines were read."""
+        return next((part.table for part in self.parts if part.table), "")
+
 
 @dataclass(frozen=True, slots=True)
 class PartWork:

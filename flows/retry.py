@@ -137,9 +137,8 @@ def link(load: Load, prepared: PreparedRun) -> None:
         return
     run = load.retry.run
     with load.spool.database() as database:
-        said = [load.spool.relation(database, "rows")]
-        if load.source.nested:
-            said.append(load.spool.relation(database, "rows", load.source.nested))
+        tables = dict.fromkeys(part.table for part in prepared.parts)
+        said = [load.spool.relation(database, "rows", table) for table in tables]
         reduce(DuckDBPyRelation.union, [rows.select("row, _file, _line") for rows in said]).create_view("rows")
         Spool(load.ledger.run(run).folder).view(database, "results")
         load.spool.write_firsts(first_fates(database, run))

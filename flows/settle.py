@@ -35,7 +35,7 @@ def settle(
 ) -> Plan:
     """Find duplicates over all parts, and what was sent before; then say what would be sent."""
     audience.stage("settle")
-    if prepared.parts:
+    if prepared.leading:
         with spool.database() as database:
             parts = spool.relation(database, "prepared")
             spool.undrop()
@@ -45,15 +45,15 @@ def settle(
             spool.view(database, "accepted")
             spool.write_dropped("changes", left_out(parts))
             if job.map.association is not None:
-                _families(job, source, spool, database)
+                _families(job, prepared, spool, database)
     return plan_of(job, source, spool, prepared, run, lambda part: RESULTS.empty_table())
 
 
-def _families(job: Job, source: Source, spool: Spool, database: duckdb.DuckDBPyConnection) -> None:
+def _families(job: Job, prepared: PreparedRun, spool: Spool, database: duckdb.DuckDBPyConnection) -> None:
     """Who is held for the family's sake, and who goes after whom."""
     spool.relation(database, "prepared").create_view("prepared")
-    if source.nested:
-        spool.relation(database, "prepared", source.nested).create_view("nested")
+    if nested := prepared.nested:
+        spool.relation(database, "prepared", nested).create_view("nested")
     spool.view_dropped(database)
     read_kinship(database)
     spool.write_dropped("families", held_for_families(database, job.rules.max_children))
