@@ -120,7 +120,8 @@ class Spool:
     def write_slices(self, kind: str, part: Part, slices: Iterator[pa.Table]) -> int:
         """Write one part's table as its slices come, at least one; how many rows they had."""
         path = self.path(kind, part)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (path.parent.parent, path.parent):
+            folder.mkdir(mode=0o700, exist_ok=True)
         first = next(slices)
         with private(path) as file, _writer(path, file, first.schema) as writer:
             rows = 0

@@ -25,6 +25,30 @@ WHOLE: dict[str, Meaning] = {
     "join.several_rows": Meaning(
         "A joined table has more than one row for this customer.", "Keep one row per customer in the joined table."
     ),
+    "filter.undecided": Meaning(
+        "The filter compares a value that cannot be read.", "Correct the value, or filter by another column."
+    ),
+    "payload.too_large": Meaning(
+        "The customer alone is larger than a request may be.", "Shorten its values, or raise limits.bytes_per_request."
+    ),
+    "points.credited_before": Meaning(
+        "This customer's points were sent in an earlier run of this job, and the row has changed since.",
+        "Send the change by a job without points; a new credit needs a job of another name.",
+    ),
+    "in_doubt.earlier_run": Meaning(
+        "An earlier run of this job sent it, and no answer said what became of it.",
+        "Ask Capillary's support, with the earlier run's time and request id in its results.parquet.",
+    ),
+    "duplicates.another_row": Meaning(
+        "Another row of the same customer stands for this one.", "Nothing to do; rules.duplicates chose the row."
+    ),
+    "duplicates.several_rows": Meaning(
+        "The customer has several rows, and rules.duplicates keeps none.", "Keep one row per customer."
+    ),
+}
+
+# Why a row of a family is not sent, or a company's.
+FAMILIES: dict[str, Meaning] = {
     "family.orphan": Meaning(
         "No row of the leading table has the key that this child names as its parent's.",
         "Correct the key, or add the parent's row.",
@@ -60,26 +84,6 @@ WHOLE: dict[str, Meaning] = {
     ),
     "childRoleCode.missing": Meaning(
         "The row has children, and no childRoleCode, their role.", "Fill it in, or map a constant."
-    ),
-    "filter.undecided": Meaning(
-        "The filter compares a value that cannot be read.", "Correct the value, or filter by another column."
-    ),
-    "payload.too_large": Meaning(
-        "The customer alone is larger than a request may be.", "Shorten its values, or raise limits.bytes_per_request."
-    ),
-    "points.credited_before": Meaning(
-        "This customer's points were sent in an earlier run of this job, and the row has changed since.",
-        "Send the change by a job without points; a new credit needs a job of another name.",
-    ),
-    "in_doubt.earlier_run": Meaning(
-        "An earlier run of this job sent it, and no answer said what became of it.",
-        "Ask Capillary's support, with the earlier run's time and request id in its results.parquet.",
-    ),
-    "duplicates.another_row": Meaning(
-        "Another row of the same customer stands for this one.", "Nothing to do; rules.duplicates chose the row."
-    ),
-    "duplicates.several_rows": Meaning(
-        "The customer has several rows, and rules.duplicates keeps none.", "Keep one row per customer."
     ),
 }
 
@@ -236,7 +240,7 @@ LOOKS: dict[str, Meaning] = {
 
 def explain_ours(code: str) -> Meaning:
     """Cause and fix of one of our codes; one that has no words yet is told by its name."""
-    known = WHOLE | LINES | ANSWERS | LOOKS
+    known = WHOLE | FAMILIES | LINES | ANSWERS | LOOKS
     if code in known:
         return known[code]
     if code.startswith("http_"):
