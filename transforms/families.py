@@ -7,8 +7,9 @@ from transforms.kinship import climb
 # Leading rows with what became of them so far; children of rows that are sent have no fate yet.
 _BEGIN = """
     create or replace temp view fates as
-        select standing.row, key, coalesce(standing.fate, dropped.fate) as fate
+        select standing.row, hash(key) as person, coalesce(standing.fate, dropped.fate) as fate
         from standing left join dropped using (row);
+    create or replace temp view of_file as select hash(key) as person from standing;
     create or replace temp view undecided as
         select row from fates where fate is null union all select row from born where fate is null;
     create or replace temp table held (row bigint, fate varchar, code varchar)
@@ -25,7 +26,7 @@ _TOO_MANY = """
 """
 _TORN = """
     create or replace temp table torn as
-        select child from links group by child having count(distinct parent) > 1;
+        select child from links group by child having min(parent) <> max(parent);
     create or replace temp table tree as
         select child as node, any_value(parent) as top from links anti join torn using (child)
         where stands group by child
@@ -34,36 +35,37 @@ _TORN = """
 _TWO_PARENTS = "select unnest([row, lead_row]) as row from links semi join torn using (child)"
 _CIRCLES = """
     create or replace temp table circles as
-        select distinct top as key from hops semi join (select node as top from hops) using (top)
+        select distinct top as person from hops semi join (select node as top from hops) using (top)
 """
 _CYCLE = """
-    select row from fates semi join circles using (key)
+    select row from fates semi join circles using (person)
     union all
-    select row from links semi join (select key as child from circles) using (child) where not flat
+    select row from links semi join (select person as child from circles) using (child) where not flat
 """
 # People of this file who will not be there when their children are sent.
 _MISSING = """
     create or replace temp table missing as
-        select key from fates left join held using (row)
+        select person from fates left join held using (row)
         where coalesce(held.fate, fates.fate, 'unchanged') <> 'unchanged'
         union
-        select key from prepared anti join standing using (key) where prepared.fate = 'filtered' and key is not null
+        select person from (select hash(key) as person from prepared where fate = 'filtered' and key is not null)
+        anti join of_file using (person)
         union
         select child from links join born using (row) left join held using (row)
-        anti join standing on standing.key = child
+        anti join of_file on of_file.person = child
         where not flat and coalesce(held.fate, born.fate) is not null
 """
 # Ways up from whoever goes by the parent: rows that name one, and children without a row of their own. A way ends at
 # the first who is missing, and at rows that are not sent because nothing changed.
 _GOING_BY_PARENTS = """
     select node, top from tree
-    anti join (select key as node from missing) as missing using (node)
-    anti join (select key as node from fates where fate is not null) as decided using (node)
+    anti join (select person as node from missing) as missing using (node)
+    anti join (select person as node from fates where fate is not null) as decided using (node)
     semi join (select child as node from links where flat and stands
-               union select child from links anti join standing on standing.key = child) as going using (node)
+               union select child from links anti join of_file on of_file.person = child) as going using (node)
 """
 _NOT_LOADED = """
-    select row from links join hops on hops.node = child semi join missing on missing.key = hops.top
+    select row from links join hops on hops.node = child semi join missing on missing.person = hops.top
     where flat and stands
 """
 _WITH_PARENTS = """
@@ -77,13 +79,17 @@ _WITH_PARENTS = """
 _HELD = "select row, fate, code, null::bigint as stands_for from held order by row"
 # Whoever is in nobody's family is no `node` and no `top`.
 _WAVES = """
-    with sent as (
-        select row, coalesce(hops.top, key) as root, coalesce(hops.steps, 0) as steps
-        from fates anti join held using (row) left join hops on hops.node = key
-        where fate is null and (hops.node is not null or key in (select top from hops))
-    )
-    select row, row_number() over (partition by root order by steps, row) as wave
-    from sent qualify count(*) over (partition by root) > 1 order by wave, row
+    create or replace temp table sent as
+        select row, coalesce(hops.top, person) as root, coalesce(hops.steps, 0) as steps
+        from fates anti join held using (row) left join hops on hops.node = person
+        semi join (select node as relative from hops union select top from hops) on relative = person
+        where fate is null;
+    create or replace temp table waiting as
+        select sent.* from sent
+        semi join (select root from sent group by root having count(*) > 1) as several using (root)
+"""
+_WAVE = """
+    select row, row_number() over (partition by root order by steps, row) as wave from waiting order by wave, row
 """
 
 
@@ -120,5 +126,6 @@ def waves(database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
     sent has none. Asked after `held_for_families`, of the same database.
     """
     # Nobody of a cycle is sent, but a child of one may be: by a row of its own that names no parent.
-    climb(database, "select node, top from tree anti join (select key as node from circles) using (node)")
-    return database.sql(_WAVES)
+    climb(database, "select node, top from tree anti join (select person as node from circles) using (node)")
+    database.execute(_WAVES)
+    return database.sql(_WAVE)

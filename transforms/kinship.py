@@ -43,31 +43,36 @@ _NAMED = """
 _NOBODY_NAMED = """
     select row, true as stands, key as child, key as parent_key, identifiers as relatives from prepared where false
 """
+# Persons are numbers here: keys take room, and with many people most of it.
 _PEOPLE = """
     create or replace temp table unkeyed as
         select distinct identifiers[1] as first from born where not keyed and len(identifiers) > 0
         union select distinct relatives[1] from named where parent_key is null;
     create or replace temp table known as
-        select first, min_by(key, row) as key
-        from (select row, key, unnest(identifiers) as first from standing) semi join unkeyed using (first)
-        group by first;
+        select first, key
+        from (select first, min(row) as row
+              from (select row, unnest(identifiers) as first from standing) semi join unkeyed using (first)
+              group by first)
+        join standing using (row);
     create or replace temp table links as
-        select born.row, lead_row, false as flat, true as stands, standing.key as parent, born.identifiers,
-               case when keyed then born.key else coalesce(known.key, {other_child}) end as child
-        from born join standing on standing.row = lead_row
-        left join known on known.first = born.identifiers[1]
-        anti join of_own_parent on of_own_parent.row = born.row
-        where len(born.identifiers) > 0
-        union all
-        select row, row, true, stands, coalesce(parent_key, known.key, {other_parent}), relatives, child
-        from named left join known on known.first = relatives[1]
+        select row, lead_row, flat, stands, identifiers, mentioned,
+               hash(case when flat then mentioned else key end) as parent,
+               hash(case when flat then key else mentioned end) as child
+        from (
+            select born.row, lead_row, false as flat, true as stands, born.identifiers, standing.key,
+                   case when keyed then born.key else coalesce(known.key, {other_child}) end as mentioned
+            from born join standing on standing.row = lead_row
+            left join known on known.first = born.identifiers[1]
+            anti join of_own_parent on of_own_parent.row = born.row
+            where len(born.identifiers) > 0
+            union all
+            select row, row, true, stands, relatives, child, coalesce(parent_key, known.key, {other_parent})
+            from named left join known on known.first = relatives[1]
+        )
 """
 # Keys are 16 bytes long; this is longer, and nobody's key.
 _OTHER = "encode('identifier ' || {identifier}::varchar)"
-_MENTIONS = """
-    select lead_row as row, case when flat then parent else child end as key, identifiers
-    from links where stands order by row
-"""
+_MENTIONS = "select lead_row as row, mentioned as key, identifiers from links where stands order by row"
 
 
 def read_kinship(database: duckdb.DuckDBPyConnection) -> None:
@@ -104,7 +109,9 @@ _DOUBLED = """
         from hops left join hops as up on up.node = hops.top;
     create or replace temp table hops as select * from farther
 """
-_ON_THE_WAY = "select count(distinct top) from hops where top in (select node from hops)"
+_ON_THE_WAY = """
+    select count(*) from (select distinct top from hops semi join (select node as top from hops) using (top))
+"""
 
 
 def climb(database: duckdb.DuckDBPyConnection, links: str) -> None:
