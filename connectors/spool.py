@@ -5,6 +5,8 @@
     joined/T/00000.parquet  what table T has for the rows, row by row
     unreadable/00000.parquet  lines that are no rows
     prepared/00000.parquet  payloads and first fates, row by row
+    nested/T/KIND/…         the same of nested table T: its rows, unreadable lines and prepared children; again/ and
+                            again_prepared/ have the children that stand in more payloads than one
     dropped/STEP.parquet    rows that a step of settling took out of the plan
     firsts.parquet          in a retry: what each row was in the run that first met it
     withheld.parquet        credits that rows to be sent go without, as they were sent before
@@ -49,6 +51,7 @@ WIDELY_SHARED = pa.schema([("row", pa.int64())])
 CLUSTERS = pa.schema(
     [("row", pa.int64()), ("cluster", pa.int64()), ("shared", pa.uint64()), ("to_be_sent", pa.bool_())]
 )
+SLICE_ROWS = 4_000
 # The source's rows are written, read back at once and hardly ever again: packed they took a third of the time that
 # preparing takes, to save a third of the run's disk.
 UNPACKED = ".arrow"
@@ -86,7 +89,10 @@ def room_in(folder: Path) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of the source: `rows` readable rows from row number `first_row` on, then its unreadable lines."""
+    """One part of the source: `rows` readable rows from row number `first_row` on, then its unreadable lines.
+
+    `table` is the nested table whose rows they are, or nothing: they are the leading table's.
+    """
 
     number: int
     first_row: int
@@ -109,12 +115,15 @@ class Spool:
     def create(self) -> None:
         """Make the folder, private to its owner."""
         self.folder.mkdir(parents=True, mode=0o700)
-        for name in ("rows", "unreadable", "prepared", "joining", "joined", "dropped"):
+        for name in ("rows", "unreadable", "prepared", "joining", "joined", "nested", "dropped"):
             (self.folder / name).mkdir(mode=0o700)
 
     def path(self, kind: str, part: Part) -> Path:
         """Where a part's table of a kind lies."""
-        return self.folder / kind / f"{part.number:05}{UNPACKED if kind == 'rows' else '.parquet'}"
+        return self._of(kind, part.table) / f"{part.number:05}{UNPACKED if kind == 'rows' else '.parquet'}"
+
+    def _of(self, kind: str, table: str) -> Path:
+        return self.folder / "nested" / table / kind if table else self.folder / kind
 
     def write(self, kind: str, part: Part, table: pa.Table) -> None:
         """Write one part's table."""
@@ -123,7 +132,8 @@ class Spool:
     def write_slices(self, kind: str, part: Part, slices: Iterator[pa.Table]) -> int:
         """Write one part's table as its slices come, at least one; how many rows they had."""
         path = self.path(kind, part)
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        for folder in (path.parent.parent, path.parent):
+            folder.mkdir(mode=0o700, exist_ok=True)
         first = next(slices)
         with private(path) as file, _writer(path, file, first.schema) as writer:
             rows = 0
@@ -154,6 +164,16 @@ class Spool:
         found = file.read_row_groups(groups.tolist(), columns=wanted, use_threads=False)
         return found.filter(pc.is_in(found.column("row"), value_set=rows))
 
+    def slices(self, kind: str, part: Part, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Some columns of a packed table, some thousand rows at a time."""
+        file = pq.ParquetFile(self.path(kind, part))
+        for batch in file.iter_batches(batch_size=SLICE_ROWS, columns=list(columns), use_threads=False):
+            yield pa.Table.from_batches([batch])
+
+    def write_waves(self, found: duckdb.DuckDBPyRelation) -> None:
+        """Keep which rows are sent later than all others, sorted by wave and row."""
+        self._write_found("waves", found, WAVES)
+
     def write_dropped(self, step: str, found: duckdb.DuckDBPyRelation) -> None:
         """Keep what a step of settling took out: no row that another one has."""
         self._write_found(f"dropped/{step}", found, DROPPED)
@@ -171,7 +191,7 @@ class Spool:
             for table in tables:
                 writer.write_table(table)
 
-    def slices(self, kind: str, part: Part) -> Iterator[pa.Table]:
+    def written(self, kind: str, part: Part) -> Iterator[pa.Table]:
         """One part's table as it was written, slice by slice."""
         with pq.ParquetFile(self.path(kind, part)) as file:
             for place in range(file.num_row_groups):
@@ -254,11 +274,11 @@ class Spool:
         }
         return duckdb.connect(":memory:", config=config)
 
-    def relation(self, database: duckdb.DuckDBPyConnection, kind: str) -> duckdb.DuckDBPyRelation:
-        """All parts of a kind as one lazy table."""
+    def relation(self, database: duckdb.DuckDBPyConnection, kind: str, table: str = "") -> duckdb.DuckDBPyRelation:
+        """All parts of a kind as one lazy table: the leading table's, or a nested one's."""
         if kind == "rows":
-            return database.from_arrow(ds.dataset(self.folder / kind, format="ipc"))
-        return database.read_parquet(str(self.folder / kind / "*.parquet"))
+            return database.from_arrow(ds.dataset(self._of(kind, table), format="ipc"))
+        return database.read_parquet(str(self._of(kind, table) / "*.parquet"))
 
     def view(self, database: duckdb.DuckDBPyConnection, name: str) -> None:
         """Let questions ask for `accepted`, `clusters`, `firsts` or `results` by name."""

@@ -24,9 +24,11 @@ def hold_conflicts(
 ) -> None:
     """Hold who shares an identifier, as the job's rule says, and keep who does with whom.
 
-    The database has the views `prepared`, `dropped` and `accepted`.
+    The database has the views `prepared`, `dropped` and `accepted`, and `mentions` where the job has families.
     """
-    spool.write_dropped("conflicts", conflicts(database, job.rules.shared_identifier))
+    spool.write_dropped(
+        "conflicts", conflicts(database, job.rules.shared_identifier, with_mentions=job.map.association is not None)
+    )
     spool.write_clusters(clusters(database))
     spool.view(database, "clusters")
     found = largest(database)
@@ -45,15 +47,14 @@ def _rows(
     job: Job, source: Source, spool: Spool, prepared: PreparedRun, wanted: list[int]
 ) -> dict[int, dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {}
-    for part in prepared.parts:
+    for part in prepared.leading:
         here = pa.array([row for row in wanted if part.first_row <= row < part.end_row], pa.int64())
         if not len(here):
             continue
-        for table in spool.slices("prepared", part):
-            rows = table.select(["row", "file", "line", "payload"])
-            rows = rows.filter(pc.is_in(rows.column("row"), value_set=here))
+        for table in spool.slices("prepared", part, ["row", "file", "line", "payload"]):
+            rows = table.filter(pc.is_in(table.column("row"), value_set=here))
             places = [row - part.first_row for row in rows.column("row").to_pylist()]
-            customers = customers_of(source, spool, part, job.key_column, places)
+            customers = customers_of(job, source, spool, part, places)
             for row, customer in zip(rows.to_pylist(), customers, strict=True):
                 found[row["row"]] = row | {"customer": customer}
     return found

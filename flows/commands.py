@@ -213,17 +213,18 @@ def preview(job_file: Path, rows: int, home: Home, told: Told) -> None:
         spool = Spool(Path(folder) / "preview")
         spool.create()
         recipe = recipe_of(job, f"{now(job):%Y-%m-%d}", b"preview")
-        prepared = prepare_run(job, source, spool, recipe, workers, Silent(), rows)
+        prepared, _ = prepare_run(job, source, spool, recipe, workers, Silent(), rows)
         shown = [row for part in prepared.parts for row in _previewed(source, spool, part)]
     told.result({"rows": shown}, lambda: _preview_lines(shown))
 
 
 def _previewed(source: Source, spool: Spool, part: Part) -> Iterator[dict[str, object]]:
-    names = source.columns(source.lead)
+    names = source.columns(part.table or source.lead)
     raw = spool.read("rows", part).to_pylist()
     for before, after in zip(raw, spool.read("prepared", part).to_pylist(), strict=True):
         payload = after["payload"]
         yield {
+            **({"table": part.table} if part.table else {}),
             "line": after["line"],
             "before": {name: before[str(place)] for place, name in enumerate(names)},
             "fate": after["fate"] or "to be sent",
@@ -236,7 +237,8 @@ def _preview_lines(shown: list[dict[str, object]]) -> Iterator[str]:
     for row in shown:
         codes = row["codes"]
         assert isinstance(codes, list)
-        yield f"line {row['line']}: {row['fate']}{' (' + ', '.join(codes) + ')' if codes else ''}"
+        table = f"{row['table']} " if "table" in row else ""
+        yield f"{table}line {row['line']}: {row['fate']}{' (' + ', '.join(codes) + ')' if codes else ''}"
         before = row["before"]
         assert isinstance(before, dict)
         yield "  before  " + ", ".join(f"{name}={value!r}" for name, value in before.items() if value)

@@ -11,10 +11,10 @@ from connectors.durable import keep_all
 from connectors.ledger_tables import RunState
 from connectors.results import UNREADABLE_FOLDER, Results, write_text
 from connectors.spool import Part
-from flows.closing import close_run, write_rows
+from flows.closing import close_run, rejected_columns, write_rows
 from flows.deliver import Delivery
 from flows.hands import Audience
-from flows.prepare import PreparedRun
+from flows.prepare import PreparedRun, Source
 from flows.settings import now
 from flows.underway import Load
 from flows.window import WindowClosed
@@ -43,10 +43,12 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
         # Whoever dies before all are remembered anew is found by the job's next run.
         load.ledger.set_run_state(load.name, RunState.DELIVERING)
         load.ledger.forget_doubtful(load.name)
-    with Results(load.spool.folder, load.source.columns(load.source.lead)) as results:
+    with Results(load.spool.folder, rejected_columns(load.source)) as results:
 
         def seen(part: Part, rows: pa.Table) -> None:
-            write_rows(results, load.job, load.source, load.spool, part, rows)
+            write_rows(results, load.job, load.source, load.spool, part, prepared.leading, rows)
+            if part.table:
+                return  # what a parent's payload held is remembered with the parent
             load.ledger.remember(load.name, load.job.memory, remembered(rows, load.job.destination.operation))
 
         closed = close_run(load.job, load.source, load.spool, prepared, load.answers, seen)
@@ -76,7 +78,7 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
         load.name, RunState(report.state), exit_code=code, finished_at_utc=datetime.now(UTC), summary=report.as_json()
     )
     audience.reported(report, told)
-    _prove(report, made)
+    _prove(report, made, load.source)
     return report
 
 
@@ -91,15 +93,14 @@ def _files(folder: Path) -> dict[str, str]:
     return files | ({"unreadable": UNREADABLE_FOLDER} if (folder / UNREADABLE_FOLDER).exists() else {})
 
 
-def _prove(report: RunReport, made: Plan) -> None:
+def _prove(report: RunReport, made: Plan, source: Source) -> None:
     """Rows and points read must be the sum of their fates, and what the reader counted.
 
     Raises:
         OutOfBalance: a bug; the report is written all the same, and shows it.
     """
     check(report.totals)
-    lead = report.origins[0].table
-    counted = sum(origin.rows for origin in report.origins if origin.table == lead)
+    counted = sum(origin.rows for origin in report.origins if origin.table in (source.lead, source.nested))
     if counted != report.totals.read:
         raise OutOfBalance(f"{counted:,} rows were read, {report.totals.read:,} are accounted for")
     if dict(made.totals.points_read) != dict(report.totals.points_read):

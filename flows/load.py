@@ -110,8 +110,8 @@ def _plan(
         salt = load.home.salt()
         with room_in(load.home.folder), load.timed("prepare"):
             recipe = recipe_of(load.job, f"{load.started:%Y-%m-%d}", salt)
-            prepared = prepare_run(load.job, load.source, load.spool, recipe, workers, audience, limit)
-            prepared = without_widely_shared(load.job, load.source, load.spool, prepared, recipe, workers)
+            prepared, works = prepare_run(load.job, load.source, load.spool, recipe, workers, audience, limit)
+            prepared = without_widely_shared(load.job, load.spool, prepared, works, workers)
             link(load, prepared)
         with room_in(load.home.folder), load.timed("settle"):
             again = load.retry is not None
@@ -149,6 +149,7 @@ def _keep(load: Load, made: Plan, prepared: PreparedRun, job_file: Path) -> None
         spelling=spelling_of([template_of(load.job)], locale_of(load.job)),
         joins={name: on.on for name, table in load.job.source.items() if (on := table.join or table.nest)},
         memory=load.job.memory,
+        children=dict(load.source.children),
     )
     write_text(load.spool.folder / "prepared.json", msgspec.json.encode(manifest).decode())
     keep_all(load.spool.folder)

@@ -1,8 +1,8 @@
 """Pull and prepare: the source becomes parts on disk, and each part payloads and first fates."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -11,19 +11,22 @@ import pyarrow as pa
 
 from connectors.files import Reading, open_table
 from connectors.joins import join, write_joining
-from connectors.lines import in_batches
-from connectors.results import UnreadableLines, plain_names
-from connectors.spool import UNREADABLE, Part, Spool
+from connectors.nests import NestRules
+from connectors.results import plain_names
+from connectors.spool import Part, Spool
 from flows.hands import Audience, Workers
+from flows.nested import Family, brood_of, nest_table, prepare_nested
+from flows.pulling import Read, counted, grouped, kept, no_rows, pull
+from schemas.errors import SourceError, raise_all
 from schemas.job import Job
-from schemas.rows import ORIGIN, OURS, RawRows, Unreadable
+from schemas.rows import ORIGIN, OURS
 from schemas.runs import Change, Origin
 from transforms.characters import EDGES
 from transforms.columns import Place, resolve
 from transforms.customers import Changes
 from transforms.filters import read_filter
-from transforms.frames import frame_of, gathered
-from transforms.mapping import askers, locale_of, template_of
+from transforms.frames import beside, frame_of, gathered
+from transforms.mapping import askers, child_askers, child_template_of, locale_of, template_of
 from transforms.prepared import Recipe, prepare_slices
 from transforms.results import told_apart
 
@@ -34,10 +37,16 @@ class Source:
 
     tables: Mapping[str, Reading]
     places: Mapping[str, Place]
+    children: Mapping[str, Place] = field(default_factory=dict)  # where the children's columns lie, in the nested table
 
     @property
     def lead(self) -> str:
         return next(iter(self.tables))
+
+    @property
+    def nested(self) -> str:
+        """The nested table; nothing where there is none."""
+        return next((table for table, _ in self.children.values()), "")
 
     def columns(self, table: str) -> tuple[str, ...]:
         """A table's columns, without those that a rejected file brings along."""
@@ -56,14 +65,27 @@ class Source:
         return [name for (each, _), name in zip(shown, kept, strict=True) if each == table]
 
 
+Shared = Callable[[Job, Mapping[str, Reading]], Mapping[str, Reading]]
+
+
 @dataclass(frozen=True, slots=True)
 class PreparedRun:
-    """What preparing found; the tables themselves lie in the spool."""
+    """What preparing found; the tables themselves lie in the spool. Parts of a nested table come last."""
 
     parts: tuple[Part, ...]
     origins: tuple[Origin, ...]
     changes: tuple[Change, ...]
     unmatched: Mapping[str, int]
+
+    @property
+    def leading(self) -> tuple[Part, ...]:
+        """Parts whose rows are sent; nested ones travel in their payloads."""
+        return tuple(part for part in self.parts if not part.table)
+
+    @property
+    def nested(self) -> str:
+        """The nested table, if any of its rows or lines were read."""
+        return next((part.table for part in self.parts if part.table), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,134 +98,115 @@ class PartWork:
     places: Mapping[str, Place]
     joined: tuple[str, ...]
     recipe: Recipe
+    family: Family | None = None
 
 
-def open_source(job: Job, folder: Path) -> Source:
-    """Open every table and find every column the job names.
+def open_source(job: Job, folder: Path, shared: Shared | None = None) -> Source:
+    """Open every table and find every column the job names; `shared` makes of one file's table several.
 
     Raises:
         SourceError: files are missing or unreadable, or columns are missing; all of a kind at once.
     """
-    tables = {name: open_table(table, folder, f"source.{name}") for name, table in job.source.items()}
+    tables: Mapping[str, Reading] = {
+        name: open_table(table, folder, f"source.{name}") for name, table in job.source.items()
+    }
+    tables = tables if shared is None else shared(job, tables)
     columns = {name: tuple(c for c in reading.columns if c not in OURS) for name, reading in tables.items()}
+    nested = {name: columns.pop(name) for name, table in job.source.items() if table.nest is not None}
     filtered = read_filter(job.rules.filter).columns if job.rules.filter else ()
-    wanted = [*askers(job), *((name, "rules.filter") for name in filtered), *_join_keys(job)]
+    wanted = [*askers(job), *((name, "rules.filter") for name in filtered), *_join_keys(job, columns)]
     on = {name: table.join.on for name, table in job.source.items() if table.join is not None}
-    return Source(tables, resolve(wanted, columns, on))
+    problems, places = list[str](), list[Mapping[str, Place]]()
+    of_children = [*child_askers(job), *_nest_keys(job)]
+    for asked, within, where in (
+        (wanted, columns, "the source"),
+        (of_children, nested, f"nested table {', '.join(nested)}"),
+    ):
+        try:
+            places.append(resolve(asked, within, on, where))
+        except SourceError as error:
+            problems += error.problems
+    raise_all(SourceError, problems)
+    source = Source(tables, *places)
+    if source.nested and source.places[nest_key(job, columns[source.lead])][0] != source.lead:
+        raise SourceError(
+            f"source.{source.nested}.nest.on: the leading table has neither this column nor the job's key; "
+            "give the column of the nested table the name of one that the leading table has"
+        )
+    return source
 
 
-def _join_keys(job: Job) -> Iterator[tuple[str, str]]:
-    """The key of each join, in the leading and in the joined table, as `table.column`."""
+def _join_keys(job: Job, columns: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    """The key of each join, in the leading and in the joined table, as `table.column`; of a nested one, the former."""
     lead = next(iter(job.source))
     for name, table in job.source.items():
         if table.join is not None:
             yield f"{lead}.{table.join.on}", f"source.{name}.join.on"
             yield f"{name}.{table.join.on}", f"source.{name}.join.on"
+        if table.nest is not None:
+            yield nest_key(job, columns[lead]), f"source.{name}.nest.on"
+
+
+def nest_key(job: Job, leading: Sequence[str]) -> str:
+    """What a nested table's key is compared with: the leading table's column of that name, else the job's key."""
+    lead, on = next(iter(job.source)), next(table.nest.on for table in job.source.values() if table.nest is not None)
+    key = on if on in leading else job.key_column
+    return f"{lead}.{key}" if key in leading else key
+
+
+def _nest_keys(job: Job) -> Iterator[tuple[str, str]]:
+    for name, table in job.source.items():
+        if table.nest is not None:
+            yield f"{name}.{table.nest.on}", f"source.{name}.nest.on"
 
 
 def prepare_run(
     job: Job, source: Source, spool: Spool, recipe: Recipe, workers: Workers, audience: Audience, limit: int | None
-) -> PreparedRun:
-    """Pull the source into parts and prepare each; parts of a single table are prepared while it is read."""
+) -> tuple[PreparedRun, Sequence[PartWork]]:
+    """Pull the source into parts and prepare each; parts of a single table are prepared while it is read.
+
+    Returns the work of each part too, by which it may be prepared again.
+    """
     audience.stage("prepare")
     _keep_little()
-    read: Counter[tuple[str, int]] = Counter()
-    pulled = pull(source, spool, job.run.part_rows, limit, read)
+    read: Read = Counter()
+    pulled = pull(source.tables[source.lead].batches(), source.lead, spool, job.run.part_rows, limit, read)
     joined = tuple(name for name, table in job.source.items() if table.join is not None)
     unmatched: dict[str, int] = {}
-    if joined:
+    families: Mapping[Part, Family] = {}
+    if joined or source.nested:
         parts = list(pulled)
         unmatched = {name: _join(job, source, spool, parts, name, read) for name in joined}
-        pulled = iter(parts)
-    works = (PartWork(spool.folder, part, source.lead, source.places, joined, recipe) for part in pulled)
+        if source.nested:
+            families, left_out = _nest(job, source, spool, parts, read, recipe, keep_orphans=limit is None)
+            unmatched |= {source.nested: left_out} if left_out else {}
+        pulled = iter([*parts, *(part for part in families if part.table)])
+    works: list[PartWork] = []
+
+    def taken() -> Iterator[PartWork]:
+        for part in pulled:
+            work = PartWork(spool.folder, part, source.lead, source.places, joined, recipe, families.get(part))
+            works.append(work)
+            yield work
+
     changes: Changes = Counter()
     done_parts: list[Part] = []
-    for part, changed in workers(prepare_part, works):
-        done_parts.append(part)
+    for done, changed in workers(prepare_part, taken()):
+        done_parts += done
         changes += changed
-        audience.advance(part.end_row, "rows")
+        audience.advance(done[0].end_row, "rows")
     # The next part takes the last one's memory, so that it is given back once and not after each: half of all time
     # in the kernel went there.
     pa.default_memory_pool().release_unused()
-    return PreparedRun(tuple(done_parts), _origins(source, read), changes_told(changes), unmatched)
+    done_parts.sort(key=lambda part: part.first_row)
+    return PreparedRun(tuple(done_parts), _origins(source, read), changes_told(changes), unmatched), works
 
 
-def pull(
-    source: Source, spool: Spool, part_rows: int, limit: int | None, read: Counter[tuple[str, int]]
-) -> Iterator[Part]:
-    """Read the leading table into parts of about `part_rows` rows; counts rows per (table, file)."""
-    reading = source.tables[source.lead]
-    first_row = 0
-    batches = _counted(_limited(reading.batches(), limit), source.lead, read)
-    for number, group in enumerate(_grouped(batches, part_rows)):
-        unreadable: list[Unreadable] = []
-        rows = spool.write_slices("rows", Part(number, first_row, 0), _pulled(group, first_row, unreadable))
-        part = Part(number, first_row, rows, len(unreadable))
-        spool.write("unreadable", part, _unreadable(unreadable))
-        yield part
-        first_row = part.end_row
-
-
-def _pulled(group: Iterator[RawRows], first_row: int, unreadable: list[Unreadable]) -> Iterator[pa.Table]:
-    """A part's rows as they come; its lines that are none are added to `unreadable`."""
-    for batch in group:
-        unreadable += batch.unreadable
-        yield gathered([batch], first_row, drop=OURS, keep=ORIGIN)
-        first_row += batch.rows.num_rows
-
-
-def _counted(batches: Iterator[RawRows], table: str, read: Counter[tuple[str, int]]) -> Iterator[RawRows]:
-    for batch in batches:
-        read[table, batch.file] += batch.rows.num_rows
-        for line in batch.unreadable:
-            read[table, line.file] += 1
-        yield batch
-
-
-def _limited(batches: Iterator[RawRows], limit: int | None) -> Iterator[RawRows]:
-    left = limit
-    for batch in batches:
-        yield batch if left is None or batch.rows.num_rows < left else _first(batch, left)
-        if left is not None:
-            left -= batch.rows.num_rows
-            if left <= 0:
-                return
-
-
-def _first(batch: RawRows, rows: int) -> RawRows:
-    """The first rows of a batch, with the unreadable lines before the last of them."""
-    lines = batch.lines.slice(0, rows)
-    last = lines[-1].as_py()
-    return RawRows(
-        batch.file, batch.rows.slice(0, rows), lines, tuple(each for each in batch.unreadable if each.line < last)
-    )
-
-
-def _grouped(batches: Iterator[RawRows], part_rows: int) -> Iterator[Iterator[RawRows]]:
-    """Groups of about `part_rows` rows and lines; each must be used up before the next is asked for."""
-    pieces = (piece for whole in batches for piece in in_batches(whole, part_rows))
-    for first in pieces:
-        yield _group(first, pieces, part_rows)
-
-
-def _group(batch: RawRows | None, further: Iterator[RawRows], part_rows: int) -> Iterator[RawRows]:
-    rows = 0
-    while batch is not None:
-        yield batch
-        rows += batch.rows.num_rows + len(batch.unreadable)
-        batch = next(further, None) if rows < part_rows else None
-
-
-def _unreadable(lines: list[Unreadable]) -> pa.Table:
-    columns = ([x.file for x in lines], [x.line for x in lines], [x.code for x in lines], [x.raw for x in lines])
-    return pa.table([pa.array(c, kind) for c, kind in zip(columns, UNREADABLE.types, strict=True)], schema=UNREADABLE)
-
-
-def _join(job: Job, source: Source, spool: Spool, parts: list[Part], name: str, read: Counter[tuple[str, int]]) -> int:
+def _join(job: Job, source: Source, spool: Spool, parts: list[Part], name: str, read: Read) -> int:
     """Spool a joined table and match it; returns its rows and lines without a leading row."""
-    batches = _kept(_counted(source.tables[name].batches(), name, read), spool, source.kept_names(name))
+    batches = kept(counted(source.tables[name].batches(), name, read), spool, source.kept_names(name))
     rows = 0
-    for number, group in enumerate(_grouped(batches, job.run.part_rows)):
+    for number, group in enumerate(grouped(batches, job.run.part_rows)):
         held = gathered(list(group), rows, drop=OURS)
         write_joining(spool, name, number, held)
         rows += held.num_rows
@@ -211,35 +214,56 @@ def _join(job: Job, source: Source, spool: Spool, parts: list[Part], name: str, 
     if not parts:
         return rows + unreadable
     if not rows:
-        write_joining(spool, name, 0, gathered([_no_rows(source.tables[name].columns)], 0, drop=OURS))
+        write_joining(spool, name, 0, gathered([no_rows(source.tables[name].columns)], 0, drop=OURS))
     on = job.source[name].join
     assert on is not None
     keys = (source.places[f"{source.lead}.{on.on}"][1], source.places[f"{name}.{on.on}"][1])
     return unreadable + join(spool, parts, name, len(source.columns(name)), keys, EDGES)
 
 
-def _kept(batches: Iterator[RawRows], spool: Spool, names: Sequence[str]) -> Iterator[RawRows]:
-    """A joined table's lines that are no rows are kept as they are met: they belong to no part."""
-    kept = UnreadableLines(spool.folder)
-    for batch in batches:
-        for line in batch.unreadable:
-            kept.write(names[line.file], line.raw)
-        yield batch
+def _nest(
+    job: Job, source: Source, spool: Spool, parts: list[Part], read: Read, recipe: Recipe, keep_orphans: bool
+) -> tuple[Mapping[Part, Family], int]:
+    """Cut the nested table along the leading parts; how many of its rows were left out.
+
+    Orphans and lines that are no rows have no leading part, and are families by themselves.
+    """
+    name, key = source.nested, nest_key(job, source.columns(source.lead))
+    nesting, template = job.source[name].nest, child_template_of(job)
+    assert nesting is not None and template is not None
+    rules = NestRules(
+        table=name,
+        width=len(source.columns(name)),
+        keys=(source.places[key][1], source.children[f"{name}.{nesting.on}"][1]),
+        edges=EDGES,
+        part_rows=job.run.part_rows,
+        most=job.rules.max_children,
+        keep_orphans=keep_orphans,
+        also=tuple(column for column in source.tables[name].columns if column in ORIGIN),
+    )
+    found, broken = nest_table(source.tables[name], rules, spool, parts, read)
+    family = Family(name, source.children, replace(recipe, template=template, filter=None))
+    of_leading = {
+        part: replace(family, own=found.children[part.number], again=found.again[part.number]) for part in parts
+    }
+    alone = dict.fromkeys((*found.orphans, *broken), family)
+    return of_leading | alone, sum(found.left_out.values())
 
 
-def _no_rows(columns: Sequence[str]) -> RawRows:
-    rows = pa.RecordBatch.from_arrays([pa.array([], pa.string())] * len(columns), names=list(columns))
-    return RawRows(0, rows, pa.array([], pa.int64()))
+def prepare_part(work: PartWork) -> tuple[list[Part], Changes]:
+    """Prepare one part, and the children of its rows, from its files.
 
-
-def prepare_part(work: PartWork) -> tuple[Part, Changes]:
-    """Prepare one part from its files; runs in any thread, process or machine that sees the run's folder."""
+    Runs in any thread, process or machine that sees the run's folder.
+    """
     _keep_little()
-    spool = Spool(work.folder)
-    prepared, changes = prepare_slices(*frame_of_part(spool, work), work.recipe)
+    spool, family = Spool(work.folder), work.family
+    if family is not None and work.part.table:
+        return [work.part], prepare_nested(spool, work.part, family)
+    brood, children = brood_of(spool, work.part, family) if family else (None, Counter[tuple[str, str]]())
+    prepared, changes = prepare_slices(*frame_of_part(spool, work), work.recipe, brood)
     where = spool.read("rows", work.part, ["row", "file", "line"])
-    spool.write_slices("prepared", work.part, _beside(where, prepared))
-    return work.part, changes
+    spool.write_slices("prepared", work.part, beside(where, prepared))
+    return [work.part, *(family.own if family else ())], changes + children
 
 
 def frame_of_part(spool: Spool, work: PartWork) -> tuple[pd.DataFrame, pa.Array]:
@@ -256,15 +280,6 @@ def _read(spool: Spool, work: PartWork, table: str, columns: list[str]) -> pa.Ta
     return spool.read("rows" if table == work.lead else f"joined/{table}", work.part, columns)
 
 
-def _beside(left: pa.Table, slices: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The slices' columns behind those of a table that is as long as all of them."""
-    start = 0
-    for right in slices:
-        here = left.slice(start, right.num_rows)
-        yield pa.table({name: table.column(name) for table in (here, right) for name in table.column_names})
-        start += right.num_rows
-
-
 def recipe_of(job: Job, today: str, salt: bytes) -> Recipe:
     """What preparing any part of this job needs."""
     return Recipe(
@@ -275,10 +290,11 @@ def recipe_of(job: Job, today: str, salt: bytes) -> Recipe:
         filter=read_filter(job.rules.filter) if job.rules.filter else None,
         max_bytes=job.limits.bytes_per_request,
         salt=salt,
+        max_children=job.rules.max_children,
     )
 
 
-def _origins(source: Source, read: Counter[tuple[str, int]]) -> tuple[Origin, ...]:
+def _origins(source: Source, read: Read) -> tuple[Origin, ...]:
     return tuple(
         Origin(table, name, file.size_bytes, file.sha256, read[table, place])
         for table, reading in source.tables.items()

@@ -175,7 +175,7 @@ def _close(ledger: Ledger, record: RunRecord, job: Job, spool: Spool, prepared: 
     def answers(part: Part) -> pa.Table:
         return ledger.results(record.run, part.first_row, part.end_row - 1)
 
-    for _, closed in closed_parts(spool, prepared.parts, answers):
+    for _, closed in closed_parts(spool, prepared.leading, answers):
         ledger.remember(record.run, job.memory, remembered(closed, job.destination.operation))
     ledger.finish_run(record.run, RunState.STOPPED, exit_code=4, finished_at_utc=now_utc, summary={})
 

@@ -1,20 +1,26 @@
 """Retry: rows that a run rejected are loaded by its job once more, and linked to what became of them first."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 
+from duckdb import DuckDBPyRelation
+
+from connectors.files import Reading
 from connectors.ledger import Ledger, RunRecord
 from connectors.ledger_tables import RunState
 from connectors.spool import Spool
-from flows.prepare import PreparedRun, Source, open_source
+from flows.prepare import PreparedRun, Source, nest_key, open_source
 from flows.settings import Home, load_job
 from flows.underway import Load, Manifest, Retry
 from schemas.errors import JobError, SourceError, WrongInput
 from schemas.job import Job, Table
 from schemas.outcomes import Fate
-from schemas.rows import ORIGIN
+from schemas.rows import ORIGIN, RawRows
 from transforms.firsts import first_fates
+from transforms.rejected import leading_columns, leading_rows, nested_columns, nested_rows
 
 ENDED = (RunState.DONE, RunState.STOPPED)
 
@@ -59,11 +65,47 @@ def _check_rejected(record: RunRecord) -> None:
 
 
 def job_of(job_file: Path, environment: Mapping[str, str], retry: Retry | None) -> Job:
-    """A job; in a retry the rejected rows stand in the leading table's place."""
+    """A job; in a retry the rejected rows stand in the place of the leading table and of the nested one."""
     job = load_job(job_file, environment)
     if retry is None:
         return job
-    return job.model_copy(update={"source": {**job.source, next(iter(job.source)): Table(files=retry.file)}})
+    lead = next(iter(job.source))
+    again = {
+        name: Table(files=retry.file, nest=table.nest)
+        for name, table in job.source.items()
+        if name == lead or table.nest is not None
+    }
+    return job.model_copy(update={"source": job.source | again})
+
+
+@dataclass(frozen=True, slots=True)
+class _Share(Reading):
+    """What one table has of the rejected file."""
+
+    take: Callable[[], Iterator[RawRows]] = field(kw_only=True)
+
+    def batches(self) -> Iterator[RawRows]:
+        """The table's own rows."""
+        return self.take()
+
+
+def _shared(job: Job, tables: Mapping[str, Reading]) -> Mapping[str, Reading]:
+    """The rejected file as leading and as nested table."""
+    nested = next((name for name, table in job.source.items() if table.nest is not None), None)
+    if nested is None:
+        return tables
+    lead, whole = next(iter(tables)), tables[nested]
+    columns = leading_columns(whole.columns, nested)
+    key = nest_key(job, columns).removeprefix(f"{lead}.")
+    return {
+        **tables,
+        lead: _Share(tuple(columns), whole.files, take=lambda: leading_rows(whole.batches, nested, key)),
+        nested: _Share(
+            tuple(nested_columns(whole.columns, nested)),
+            whole.files,
+            take=lambda: nested_rows(whole.batches(), nested),
+        ),
+    }
 
 
 def open_job(job_file: Path, environment: Mapping[str, str], retry: Retry | None) -> tuple[Job, Source]:
@@ -73,7 +115,7 @@ def open_job(job_file: Path, environment: Mapping[str, str], retry: Retry | None
         WrongInput: job file or source are wrong, or the rejected rows do not say where they came from.
     """
     job = job_of(job_file, environment, retry)
-    source = open_source(job, job_file.parent)
+    source = open_source(job, job_file.parent, _shared if retry else None)
     if retry is None:
         return job, source
     lead = source.lead
@@ -95,7 +137,9 @@ def link(load: Load, prepared: PreparedRun) -> None:
         return
     run = load.retry.run
     with load.spool.database() as database:
-        load.spool.relation(database, "rows").create_view("rows")
+        tables = dict.fromkeys(part.table for part in prepared.parts)
+        said = [load.spool.relation(database, "rows", table) for table in tables]
+        reduce(DuckDBPyRelation.union, [rows.select("row, _file, _line") for rows in said]).create_view("rows")
         Spool(load.ledger.run(run).folder).view(database, "results")
         load.spool.write_firsts(first_fates(database, run))
         load.spool.view(database, "firsts")

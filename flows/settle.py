@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
+import duckdb
 import pyarrow as pa
 
 from connectors.ledger import RESULTS, Ledger
@@ -17,8 +18,10 @@ from schemas.memory import ACCEPTED, CREDITED, FORGOTTEN, REFUSED
 from schemas.runs import Changed, Plan
 from transforms.batches import count_batches, sendable
 from transforms.changes import count_changed, left_out, touched, withheld
+from transforms.families import held_for_families, waves
 from transforms.guards import broken_before
 from transforms.identity import duplicates
+from transforms.kinship import mentions, read_kinship
 
 # What of a job file decides what is sent. The rest, limits and guards above all, may be mended before a run goes on.
 DECISIVE = ("name", "mode", "source", "locale", "key", "points_id", "map", "rules")
@@ -46,7 +49,7 @@ def settle(
     audience.stage("settle")
     before = ledger.mapping_before(run, job.memory)
     known = changed = 0
-    if prepared.parts:
+    if prepared.leading:
         _lay_out(job, spool, ledger, run)
         with spool.database() as database:
             parts = spool.relation(database, "prepared")
@@ -60,7 +63,13 @@ def settle(
             spool.write_accepted(touched(parts))
             spool.view(database, "accepted")
             parts.create_view("prepared", replace=True)
+            if job.map.association is not None:
+                _read_kinship(prepared, spool, database)
             hold_conflicts(job, source, spool, prepared, database, salt)
+            if job.map.association is not None:
+                spool.view_dropped(database)
+                spool.write_dropped("families", held_for_families(database, job.rules.max_children))
+                spool.write_waves(waves(database))
             # The last step: of rows that are not sent nothing is withheld.
             spool.view_dropped(database)
             spool.write_withheld(withheld(parts))
@@ -75,6 +84,14 @@ def _lay_out(job: Job, spool: Spool, ledger: Ledger, run: str) -> None:
     spool.write_memory("refused", ledger.refused(job.memory, by_others_than=run), REFUSED)
     spool.write_memory("credited", ledger.credited(job.memory, by_others_than=run), CREDITED)
     spool.write_memory("forgotten", ledger.forgotten(job.memory), FORGOTTEN)
+
+
+def _read_kinship(prepared: PreparedRun, spool: Spool, database: duckdb.DuckDBPyConnection) -> None:
+    """Who is whose child: for conflicts, for the family's rules and for who goes after whom."""
+    if nested := prepared.nested:
+        spool.relation(database, "prepared", nested).create_view("nested")
+    read_kinship(database)
+    mentions(database).create_view("mentions")
 
 
 def plan_of(
@@ -139,6 +156,6 @@ def section_digests(job: Job) -> Mapping[str, str]:
 
 
 def _sizes(spool: Spool, prepared: PreparedRun, answers: Answers) -> Iterator[pa.Table]:
-    for part in prepared.parts:
+    for part in prepared.leading:
         rows = planned(spool, part, ["row", "fate", "points", "size"])
         yield sendable(rows, spool.dropped(part), answers(part))

@@ -87,7 +87,7 @@ def known_source(manifest: "Manifest") -> Source:
         name: Reading(table.columns, tuple(SourceFile(Path(path), size, sha256) for path, size, sha256 in table.files))
         for name, table in manifest.tables.items()
     }
-    return Source(tables, manifest.places)
+    return Source(tables, manifest.places, manifest.children)
 
 
 class Manifest(msgspec.Struct):
@@ -104,6 +104,7 @@ class Manifest(msgspec.Struct):
     spelling: Spelling | None = None  # None in a run that an older version planned
     joins: dict[str, str] = {}  # the column by which a table meets the leading one
     memory: str = ""  # what the ledger remembers the run's customers under
+    children: dict[str, Place] = {}
 
     @classmethod
     def read(cls, spool: Spool) -> "Manifest":

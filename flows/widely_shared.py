@@ -1,7 +1,7 @@
 """What more customers share than one person's identifier could have is taken out: their rows are prepared again."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from connectors.spool import Spool
 from flows.hands import Workers
-from flows.prepare import PartWork, PreparedRun, Source, changes_told, frame_of_part
+from flows.prepare import PartWork, PreparedRun, changes_told, frame_of_part, prepare_part
 from schemas.job import Job
 from transforms.customers import Changes
 from transforms.prepared import Recipe, prepare, prepare_slices
@@ -21,16 +21,17 @@ Places = npt.NDArray[np.int64]
 
 
 def without_widely_shared(
-    job: Job, source: Source, spool: Spool, prepared: PreparedRun, recipe: Recipe, workers: Workers
+    job: Job, spool: Spool, prepared: PreparedRun, works: Sequence[PartWork], workers: Workers
 ) -> PreparedRun:
-    """Find what is widely shared in the whole file, and prepare the rows that have it without it.
+    """Find what customers of the leading table share too widely, and prepare the rows that have it without it.
 
-    The parts are changed where they lie; no others are touched than those that have such rows.
+    The parts are changed where they lie; no others are touched than those that have such rows. Where rows bring
+    children along, who may have it too, all parts are prepared again.
     """
     above = job.rules.placeholder_above
-    if above is None or not prepared.parts:
+    if above is None or not prepared.leading:
         return prepared
-    often = _often_met(spool, prepared, recipe, above)
+    often = _often_met(spool, prepared, works[0].recipe, above)
     if not len(often):
         return prepared
     with spool.database() as database:
@@ -39,29 +40,33 @@ def without_widely_shared(
         if not found:
             return prepared
         spool.write_widely_shared(rows_that_share(database))
-    without = replace(recipe, widely_shared=found)
-    joined = tuple(name for name, table in job.source.items() if table.join is not None)
-    works = (
-        PartWork(spool.folder, part, source.lead, source.places, joined, without)
-        for part in prepared.parts
-        if spool.widely_shared(part).num_rows
-    )
+    again = (_without(work, found) for work in works if work.family or spool.widely_shared(work.part).num_rows)
     changes: Changes = Counter({(change.target, change.kind): change.rows for change in prepared.changes})
-    for changed in workers(prepare_again, works):
+    for changed in workers(prepare_again, again):
         changes.update(changed)
     return replace(prepared, changes=changes_told(+changes))
 
 
+def _without(work: PartWork, found: frozenset[int]) -> PartWork:
+    """The same work, children's too, where some hashes stand for no value."""
+    family = work.family
+    if family is not None:
+        family = replace(family, recipe=replace(family.recipe, widely_shared=found))
+    return replace(work, recipe=replace(work.recipe, widely_shared=found), family=family)
+
+
 def _often_met(spool: Spool, prepared: PreparedRun, recipe: Recipe, above: int) -> Hashes:
-    most = sum(part.rows for part in prepared.parts) * len(recipe.template.identifiers)
+    most = sum(part.rows for part in prepared.leading) * len(recipe.template.identifiers)
     counts = OftenMet(most, above)
-    for part in prepared.parts:
+    for part in prepared.leading:
         counts.count(spool.read("prepared", part, ["identifiers"]).column(0))
-    return counts.found(spool.read("prepared", part, ["identifiers"]).column(0) for part in prepared.parts)
+    return counts.found(spool.read("prepared", part, ["identifiers"]).column(0) for part in prepared.leading)
 
 
 def prepare_again(work: PartWork) -> Changes:
     """Prepare some rows of a part anew and put them in their places; by how much the part's changes differ."""
+    if work.family is not None:
+        return _whole_again(work)
     spool, part = Spool(work.folder), work.part
     frame, several = frame_of_part(spool, work)
     places = spool.widely_shared(part).column("row").to_numpy() - part.first_row
@@ -74,15 +79,22 @@ def prepare_again(work: PartWork) -> Changes:
     )
     differ = Counter(after)
     differ.subtract(before)
-
     spool.write_slices("prepared", part, _spliced(spool, work, some, several, places))
+    return differ
+
+
+def _whole_again(work: PartWork) -> Changes:
+    """With its children, whose payloads stand in those of their parents; what it was like before is counted anew."""
+    (_, before), (_, after) = prepare_part(_without(work, frozenset())), prepare_part(work)
+    differ = Counter(after)
+    differ.subtract(before)
     return differ
 
 
 def _spliced(spool: Spool, work: PartWork, some: pd.DataFrame, several: pa.Array, places: Places) -> Iterator[pa.Table]:
     """A prepared part slice by slice, some of its rows prepared anew."""
     start = 0
-    for old in spool.slices("prepared", work.part):
+    for old in spool.written("prepared", work.part):
         first, end = np.searchsorted(places, [start, start + old.num_rows])
         if first == end:
             yield old

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
-from schemas.mapping import Mapping
+from schemas.mapping import Children, Mapping
 from schemas.spellings import Clock, Country, Duration, Host, Name, Url, UrlPath, Zone
 
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -113,6 +113,8 @@ class Rules(Strict):
     placeholder_above: PositiveInt | None = 20  # customers; what more of them have is nobody's
     bad_optional: Literal["drop", "reject"] = "drop"
     nulls: Literal["omit", "clear"] | dict[str, Literal["omit", "clear"]] = "omit"
+    # The hierarchy sets how many a parent may have, at most so many (contract: request payload tree).
+    max_children: Annotated[int, Field(ge=1, le=30_000)] = 30_000
 
 
 class OAuth(Strict):
@@ -278,6 +280,11 @@ class Job(Strict):
         """What only one run at a time may load, whatever its job is called: an operation on a tenant's source."""
         to = self.destination
         return " ".join((to.operation, to.host or to.url or "", to.source, to.account_id or "")).strip()
+
+    @property
+    def children(self) -> Children | None:
+        """How the rows of the nested table are mapped."""
+        return self.map.association.child_customers if self.map.association else None
 
     @property
     def key_column(self) -> str:

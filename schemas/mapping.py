@@ -153,6 +153,14 @@ class Children(Person):
     table: str
 
 
+class Company(Words):
+    """`fleetCompany`: the company must exist; the API knows it by its external id."""
+
+    external_id: Annotated[Source | None, Field(alias="externalId")] = None
+    name: Source | None = None
+    hierarchy_definition_code: Annotated[Source | None, Field(alias="hierarchyDefinitionCode")] = None
+
+
 class Association(Words):
     """`associationDetails`: families and companies."""
 
@@ -161,7 +169,7 @@ class Association(Words):
     child_role_code: Annotated[Source | None, Field(alias="childRoleCode")] = None
     child_customers: Annotated[Children | None, Field(alias="childCustomers")] = None
     parent_customer: Annotated[Person | None, Field(alias="parentCustomer")] = None
-    fleet_company: Annotated[dict[str, Source] | None, Field(alias="fleetCompany")] = None
+    fleet_company: Annotated[Company | None, Field(alias="fleetCompany")] = None
 
 
 class Mapping(Person):

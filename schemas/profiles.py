@@ -65,10 +65,21 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
+class Ready:
+    """JSON that stands ready for each row, under this name beside the leaves' values; null where there is none."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Object:
-    """Members in order; absent ones are left out, and an object without any value from a column too."""
+    """Members in order; absent ones are left out, and an object without any value from a column too.
+
+    `brought_by`: the only members that bring the object along; the others come with them.
+    """
 
     members: tuple[tuple[str, "Node"], ...]
+    brought_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,7 @@ class Array:
     elements: tuple["Node", ...]
 
 
-Node = Leaf | Constant | Object | Array
+Node = Leaf | Constant | Ready | Object | Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,8 @@ class Template:
     key: Column
     order: Column | None = None  # of the rule `duplicates: {keep: latest}`
     statement: Column | None = None  # of `points_id`
+    key_type: str | None = None  # the type of the identifier that the job's key is, if it is one
+    parent: tuple[Leaf, ...] = ()  # identifiers of the customer's parent, in the mapping's order
 
     def leaves(self) -> tuple[Leaf, ...]:
         """Every leaf, in the order of the tree."""

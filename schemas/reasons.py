@@ -72,6 +72,46 @@ WHOLE: dict[str, Meaning] = {
     ),
 }
 
+# Why a row of a family is not sent, or a company's.
+FAMILIES: dict[str, Meaning] = {
+    "family.orphan": Meaning(
+        "No row of the leading table has the key that this child names as its parent's.",
+        "Correct the key, or add the parent's row.",
+    ),
+    "family.own_parent": Meaning(
+        "The child has an identifier of its own parent: the API would make one customer of both.",
+        "Give the child an identifier of its own.",
+    ),
+    "family.too_many_children": Meaning(
+        "The parent has more children than rules.max_children allows, so none of the family is sent.",
+        "Take children out, or raise rules.max_children to what the hierarchy allows.",
+    ),
+    "family.parent": Meaning(
+        "The child travels with its parent, and the parent is not sent.", "See what became of the parent's row."
+    ),
+    "family.two_parents": Meaning(
+        "Two parents name this child, and the API takes one.",
+        "Leave the child with one parent; a parent whose payload holds the child is held with it.",
+    ),
+    "family.cycle": Meaning(
+        "Following from child to parent leads back to the same customer.", "Take one of the links out."
+    ),
+    "family.parent_not_loaded": Meaning(
+        "The row's parent is in the file and is not sent, for a reason of its own.", "Mend the parent's row first."
+    ),
+    "hierarchyCode.missing": Meaning(
+        "The row has a family or a company, and no hierarchyCode, without which the API takes neither.",
+        "Fill it in, or map a constant.",
+    ),
+    "roleCode.missing": Meaning(
+        "The row has a family or a company, and no roleCode, without which the API takes neither.",
+        "Fill it in, or map a constant.",
+    ),
+    "childRoleCode.missing": Meaning(
+        "The row has children, and no childRoleCode, their role.", "Fill it in, or map a constant."
+    ),
+}
+
 WHY: dict[str, Meaning] = {
     "missing": Meaning("{subject} is required, and missing.", "Fill it in, or take `required` out of the job file."),
     "too_long": Meaning("{subject} is longer than the API keeps.", "Shorten it: the API would cut it without a word."),
@@ -237,7 +277,7 @@ LOOKS: dict[str, Meaning] = {
 
 def explain_ours(code: str) -> Meaning:
     """Cause and fix of one of our codes; one that has no words yet is told by its name."""
-    known = WHOLE | LINES | ANSWERS | LOOKS
+    known = WHOLE | FAMILIES | LINES | ANSWERS | LOOKS
     if code in known:
         return known[code]
     if code.startswith("http_"):

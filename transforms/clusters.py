@@ -27,7 +27,7 @@ _ARE_STARS = """
 """
 _LINKED = """
     select distinct row as child, least_row as parent
-    from links join (select hash, min(row) as least_row from links group by hash) using (hash)
+    from shares join (select hash, min(row) as least_row from shares group by hash) using (hash)
     where row > least_row
 """
 _CLUSTERED = """
@@ -37,7 +37,7 @@ _CLUSTERED = """
 
 
 def write_components(database: duckdb.DuckDBPyConnection) -> None:
-    """Make the table `components` (`row, root`: the smallest row of its cluster) of the table `links` (`row, hash`).
+    """Make the table `components` (`row, root`: the smallest row of its cluster) of the table `shares` (`row, hash`).
 
     Rows hang together that have a hash in common. Whoever shares none is in no cluster.
     """

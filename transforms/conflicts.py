@@ -18,14 +18,21 @@ FEW = 10
 
 _SIZES = """
     select coalesce(max(row) + 1, 0), count(*) filter (fate is null) - (select count(*) from dropped),
-           coalesce(sum(len(identifiers)), 0) + (select coalesce(sum(len(identifiers)), 0) from accepted)
+           (select coalesce(sum(len(identifiers)), 0) from people)
+           + (select coalesce(sum(len(identifiers)), 0) from accepted)
     from prepared
+"""
+_ROWS = "create or replace temp view people as select row, key, fate, identifiers from prepared"
+# Children and parents are people whom the row brings along.
+_ROWS_AND_MENTIONS = f"""
+    {_ROWS} union all
+    select row, mentions.key, fate, mentions.identifiers from mentions join prepared using (row)
 """
 # Whose an identifier is: by 64 bits of the key, so that nothing but numbers is kept. That the keys of two customers who
 # share one look alike is less likely than that this computer errs.
 _PEOPLE = """
     select row, hash(key) as whose, fate is null as sound, unnest(identifiers) as hash
-    from prepared where key is not null and coalesce(fate, 'invalid') = 'invalid'
+    from people where key is not null and coalesce(fate, 'invalid') = 'invalid'
 """
 # What the API has, or may have, of customers by now.
 _REMEMBERED = "select hash(key) as whose, unnest(identifiers) as hash from accepted where digest is not null"
@@ -35,7 +42,7 @@ _OF_TWO = f"""
 """
 _OF_FEW = """
     select distinct unnest(identifiers) as hash
-    from (select row, identifiers from prepared where fate is null and row >= $start and row < $stop)
+    from (select row, identifiers from people where fate is null and row >= $start and row < $stop)
     anti join (select row from dropped where row >= $start and row < $stop) using (row)
 """
 _MET = f"""
@@ -47,7 +54,7 @@ _MARKED = """
     select met.row, whose, hash, sound and gone.row is null as to_be_sent
     from met left join (select distinct row from dropped semi join met using (row)) as gone using (row)
 """
-_LINKS = """
+_SHARES = """
     select marked.* from marked
     semi join (select hash from marked group by hash having min(whose) <> max(whose) and bool_or(to_be_sent)) as shared
     using (hash)
@@ -56,13 +63,13 @@ _OF_ANOTHER = f"""
     select distinct row from marked join ({_REMEMBERED}) as remembered using (hash)
     where to_be_sent and marked.whose <> remembered.whose
 """
-_SHARING = "select distinct row from links where to_be_sent"
+_SHARING = "select distinct row from shares where to_be_sent"
 # Whom the ledger remembers comes first, then who stands first.
 _BUT_FIRST = f"""
     with known as (select distinct whose from (select hash(key) as whose from accepted where digest is not null)
-                   semi join links using (whose)),
+                   semi join shares using (whose)),
          kept as (select coalesce(min(row) filter (known.whose is not null), min(row)) as row
-                  from links join components using (row) left join known using (whose) group by root)
+                  from shares join components using (row) left join known using (whose) group by root)
     select * from ({_SHARING}) anti join kept using (row)
 """
 _HELD = """
@@ -76,11 +83,13 @@ _HELD = """
     group by row order by row
 """
 _CLUSTERS = """
-    select row, root as cluster, hash as shared, to_be_sent from links join components using (row) order by row, shared
+    select row, root as cluster, hash as shared, to_be_sent from shares join components using (row) order by row, shared
 """
 
 
-def conflicts(database: duckdb.DuckDBPyConnection, rule: Rule) -> duckdb.DuckDBPyRelation:
+def conflicts(
+    database: duckdb.DuckDBPyConnection, rule: Rule, *, with_mentions: bool = False
+) -> duckdb.DuckDBPyRelation:
     """Rows that are held because they share an identifier: `row, fate, code, stands_for`, ordered by row.
 
     Several customers of the file that share one are a cluster, with whoever shares another with one of them. Under
@@ -88,12 +97,14 @@ def conflicts(database: duckdb.DuckDBPyConnection, rule: Rule) -> duckdb.DuckDBP
     nobody is sent in its place. An identifier of another remembered customer holds a row under any rule.
 
     The database has the views `prepared` (`row, key, identifiers, fate`), `dropped` (`row, fate`) and `accepted`
-    (`key, digest, identifiers`: what the API has, or may have, of customers by now).
+    (`key, digest, identifiers`: what the API has, or may have, of customers by now); `with_mentions`, also `mentions`
+    (`row, key, identifiers`: children and parents in the payload of a row).
     """
+    database.execute(_ROWS_AND_MENTIONS if with_mentions else _ROWS)
     rows, to_be_sent, hashes = database.sql(_SIZES).fetchall()[0]
     few = to_be_sent * FEW < rows
     gather_hashes(database, "wanted", *((_OF_FEW, row_slices(rows)) if few else (_OF_TWO, hash_slices(hashes))))
-    steps = {"met": _MET, "marked": _MARKED, "links": _LINKS, "of_another": _OF_ANOTHER}
+    steps = {"met": _MET, "marked": _MARKED, "shares": _SHARES, "of_another": _OF_ANOTHER}
     for name, question in steps.items():
         database.execute(f"create or replace temp table {name} as {question}")
     database.execute("drop table wanted; drop table met; drop table marked")

@@ -1,6 +1,6 @@
 """From what a source yields to what cleaning takes: parts of text, and frames of the wanted columns."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -54,3 +54,12 @@ def frame_of(
             several = here if several is None else pc.or_(several, here)
     frame = pd.DataFrame(columns)
     return frame, several if several is not None else pa.repeat(False, len(frame))
+
+
+def beside(left: pa.Table, slices: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The slices' columns behind those of a table that is as long as all of them."""
+    start = 0
+    for right in slices:
+        here = left.slice(start, right.num_rows)
+        yield pa.table({name: table.column(name) for table in (here, right) for name in table.column_names})
+        start += right.num_rows

@@ -231,8 +231,7 @@ def _nearest(given: str | int, allowed: Sequence[str]) -> str:
 
 # Parts of the syntax that later versions make work. They are refused by name and never ignored.
 _NOT_YET: tuple[tuple[str, ...], ...] = (
-    *(("source", "*", part) for part in ("database", "since", "nest", "ready", "move_to", "decrypt")),
-    ("map", "associationDetails"),
+    *(("source", "*", part) for part in ("database", "since", "ready", "move_to", "decrypt")),
     ("run", "dask"),
     ("notify",),
     ("keep",),

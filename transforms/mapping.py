@@ -1,19 +1,29 @@
 """A job's mapping becomes the template of its payloads (contract: request payload tree)."""
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
 
 import pyarrow as pa
 
 from schemas.errors import JobError, raise_all
 from schemas.job import Job
-from schemas.mapping import Card, Channel, Enrollment, Mapping, Meta, Subscription, Value
-from schemas.profiles import RULES, Array, Column, Constant, Credit, Leaf, Node, Object, Rule, Template, walk
+from schemas.mapping import Card, Channel, Enrollment, Mapping, Meta, Person, Subscription, Value
+from schemas.profiles import Array, Column, Constant, Credit, Leaf, Node, Object, Rule, Template, walk
 from schemas.reasons import explain_ours
 from schemas.values import Kind, Locale
+from transforms.associations import CHILD, CUSTOMER, PARENT, Kin, association_of, misfits, person_of
 from transforms.consent import unasked
+from transforms.targets import (
+    ALSO,
+    CLEARABLE,
+    always,
+    array_of,
+    object_of,
+    object_or_nothing,
+    rule_of,
+    subject_of,
+    unfit,
+)
 from transforms.values import clean
 
 
@@ -24,24 +34,45 @@ def template_of(job: Job) -> Template:
         JobError: a constant or an `as` that its target does not accept, consent that nobody gave, a card without
             its series, `nulls` for an unknown target.
     """
-    build = _Builder(job)
+    build, child = _Builder(job), _Builder(job, CHILD)
     tree = build.tree(job.map)
     # `transforms.credits` finds points at a payload's end.
     assert "loyaltyProgramEnrollments" not in [name for name, _ in tree.members[:-1]]
-    raise_all(JobError, [*build.problems, *_unknown_nulls(job, tree), *_unknown_placeholders(job)])
-    identifiers = tuple(leaf for leaf in walk(tree) if leaf.target in {f"identifiers.{t}" for t in job.map.identifiers})
+    children = child.person(job.children) if job.children else Object(())
+    unknown = [*_unknown_nulls(job, tree, children), *_unknown_placeholders(job)]
+    raise_all(JobError, [*misfits(job), *build.problems, *child.problems, *unknown])
+    identifiers = _identifiers(tree, job.map)
+    key = next(
+        (leaf.column for leaf in identifiers if leaf.column.source == job.key_column),
+        Column(job.key_column, Kind.TEXT),
+    )
+    parent = job.map.association.parent_customer if job.map.association else None
     by = job.rules.duplicates.by
     return Template(
         tree=tree,
         identifiers=identifiers,
         credits=build.credits,
-        key=next(
-            (leaf.column for leaf in identifiers if leaf.column.source == job.key_column),
-            Column(job.key_column, Kind.TEXT),
-        ),
+        parent=_identifiers(tree, parent, PARENT.words) if parent else (),
+        key=key,
+        key_type=next((leaf.subject for leaf in identifiers if leaf.column == key), None),
         order=Column(by, Kind.DATETIME) if by else None,
         statement=Column(job.points_id, Kind.TEXT) if job.points_id else None,
     )
+
+
+def child_template_of(job: Job) -> Template | None:
+    """The tree of one child, an element of `childCustomers`; None where the job has none. `job` has a template."""
+    if job.children is None:
+        return None
+    tree = _Builder(job, CHILD).person(job.children)
+    identifiers = _identifiers(tree, job.children, CHILD.words)
+    return Template(tree, identifiers, (), identifiers[0].column, key_type=template_of(job).key_type)
+
+
+def _identifiers(tree: Object, person: Person, place: str = "") -> tuple[Leaf, ...]:
+    """A person's identifiers among the leaves, in the mapping's order."""
+    targets = {f"{place}identifiers.{kind}" for kind in person.identifiers}
+    return tuple(leaf for leaf in walk(tree) if leaf.target in targets)
 
 
 def locale_of(job: Job) -> Locale:
@@ -52,43 +83,57 @@ def locale_of(job: Job) -> Locale:
 class _Builder:
     """Builds one job's tree; gathers what is wrong with its constants on the way."""
 
-    def __init__(self, job: Job) -> None:
-        self.job = job
+    def __init__(self, job: Job, kin: Kin = CUSTOMER) -> None:
+        self.job, self.kin = job, kin
         self.problems: list[str] = []
         self.credits: tuple[Credit, ...] = ()
 
     def tree(self, mapping: Mapping) -> Object:
-        return _object(
+        return object_of(
             ("profiles", Array((self.profile(mapping),))),
-            ("loyaltyInfo", _object(("loyaltyType", self.node("loyaltyType", _always(mapping.loyalty_type))))),
+            ("loyaltyInfo", object_of(("loyaltyType", self.node("loyaltyType", always(mapping.loyalty_type))))),
             ("associatedWith", self.node("associatedWith", mapping.associated_with)),
             ("createDate", self.node("createDate", mapping.create_date)),
             ("referralCode", self.node("referralCode", mapping.referral_code)),
             ("statusLabel", self.node("statusLabel", mapping.status_label)),
             ("extendedFields", self.words("extendedFields", mapping.extended_fields)),
             ("subscriptionInfo", self.subscriptions(mapping)),
+            ("associationDetails", association_of(self, mapping.association)),
+            # The last member, and it stays so: points are cut off a payload's end.
             ("loyaltyProgramEnrollments", self.enrollments(mapping.enrollments)),
         )
 
-    def profile(self, mapping: Mapping) -> Object:
+    def parent(self, person: Person) -> Object:
+        build = _Builder(self.job, PARENT)
+        built = build.person(person)
+        self.problems += build.problems
+        return built
+
+    def person(self, person: Person) -> Object:
+        return person_of(self.profile(person), self.words("extendedFields", person.extended_fields))
+
+    def profile(self, mapping: Person) -> Object:
         account = self.job.destination.account_id
-        return _object(
+        return object_of(
             ("source", Constant(self.job.destination.source)),
             ("accountId", Constant(account) if account else None),
             ("firstName", self.node("firstName", mapping.first_name)),
             ("lastName", self.node("lastName", mapping.last_name)),
             ("identifiers", Array(tuple(self.identifier(name, value) for name, value in mapping.identifiers.items()))),
-            ("commChannels", _array(self.channel(name, value) for name, value in mapping.comm_channels.items())),
+            ("commChannels", array_of(self.channel(name, value) for name, value in mapping.comm_channels.items())),
             ("fields", self.words("fields", mapping.fields)),
         )
 
     def identifier(self, name: str, card: Card) -> Object:
         target = f"identifiers.{name}"
         if name == "cardnumber" and card.series_id is None and card.series_code is None:
-            self.problems.append(f"map.{target}: a card needs its series: give seriesCode or seriesId")
-        return _object(
+            self.problems.append(f"map.{self.kin.words}{target}: a card needs its series: give seriesCode or seriesId")
+        return object_of(
             ("type", Constant(name)),
-            ("value", self.node(target, card, anchor=True, rejects=card.column == self.job.key_column)),
+            (
+                "value",
+                self.node(target, card, anchor=True, rejects=self.kin.rejects(card.column == self.job.key_column)),
+            ),
             ("seriesId", self.node(f"{target}.seriesId", card.series_id)),
             ("seriesCode", self.node(f"{target}.seriesCode", card.series_code)),
             ("statusLabel", self.node(f"{target}.statusLabel", card.status_label)),
@@ -97,7 +142,7 @@ class _Builder:
 
     def channel(self, name: str, channel: Channel) -> Object:
         target = f"commChannels.{name}"
-        return _object(
+        return object_of(
             ("type", Constant(name)),
             ("value", self.node(target, channel, anchor=True)),
             ("primary", self.node(f"{target}.primary", channel.primary)),
@@ -109,7 +154,7 @@ class _Builder:
     def meta(self, target: str, meta: Meta | None) -> Node | None:
         if meta is None:
             return None
-        return _object_or_nothing(
+        return object_or_nothing(
             ("residence", self.node(f"{target}.residence", meta.residence)),
             ("office", self.node(f"{target}.office", meta.office)),
             ("lastViewedDate", self.node(f"{target}.lastViewedDate", meta.last_viewed_date)),
@@ -117,10 +162,10 @@ class _Builder:
 
     def words(self, target: str, values: dict[str, Value]) -> Node | None:
         """`fields` and `extendedFields`: the organisation's own words, all written as text."""
-        return _object_or_nothing(*((word, self.node(f"{target}.{word}", value)) for word, value in values.items()))
+        return object_or_nothing(*((word, self.node(f"{target}.{word}", value)) for word, value in values.items()))
 
     def enrollments(self, enrollments: list[Enrollment]) -> Node | None:
-        return _array(self.enrollment(place, enrollment) for place, enrollment in enumerate(enrollments))
+        return array_of(self.enrollment(place, enrollment) for place, enrollment in enumerate(enrollments))
 
     def enrollment(self, place: int, enrollment: Enrollment) -> Object:
         """A bad value in here always rejects the row: points without their expiry are other points."""
@@ -133,7 +178,7 @@ class _Builder:
         points = node("loyaltyPoints", enrollment.loyalty_points)
         if isinstance(programme, (Leaf, Constant)) and isinstance(points, (Leaf, Constant)):
             self.credits = (*self.credits, Credit(programme, points))
-        return _object(
+        return object_of(
             ("programId", programme),
             ("tierNumber", node("tierNumber", enrollment.tier_number)),
             ("loyaltyPoints", points),
@@ -145,13 +190,13 @@ class _Builder:
         if mapping.subscription_info is None:
             return None
         subscriptions = mapping.subscription_info.subscriptions
-        return _object_or_nothing(
-            ("subscriptions", _array(self.subscription(p, s) for p, s in enumerate(subscriptions)))
+        return object_or_nothing(
+            ("subscriptions", array_of(self.subscription(p, s) for p, s in enumerate(subscriptions)))
         )
 
     def subscription(self, place: int, subscription: Subscription) -> Object:
         target = f"subscriptionInfo.subscriptions.{place}"
-        return _object(
+        return object_of(
             ("channel", self.node(f"{target}.channel", subscription.channel, anchor=True)),
             ("accountId", self.node(f"{target}.accountId", subscription.account_id)),
             ("priority", self.node(f"{target}.priority", subscription.priority)),
@@ -172,8 +217,8 @@ class _Builder:
         values = tuple((value.values or {}).items())
         column = Column(value.column, rule.kind, values, value.other, self.placeholders(target, rule))
         return Leaf(
-            target, _subject(target), column, rule, constant, value.required, anchor,
-            rejects or value.required, self.clears(target, rule),
+            self.kin.words + target, self.kin.about + subject_of(target), column, rule, constant, value.required,
+            anchor, rejects or value.required, self.clears(target, rule),
         )  # fmt: skip
 
     def placeholders(self, target: str, rule: Rule) -> tuple[str, ...]:
@@ -189,67 +234,39 @@ class _Builder:
         cleaned = clean(pa.array([written]), rule.kind, locale_of(self.job))
         value, problem = cleaned.values[0].as_py(), cleaned.problems[0].as_py()
         if value is None:
-            why = explain_ours(f"{_subject(target)}.{problem}").cause if problem else "It is blank."
-            self.problems.append(f"map.{target}: the constant cannot be sent. {why}")
+            why = explain_ours(f"{subject_of(target)}.{problem}").cause if problem else "It is blank."
+            self.problems.append(f"map.{self.kin.words}{target}: the constant cannot be sent. {why}")
             return written
-        self.problems += [f"map.{target}: the constant must {what}" for what in _unfit(rule, value)]
+        self.problems += [f"map.{self.kin.words}{target}: the constant must {what}" for what in unfit(rule, value)]
         return value  # type: ignore[no-any-return]
 
     def rule(self, target: str, value: Value) -> Rule:
         """The target's rule, read as the mapping's `as`; where the contract has a rule, few kinds keep it."""
         rule = rule_of(target)
-        kinds = (rule.kind, *_ALSO.get(rule.kind, ()))
+        kinds = (rule.kind, *ALSO.get(rule.kind, ()))
         if value.kind is None:
             return rule
         if rule != Rule() and value.kind not in kinds:
-            self.problems.append(f"map.{target}: as: {value.kind} does not fit; allowed are {', '.join(kinds)}")
+            allowed = ", ".join(kinds)
+            self.problems.append(f"map.{self.kin.words}{target}: as: {value.kind} does not fit; allowed are {allowed}")
             return rule
         return replace(rule, kind=value.kind)
 
     def clears(self, target: str, rule: Rule) -> bool:
         nulls = self.job.rules.nulls
-        asked = nulls if isinstance(nulls, str) else nulls.get(target, "omit")
-        return asked == "clear" and target.startswith(_CLEARABLE) and rule.form == "text"
+        asked = nulls if isinstance(nulls, str) else nulls.get(self.kin.words + target, "omit")
+        return asked == "clear" and self.kin is not PARENT and target.startswith(CLEARABLE) and rule.form == "text"
 
 
-_CLEARABLE = ("firstName", "lastName", "fields.", "extendedFields.")
-# Kinds that a target takes besides its own: text where the cleaning may be too strict, a day with its time.
-_ALSO = {Kind.NAME: (Kind.TEXT,), Kind.MOBILE: (Kind.TEXT,), Kind.EMAIL: (Kind.TEXT,), Kind.DATE: (Kind.DATETIME,)}
-
-
-def _unfit(rule: Rule, value: Any) -> Iterator[str]:
-    """What a constant would have to be; days are left to the API, because a job file outlives them."""
-    if rule.one_of and value not in rule.one_of:
-        yield f"be one of {', '.join(rule.one_of)}"
-    if rule.minimum is not None and value < rule.minimum:
-        yield f"be {rule.minimum} or more"
-    if rule.min_length is not None and len(value) < rule.min_length:
-        yield f"have at least {rule.min_length} characters"
-    if rule.max_length is not None and len(value) > rule.max_length:
-        yield f"have at most {rule.max_length} characters"
-    if rule.pattern is not None and not re.match(rule.pattern, value):
-        yield "have no character that the API does not take"
-
-
-def _always(value: Value) -> Value:
-    """A column of what the API demands of every customer is required; its default serves too."""
-    return value if value.column is None else value.model_copy(update={"required": True})
-
-
-def rule_of(target: str) -> Rule:
-    """The contract's rule for a target; numbers and channel names count as `*`."""
-    parts = target.split(".")
-    starred = [
-        ".".join("*" if place == at or part.isdigit() else part for place, part in enumerate(parts))
-        for at in range(len(parts))
-    ]
-    return next((RULES[name] for name in (target, *starred) if name in RULES), Rule())
-
-
-def _unknown_nulls(job: Job, tree: Object) -> Iterable[str]:
+def _unknown_nulls(job: Job, *trees: Object) -> Iterable[str]:
     if isinstance(job.rules.nulls, str):
         return ()
-    clearable = [leaf.target for leaf in walk(tree) if leaf.target.startswith(_CLEARABLE) and leaf.rule.form == "text"]
+    clearable = [
+        leaf.target
+        for tree in trees
+        for leaf in walk(tree)
+        if leaf.target.removeprefix(CHILD.words).startswith(CLEARABLE) and leaf.rule.form == "text"
+    ]
     return [
         f"rules.nulls: {target} is no mapped text that can be cleared; these are: {', '.join(clearable) or 'none'}"
         for target in job.rules.nulls
@@ -258,32 +275,13 @@ def _unknown_nulls(job: Job, tree: Object) -> Iterable[str]:
 
 
 def _unknown_placeholders(job: Job) -> Iterable[str]:
-    mapped = dict.fromkeys([*job.map.identifiers, *job.map.comm_channels])
+    people = [job.map, *([job.children] if job.children else [])]
+    mapped = dict.fromkeys(word for one in people for word in (*one.identifiers, *one.comm_channels))
     return [
         f"rules.placeholders: {word} is no mapped identifier or channel; these are: {', '.join(mapped)}"
         for word in job.rules.placeholders
         if word not in mapped
     ]
-
-
-def _subject(target: str) -> str:
-    """`identifiers.mobile` and `commChannels.mobile` speak of the mobile, `extendedFields.city` of the city."""
-    return target.rsplit(".", 1)[-1]
-
-
-def _object(*members: tuple[str, Node | None]) -> Object:
-    return Object(tuple((name, node) for name, node in members if node is not None))
-
-
-def _object_or_nothing(*members: tuple[str, Node | None]) -> Object | None:
-    """Nothing instead of an object that never holds anything."""
-    built = _object(*members)
-    return built if built.members else None
-
-
-def _array(elements: Iterable[Node]) -> Array | None:
-    kept = tuple(elements)
-    return Array(kept) if kept else None
 
 
 def askers(job: Job) -> Iterator[tuple[str, str]]:
@@ -296,3 +294,10 @@ def askers(job: Job) -> Iterator[tuple[str, str]]:
         yield template.order.source, "rules.duplicates.by"
     if template.statement is not None:
         yield template.statement.source, "points_id"
+
+
+def child_askers(job: Job) -> Iterator[tuple[str, str]]:
+    """Every column of the nested table that the job names, with the words that name it."""
+    template = child_template_of(job)
+    for leaf in template.leaves() if template else ():
+        yield leaf.column.source, f"map.{leaf.target}"

@@ -1,6 +1,6 @@
 """One part of the source, from raw text to payloads and first fates: normalize, filter, validate, map."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.outcomes import Fate
-from schemas.profiles import Constant, Credit, Template
+from schemas.profiles import Constant, Credit, Leaf, Template
 from schemas.values import Locale
+from transforms.associations import CHILDREN
 from transforms.changes import DIGEST_BYTES, credit_digests, digests
+from transforms.children import TOO_MANY, Brood, bear, untold
 from transforms.credits import fleeting
 from transforms.customers import Changes, array_of, normalize
 from transforms.filters import Filter, Filtered, decide
@@ -37,6 +39,7 @@ class Recipe:
     max_bytes: int
     salt: bytes
     widely_shared: frozenset[int] = frozenset()  # keyed hashes of identifiers that are no values
+    max_children: int = 30_000
 
 
 def prepare(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[pa.Table, Changes]:
@@ -46,13 +49,17 @@ def prepare(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[pa.Ta
     of `raw`: `fate` (null: to be sent), `codes`, `key` (keyed hash), `order` (UTC), `identifiers` (keyed hashes),
     `statement` (keyed hash of what `points_id` names, null without), `points_N` and `programme_N` per credit, `points`
     (bool: credits any), `size`, `payload`, its keyed `digest` without points and `whole_digest` with them (null where
-    not to be sent, the latter also where it is the same).
+    not to be sent, the latter also where it is the same). Where the job names parents, `relatives` has the parent's
+    identifiers as keyed hashes and `parent_key` the keyed hash by which the parent would be a customer of this job;
+    where it has children, `children` has the row numbers of those in the payload.
     """
     slices, changes = prepare_slices(raw, several, recipe)
     return pa.concat_tables(slices), changes
 
 
-def prepare_slices(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[Iterator[pa.Table], Changes]:
+def prepare_slices(
+    raw: pd.DataFrame, several: pa.Array, recipe: Recipe, brood: Brood | None = None
+) -> tuple[Iterator[pa.Table], Changes]:
     """As `prepare`, with the table in slices that are encoded one by one: payloads take more room than all else."""
     widely_shared = WidelyShared(recipe.widely_shared, recipe.salt)
     normalized = normalize(raw, recipe.template, recipe.locale, widely_shared)
@@ -60,53 +67,87 @@ def prepare_slices(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tupl
     credits = _credits(recipe.template, checked)
     ours = _Ours(several, _keyless(normalized.key, recipe.template), _unstated(normalized.statement, credits["points"]))
     fate, codes = _fates(_filtered(raw, recipe), checked, ours)
+    if brood is not None:
+        fate, codes = invalid_where(fate, codes, pa.array(brood.counts > recipe.max_children), TOO_MANY)
     judged = pa.table(
         {
             "fate": fate,
             "codes": codes,
             "key": key_hashes(normalized.key, recipe.salt),
             "order": _instant(normalized.order, len(raw)),
-            "identifiers": identifier_hashes(_identifiers(recipe.template, checked), len(raw), recipe.salt),
+            "identifiers": identifier_hashes(known_by(recipe.template.identifiers, checked), len(raw), recipe.salt),
             "statement": _statements(normalized.statement, len(raw), recipe.salt),
+            **_relatives(recipe, checked, len(raw)),
             **credits,
         }
     )
-    return _encoded(recipe, checked.values, judged), normalized.changes + checked.changes
+    return encoded(recipe, checked.values, judged, brood), normalized.changes + checked.changes
 
 
-def _encoded(recipe: Recipe, values: Mapping[str, pa.Array], judged: pa.Table) -> Iterator[pa.Table]:
+def encoded(
+    recipe: Recipe, values: Mapping[str, pa.Array], judged: pa.Table, brood: Brood | None = None
+) -> Iterator[pa.Table]:
     """The judged rows with their payloads; one that is larger than a request is invalid. One slice at least."""
     values = by_distinct(values)
-    for start in range(0, max(judged.num_rows, 1), ENCODED_ROWS):
-        piece = judged.slice(start, ENCODED_ROWS)
-        fate, codes = (piece.column(name).combine_chunks() for name in ("fate", "codes"))
-        wanted = fate.is_null()
+    for start, stop in _slices(recipe, judged.num_rows, brood):
+        piece = judged.slice(start, stop - start)
         # Encoding the few that are not wanted costs less than filtering every column.
-        here = {target: column.slice(start, ENCODED_ROWS) for target, column in values.items()}
+        here = {target: column.slice(start, stop - start) for target, column in values.items()}
+        fate, codes = (piece.column(name).combine_chunks() for name in ("fate", "codes"))
+        more: dict[str, pa.Array] = {}
+        too_large = pa.repeat(False, len(fate))
+        if brood is not None:
+            borne = bear(brood, start, piece.column("identifiers").combine_chunks(), recipe.max_bytes)
+            here[CHILDREN], more["children"] = borne.json, borne.rows
+            too_large = pa.array(brood.sizes[start:stop] > recipe.max_bytes)
+        for where, code in untold(recipe.template, here, here.get(CHILDREN)):
+            fate, codes = invalid_where(fate, codes, where, code)
         payload = encode(recipe.template, here, len(fate))
+        wanted = fate.is_null()
         size = pc.if_else(wanted, pc.binary_length(payload), pa.scalar(None, pa.int32()))
-        too_large = pc.fill_null(pc.greater(size, recipe.max_bytes - BRACKETS), False)
-        payload = only(payload, pc.and_not(wanted, too_large)).cast(pa.binary())
-        digest, whole = _digests(payload, piece.column("statement"), recipe)
+        too_large = pc.or_(too_large, pc.fill_null(pc.greater(size, recipe.max_bytes - BRACKETS), False))
+        fate, codes = invalid_where(fate, codes, pc.and_(wanted, too_large), "payload.too_large")
+        payload = only(payload, fate.is_null()).cast(pa.binary())
+        digest, whole = _digests(payload, piece, recipe)
         columns = {name: piece.column(name) for name in piece.column_names} | {
-            "fate": pc.if_else(too_large, Fate.INVALID.value, fate),
-            "codes": _also(codes, too_large, "payload.too_large"),
+            "fate": fate,
+            "codes": codes,
             "size": size,
             "payload": payload,
             "digest": digest,
             "whole_digest": whole,
         }
-        yield pa.table(columns)
+        yield pa.table(columns | more)
 
 
-def _digests(payload: pa.Array, statement: pa.ChunkedArray, recipe: Recipe) -> tuple[pa.Array, pa.Array]:
+def _digests(payload: pa.Array, piece: pa.Table, recipe: Recipe) -> tuple[pa.Array, pa.Array]:
     if recipe.template.credits:
-        return credit_digests(payload, statement, fleeting(recipe.template), recipe.salt)
+        return credit_digests(payload, piece.column("statement"), fleeting(recipe.template), recipe.salt)
     return digests(payload, recipe.salt), pa.nulls(len(payload), pa.binary(DIGEST_BYTES))
 
 
-def _identifiers(template: Template, checked: Validated) -> dict[str, pa.Array]:
-    return {leaf.subject: checked.values[leaf.target] for leaf in template.identifiers}
+def _slices(recipe: Recipe, rows: int, brood: Brood | None) -> Iterator[tuple[int, int]]:
+    if brood is not None:
+        return brood.slices(ENCODED_ROWS, recipe.max_bytes)
+    starts = range(0, max(rows, 1), ENCODED_ROWS)
+    return ((start, min(start + ENCODED_ROWS, rows)) for start in starts)
+
+
+def known_by(identifiers: Sequence[Leaf], checked: Validated) -> dict[str, pa.Array]:
+    """Per type of identifier its values."""
+    return {leaf.target.rpartition(".")[2]: checked.values[leaf.target] for leaf in identifiers}
+
+
+def _relatives(recipe: Recipe, checked: Validated, rows: int) -> dict[str, pa.Array]:
+    """Who the row's parent is, where the job names parents."""
+    if not recipe.template.parent:
+        return {}
+    known = known_by(recipe.template.parent, checked)
+    keys = known.get(recipe.template.key_type or "", pa.nulls(rows, pa.string()))
+    return {
+        "relatives": identifier_hashes(known, rows, recipe.salt),
+        "parent_key": key_hashes(keys.cast(pa.string()), recipe.salt),
+    }
 
 
 def _filtered(raw: pd.DataFrame, recipe: Recipe) -> Filtered:
@@ -148,7 +189,7 @@ def _fates(kept: Filtered, checked: Validated, ours: _Ours) -> tuple[pa.Array, p
         (ours.unstated, "points_id.missing"),
         (kept.undecided, "filter.undecided"),
     ):
-        codes, invalid = _also(codes, where, code), pc.or_(invalid, where)
+        codes, invalid = also(codes, where, code), pc.or_(invalid, where)
     filtered = pc.and_(pc.invert(kept.kept), pc.invert(kept.undecided))
     fate = pc.if_else(
         filtered, Fate.FILTERED.value, pc.if_else(invalid, Fate.INVALID.value, pa.scalar(None, pa.string()))
@@ -156,7 +197,14 @@ def _fates(kept: Filtered, checked: Validated, ours: _Ours) -> tuple[pa.Array, p
     return fate, pc.if_else(filtered, pa.scalar(None, pa.string()), codes)
 
 
-def _also(codes: pa.Array, where: pa.Array, code: str) -> pa.Array:
+def invalid_where(fate: pa.Array, codes: pa.Array, where: pa.Array, code: str) -> tuple[pa.Array, pa.Array]:
+    """Rows that have no fate yet, or are invalid already, are invalid for this reason too."""
+    here = pc.and_(where, pc.or_(fate.is_null(), pc.fill_null(pc.equal(fate, Fate.INVALID.value), False)))
+    return pc.if_else(here, Fate.INVALID.value, fate), also(codes, here, code)
+
+
+def also(codes: pa.Array, where: pa.Array, code: str) -> pa.Array:
+    """One more reason where it holds."""
     if not pc.any(where).as_py():
         return codes
     joined = pc.binary_join_element_wise(codes, code, ";")

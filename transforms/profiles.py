@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow.types import is_boolean, is_dictionary, is_string
 
-from schemas.profiles import Array, Constant, Leaf, Node, Object, Template
+from schemas.profiles import Array, Constant, Leaf, Node, Object, Ready, Template
 from transforms.kernels import Bytes, byte_range, byte_set, repeats
 
 Piece: TypeAlias = "str | pa.Array"  # a constant, or one text per row
@@ -62,6 +62,8 @@ def _pieces(node: Node, values: Mapping[str, pa.Array], rows: int) -> tuple[list
             return [json.dumps(value, ensure_ascii=False)], None
         case Leaf():
             return _leaf(node, values[node.target])
+        case Ready(name):
+            return [values[name]], values[name].is_valid() if values[name].null_count else None
         case Object():
             pieces = _members(node, values, rows)
             return _around("{", pieces, "}", _object_presence(node, [present for _, _, present in pieces]), rows)
@@ -107,11 +109,15 @@ def _object_presence(node: Object, presence: Sequence[pa.Array | None]) -> pa.Ar
 
     One that holds constants only is always there; constants alone never bring an object along otherwise.
     """
-    children = [child for _, child in node.members]
-    anchors = [p for child, p in zip(children, presence, strict=True) if isinstance(child, Leaf) and child.anchor]
+    told = [
+        (child, there)
+        for (name, child), there in zip(node.members, presence, strict=True)
+        if not node.brought_by or name in node.brought_by
+    ]
+    anchors = [there for child, there in told if isinstance(child, Leaf) and child.anchor]
     if anchors:
         return _all(anchors)
-    moving = [p for child, p in zip(children, presence, strict=True) if not _is_constant(child)]
+    moving = [there for child, there in told if not _is_constant(child)]
     return _any(moving) if moving else None
 
 
@@ -119,7 +125,7 @@ def _is_constant(node: Node) -> bool:
     match node:
         case Constant():
             return True
-        case Leaf():
+        case Leaf() | Ready():
             return False
         case Object(members):
             return all(_is_constant(child) for _, child in members)

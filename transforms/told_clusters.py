@@ -41,8 +41,28 @@ class _Profile(msgspec.Struct):
     identifiers: list[_Identifier]
 
 
-class _Customer(msgspec.Struct):
+class _Person(msgspec.Struct):
     profiles: list[_Profile]
+
+
+class _Family(msgspec.Struct, frozen=True, rename="camel"):
+    child_customers: tuple[_Person, ...] = ()
+    parent_customer: _Person | None = None
+
+    @property
+    def people(self) -> list[_Person]:
+        return [*self.child_customers, *([self.parent_customer] if self.parent_customer else [])]
+
+
+class _Customer(_Person, rename="camel"):
+    association_details: _Family = _Family()
+
+    @property
+    def identifiers(self) -> Iterator[_Identifier]:
+        """Of the customer, and of whom the payload brings along."""
+        for person in (self, *self.association_details.people):
+            for profile in person.profiles:
+                yield from profile.identifiers
 
 
 def largest(database: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
@@ -83,7 +103,6 @@ def told_clusters(
 
 def _named(row: Mapping[str, Any], wanted: int, salt: bytes) -> Iterator[Shared]:
     """The identifier of a payload that has this hash."""
-    for profile in msgspec.json.decode(row["payload"], type=_Customer).profiles:
-        for known in profile.identifiers:
-            if hashes_of(known.type, pa.array([str(known.value)]), salt)[0] == wanted:
-                yield Shared(known.type, mask(str(known.value)))
+    for known in msgspec.json.decode(row["payload"], type=_Customer).identifiers:
+        if hashes_of(known.type, pa.array([str(known.value)]), salt)[0] == wanted:
+            yield Shared(known.type, mask(str(known.value)))

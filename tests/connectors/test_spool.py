@@ -11,6 +11,7 @@ from schemas.memory import FORGOTTEN, REFUSED
 
 FIRST = Part(number=0, first_row=0, rows=2, unreadable=1)
 SECOND = Part(number=1, first_row=3, rows=2)
+NESTED = Part(number=0, first_row=5, rows=1, table="family")
 
 
 @pytest.fixture
@@ -35,9 +36,28 @@ def test_a_part_comes_back_as_it_was_written(spool):
 def test_everything_is_its_owners_alone(spool):
     spool.write("rows", FIRST, pa.table({"0": ["a"]}))
     spool.write("joined/loyalty", FIRST, pa.table({"0": ["a"]}))
+    spool.write("rows", NESTED, pa.table({"0": ["a"]}))
     inside = list(spool.folder.rglob("*"))
     assert {mode(path) for path in inside if path.is_dir()} == {0o700} == {mode(spool.folder)}
     assert {mode(path) for path in inside if path.is_file()} == {0o600}
+
+
+def test_a_nested_table_has_parts_of_its_own(spool):
+    for part in (FIRST, NESTED):
+        for kind in ("rows", "prepared"):
+            spool.write(kind, part, pa.table({"row": [part.first_row]}))
+    assert spool.read("rows", NESTED).to_pydict() == {"row": [5]}
+    with spool.database() as database:
+        for kind in ("rows", "prepared"):
+            assert spool.relation(database, kind).fetchall() == [(0,)]
+            assert spool.relation(database, kind, "family").fetchall() == [(5,)]
+
+
+def test_a_packed_table_comes_back_in_slices(spool):
+    spool.write("prepared", FIRST, pa.table({"row": range(9_000), "more": range(9_000)}))
+    slices = list(spool.slices("prepared", FIRST, ["row"]))
+    assert len(slices) > 1
+    assert pa.concat_tables(slices).to_pydict() == {"row": list(range(9_000))}
 
 
 def test_rows_are_counted_through_the_parts():

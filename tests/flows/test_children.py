@@ -8,76 +8,42 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 
 import msgspec
-import pyarrow as pa
 import pytest
 
-from connectors.results import write_text
 from connectors.sandbox import bulk, replies
 from connectors.sandbox.wire import decode_batch
-from connectors.spool import Part, Spool
-from flows.underway import Manifest
+from tests.flows.test_families import HEAD, nested_job
 
 pytestmark = pytest.mark.usefixtures("impatient")
 LOOK_UP = {"in_doubt": "look_up"}
 KIDS = {0: [8, 9], 3: [10], 5: [11]}  # of the rows, by their numbers
-LEAD, NESTED = Part(0, 0, 8), Part(1, 8, 4, table="kids")
-FAMILY = {"hierarchyCode": "FAMILY", "roleCode": "HEAD", "childRoleCode": "MEMBER"}
-CUSTOMERS = "member_no,phone,first_name,points\n" + "".join(
-    f"C-{n},98450{n:05},Asha,{n if n <= LEAD.rows else ''}\n" for n in range(1, 13)
+CUSTOMERS = "member_no,phone,first_name,points\n" + "".join(f"C-{n},98450{n:05},Asha,{n}\n" for n in range(1, 9))
+CHILDREN = HEAD + "".join(
+    f"C-{parent + 1},C-{row + 1},98450{row + 1:05},Kid\n" for parent, rows in KIDS.items() for row in rows
 )
 
 
 class Families:
-    """A desk with a plan as a job that nests makes it: C-1 brings C-9 and C-10 along, C-4 C-11, C-6 C-12."""
+    """A desk with a plan: C-1 brings C-9 and C-10 along, C-4 C-11, C-6 C-12."""
 
     def __init__(self, desk, known=range(1, 13), **over):
         self.desk = desk
         desk.write("customers.csv", CUSTOMERS)
+        desk.write("family.csv", CHILDREN)
         desk.sandbox.preload(f"C-{n}" for n in known)
-        self.job = desk.job(**over)
-        plan = desk("plan", self.job)
-        self.name, self.spool = plan.told["run"], Spool(desk.of(plan))
-        self._nest()
-
-    def _nest(self):
-        manifest = Manifest.read(self.spool)
-        (whole,) = manifest.prepared.parts
-        tables = {kind: self.spool.read(kind, whole) for kind in ("rows", "unreadable", "prepared")}
-        for part in (LEAD, NESTED):
-            self.spool.write("rows", part, tables["rows"].slice(part.first_row, part.rows))
-            self.spool.write("unreadable", part, tables["unreadable"])
-            self.spool.write("prepared", part, self._prepared(tables["prepared"], part))
-        manifest.prepared = replace(manifest.prepared, parts=(LEAD, NESTED))
-        write_text(self.spool.folder / "prepared.json", msgspec.json.encode(manifest).decode())
-
-    def _prepared(self, whole, part):
-        customers = [json.loads(payload) for payload in whole["payload"].to_pylist()]
-        people = [{"profiles": customer["profiles"]} for customer in customers]
-        for parent, kids in KIDS.items():
-            customers[parent]["associationDetails"] = FAMILY | {"childCustomers": [people[kid] for kid in kids]}
-        told = people if part.table else customers
-        payloads = [json.dumps(one).encode() for one in told][part.first_row : part.end_row]
-        table = whole.slice(part.first_row, part.rows)
-        changed = {"payload": pa.array(payloads), "size": pa.array(map(len, payloads), pa.int32())}
-        for name, column in changed.items():
-            table = table.set_column(table.column_names.index(name), name, column)
-        if part.table:
-            parents = {kid: parent for parent, kids in KIDS.items() for kid in kids}
-            return table.append_column(
-                "parent", pa.array([parents[row] for row in table["row"].to_pylist()], pa.int64())
-            )
-        kids = [KIDS.get(row) for row in table["row"].to_pylist()]
-        return table.append_column("children", pa.array(kids, pa.list_(pa.int64())))
+        self.job = nested_job(desk, **over)
+        self.name = desk("plan", self.job).told["run"]
 
     def run(self):
         return self.desk("run", self.job, "--plan", self.name)
 
     def fates(self, outcome):
         """Of the customers who were not simply accepted, by their number."""
-        told = {row["line"] - 1: (row["fate"], row["codes"]) for row in self.desk.results(outcome)}
+        first = {"customers.csv": 1, "family.csv": 9}
+        rows = self.desk.results(outcome)
+        told = {row["line"] - 2 + first[row["file"]]: (row["fate"], row["codes"]) for row in rows}
         return {number: fate for number, fate in told.items() if fate != ("accepted", None)}
 
 
@@ -98,7 +64,7 @@ def test_a_refused_child_is_rejected_alone(desk):
     run = families.run()
     assert (run.sent, families.fates(run)) == ({"accepted": 11, "refused": 1}, {10: ("refused", "1621")})
     with (desk.of(run) / "rejected.csv").open(encoding="utf-8", newline="") as opened:
-        assert [row["member_no"] for row in csv.DictReader(opened)] == ["C-10"]
+        assert [row["family.child_no"] for row in csv.DictReader(opened)] == ["C-10"]
     assert desk.agrees(run)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.reasons import ANSWERS, LINES, LOOKS, WHOLE, WHY, explain_ours, is_of_a_value
+from schemas.reasons import ANSWERS, FAMILIES, LINES, LOOKS, WHOLE, WHY, explain_ours, is_of_a_value
 
 ROOT = Path(__file__).parent.parent.parent
 KERNELS = ["dates", "emails", "moments", "names", "numbers", "phones", "spelled_dates", "texts", "values", "words"]
@@ -61,13 +61,22 @@ def test_codes_that_modules_write_whole_have_their_own_words():
     assert written == set(WHOLE)
 
 
+def test_codes_of_families_have_their_own_words():
+    sources = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "transforms").glob("*.py"))
+    written = set(re.findall(r"[\"'](family\.[a-z_]+)[\"']", sources))
+    words = set(re.findall(r'"([a-zA-Z]+Code)"', (ROOT / "transforms" / "children.py").read_text(encoding="utf-8")))
+    assert len(words) == 3
+    assert written | {f"{word}.missing" for word in words} == set(FAMILIES)
+
+
 def test_codes_of_looking_up_have_their_own_words():
     source = (ROOT / "transforms" / "lookup.py").read_text(encoding="utf-8")
     assert set(re.findall(r'"(look(?:_up\.[a-z_]+|ed_up))"', source)) == set(LOOKS)
 
 
 MEANINGS = [
-    (code, explain_ours(code)) for code in (*WHOLE, *LINES, *ANSWERS, *LOOKS, *(f"mobile.{why}" for why in WHY))
+    (code, explain_ours(code))
+    for code in (*WHOLE, *FAMILIES, *LINES, *ANSWERS, *LOOKS, *(f"mobile.{why}" for why in WHY))
 ]
 
 

@@ -15,7 +15,7 @@ def found(links):
     """The smallest row of each row's cluster, of (row, hash)."""
     rows, hashes = zip(*links, strict=True) if links else ((), ())
     table = pa.table({"row": pa.array(rows, pa.int64()), "hash": pa.array(hashes, pa.uint64())})
-    DATABASE.from_arrow(table).create_view("links", replace=True)
+    DATABASE.from_arrow(table).create_view("shares", replace=True)
     write_components(DATABASE)
     return dict(DATABASE.sql("select row, root from components").fetchall())
 

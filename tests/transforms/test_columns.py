@@ -55,3 +55,8 @@ def test_a_name_that_only_a_joined_key_has_is_not_its_own_hint():
     tables = {"customers": ("member", "b"), "loyalty": ("member_no", "points")}
     with pytest.raises(SourceError, match=r"key: the source has no column 'member_no'; nearest is 'member'; it has"):
         resolve([("member_no", "key")], tables, {"loyalty": "member_no"})
+
+
+def test_a_message_says_which_tables_were_asked():
+    with pytest.raises(SourceError, match=r"map.x: nested table family has no column 'phone'; it has: child"):
+        resolve([("phone", "map.x")], {"family": ("child",)}, {}, "nested table family")

@@ -6,7 +6,8 @@ from schemas.errors import JobError
 from schemas.profiles import RULES, Column, Constant, Rule
 from schemas.values import Kind
 from transforms.job_file import read_job
-from transforms.mapping import askers, rule_of, template_of
+from transforms.mapping import askers, template_of
+from transforms.targets import rule_of
 
 JOB = """
 name: mapping

@@ -49,6 +49,7 @@ def prepared(text):
     return table.column("key")[0].as_py(), set(table.column("identifiers")[0].as_py())
 
 
+@settings(deadline=None)
 @given(texts)
 def test_a_row_is_found_by_its_own_text(text):
     key, identifiers = prepared(text)
