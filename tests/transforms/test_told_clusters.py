@@ -42,7 +42,9 @@ def found(clusters):
 
 def test_a_cluster_is_told_by_what_its_rows_to_be_sent_share():
     mobile, email = shared("mobile", "919845012345"), shared("email", "Asha@X.com")
-    clusters = found([(3, 3, mobile, False), (3, 3, email, False), (5, 3, mobile, True), (8, 3, mobile, True), (8, 3, email, True)])
+    clusters = found(
+        [(3, 3, mobile, False), (3, 3, email, False), (5, 3, mobile, True), (8, 3, mobile, True), (8, 3, email, True)]
+    )
     rows = {row: {"file": 0, "line": row + 2, "customer": f"C-10000{row}", "payload": None} for row in (3, 5, 8)}
     rows[5]["payload"] = rows[8]["payload"] = PAYLOAD
     assert wanted_rows(clusters) == [3, 5, 8]
