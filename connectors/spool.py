@@ -56,7 +56,7 @@ SLICE_ROWS = 4_000
 # preparing takes, to save a third of the run's disk.
 UNPACKED = ".arrow"
 # What DuckDB may hold before it spills to the run's folder.
-SETTLE_MEMORY = "96MB"
+SETTLE_MEMORY = "256MB"
 # What is wrong with a disk, and not with this code.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNUSABLE = (*_FULL, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR)

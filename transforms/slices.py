@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import duckdb
 
 # Hashes are spread evenly over their 64 bits: so many identifiers, or so many rows, at once.
-SLICE_HASHES, SLICE_ROWS = 3_000_000, 1_000_000
+SLICE_HASHES, SLICE_ROWS = 6_000_000, 2_000_000
 _HASHES = 2**64
 
 OF_SLICE = "hash between $low::ubigint and $high::ubigint"

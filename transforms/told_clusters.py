@@ -27,7 +27,7 @@ _LARGEST = f"""
             from (select shared, count(*) as times, min(row) filter (to_be_sent) as example
                   from clusters where clusters.cluster = sizes.cluster
                   group by shared order by times desc, example, shared limit {SHARED})) as shared,
-           (select count(*) from clusters where row = cluster) as total
+           (select count(distinct row) from clusters where row = cluster) as total
     from sizes order by rows desc, cluster
 """
 

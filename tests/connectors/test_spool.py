@@ -33,6 +33,23 @@ def test_a_part_comes_back_as_it_was_written(spool):
     assert spool.names("rows", FIRST) == ["0", "row"]
 
 
+def test_a_part_comes_back_in_the_slices_it_was_written_in(spool):
+    slices = [pa.table({"row": [0, 1]}), pa.table({"row": [2]})]
+    spool.write_slices("prepared", FIRST, iter(slices))
+    assert [slice_.to_pydict() for slice_ in spool.slices("prepared", FIRST)] == [{"row": [0, 1]}, {"row": [2]}]
+
+
+def test_each_part_knows_its_rows_of_a_cluster(spool):
+    assert spool.clusters(FIRST).num_rows == 0
+    with spool.database() as database:
+        spool.write_clusters(
+            database.sql(
+                "select * from (values (1, 0, 7, true), (3, 0, 7, true)) as t(row, cluster, shared, to_be_sent)"
+            )
+        )
+    assert [spool.clusters(part)["row"].to_pylist() for part in (FIRST, SECOND)] == [[1], [3]]
+
+
 def test_everything_is_its_owners_alone(spool):
     spool.write("rows", FIRST, pa.table({"0": ["a"]}))
     spool.write("joined/loyalty", FIRST, pa.table({"0": ["a"]}))

@@ -145,6 +145,18 @@ def test_a_required_mobile_that_is_nobodys_makes_the_row_invalid(desk, loaded):
     assert (run.sent, codes[:2]) == ({"invalid": 30}, ["mobile.placeholder", "mobile.widely_shared"])
 
 
+def test_neither_the_order_of_rows_nor_the_size_of_parts_changes_a_fate(desk, loaded):
+    rows = [(f"C-{n}", f"98450{n - n % 7 // 6:05}", f"p{n - n % 11 // 10}@x.com") for n in range(250)]
+    ways = [(rows, 100), (rows, 1000), (rows[::-1], 100)]
+    fates = []
+    for place, (ordered, part_rows) in enumerate(ways):
+        run = loaded(*ordered, name=f"e2e-{place}", run={"part_rows": part_rows})
+        fates.append({ordered[row["line"] - 2][0]: row["codes"] for row in desk.results(run)})
+    assert fates[0] == fates[1] == fates[2]
+    assert set(fates[0].values()) == {None, "identity.shared"}
+    assert merged(desk) == 0
+
+
 def test_no_identifier_is_shown_in_clear(desk, loaded):
     run = loaded(*CROSSING)
     for name in ("report.html", "report.md", "run.json", "plan.json", "clusters.json"):

@@ -18,7 +18,7 @@ PLANTED = ["Qxzvname", "qxzv.mail@planted.example", "9845071077", "4929071077071
 CUSTOMERS = (
     "member_no,phone,first_name,email,card,points\n"
     "QXZV-KEY-4711,9845071077,Qxzvname,qxzv.mail@planted.example,4929071077071077,7107\n"
-    "QXZV-KEY-4711-b,98450710774929071077071077,Qxzvname,qxzv.mail@planted.example@,4929071077071077,x7107\n"
+    "QXZV-KEY-4711-b,98450710774929071077071077,Qxzvname,qxzv.mail@planted.example@,4929071077071078,x7107\n"
     "QXZV-KEY-4711-c,9845071077,Qxzvname,qxzv.mail@planted.example\n"
 )
 MAP = {
