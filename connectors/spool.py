@@ -41,8 +41,9 @@ FIRSTS = pa.schema(
 # The source's rows are written, read back at once and hardly ever again: packed they took a third of the time that
 # preparing takes, to save a third of the run's disk.
 UNPACKED = ".arrow"
-# What DuckDB may hold before it spills to the run's folder.
-SETTLE_MEMORY = "96MB"
+# What DuckDB may hold before it spills to the run's folder. It spills what it joins, and needs room to do it: where
+# everybody is remembered, 10 millions were compared in 176 MB and not in 128.
+SETTLE_MB, SETTLE_MB_PER_MILLION = 96, 20
 # What is wrong with a disk, and not with this code.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNUSABLE = (*_FULL, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR)
@@ -175,13 +176,16 @@ class Spool:
         """Keep what is remembered of the customers that the run is about, beside it."""
         self._write_found("accepted", found, ACCEPTED)
 
-    def write_memory(self, name: str, remembered: Iterable[pa.Table], schema: pa.Schema) -> None:
-        """Lay out something that the ledger remembers, for questions by that name."""
+    def write_memory(self, name: str, remembered: Iterable[pa.Table], schema: pa.Schema) -> int:
+        """Lay out something that the ledger remembers, for questions by that name; how many lines it is."""
         (self.folder / "memory").mkdir(mode=0o700, exist_ok=True)
         path = self.folder / "memory" / f"{name}.parquet"
         with private(path) as file, _writer(path, file, schema) as writer:
+            lines = 0
             for table in remembered:
                 writer.write_table(table)
+                lines += table.num_rows
+        return lines
 
     def view_memory(self, database: duckdb.DuckDBPyConnection) -> None:
         """Let questions ask for all that was laid out."""
@@ -193,10 +197,13 @@ class Spool:
         for path in (self.folder / "memory").glob("*.parquet"):
             path.unlink()
 
-    def database(self) -> duckdb.DuckDBPyConnection:
-        """DuckDB for questions about whole tables: it spills to the run's folder and keeps nothing."""
+    def database(self, remembered: int = 0) -> duckdb.DuckDBPyConnection:
+        """DuckDB for questions about whole tables: it spills to the run's folder and keeps nothing.
+
+        `remembered` is how many lines of memory are laid out.
+        """
         config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": SETTLE_MEMORY,
+            "memory_limit": f"{SETTLE_MB + SETTLE_MB_PER_MILLION * remembered // 1_000_000}MB",
             "temp_directory": str(self.folder / "spill"),
             "threads": 2,
         }

@@ -44,8 +44,7 @@ def settle(
     before = ledger.mapping_before(run, job.memory)
     known = changed = 0
     if prepared.parts:
-        _lay_out(job, spool, ledger, run)
-        with spool.database() as database:
+        with spool.database(_laid_out(job, spool, ledger, run)) as database:
             parts = spool.relation(database, "prepared")
             spool.view_memory(database)
             spool.undrop()
@@ -63,12 +62,14 @@ def settle(
     return plan_of(job, source, spool, prepared, run, lambda part: RESULTS.empty_table(), difference)
 
 
-def _lay_out(job: Job, spool: Spool, ledger: Ledger, run: str) -> None:
-    """What the ledger remembers of the job's customers, where DuckDB can ask for it."""
-    spool.write_memory("accepted", ledger.accepted(job.memory, by_others_than=run), ACCEPTED)
-    spool.write_memory("refused", ledger.refused(job.memory, by_others_than=run), REFUSED)
-    spool.write_memory("credited", ledger.credited(job.memory, by_others_than=run), CREDITED)
-    spool.write_memory("forgotten", ledger.forgotten(job.memory), FORGOTTEN)
+def _laid_out(job: Job, spool: Spool, ledger: Ledger, run: str) -> int:
+    """What the ledger remembers of the job's customers, where DuckDB can ask for it; how many lines it is."""
+    return (
+        spool.write_memory("accepted", ledger.accepted(job.memory, by_others_than=run), ACCEPTED)
+        + spool.write_memory("refused", ledger.refused(job.memory, by_others_than=run), REFUSED)
+        + spool.write_memory("credited", ledger.credited(job.memory, by_others_than=run), CREDITED)
+        + spool.write_memory("forgotten", ledger.forgotten(job.memory), FORGOTTEN)
+    )
 
 
 def plan_of(
