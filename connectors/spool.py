@@ -33,6 +33,10 @@ from schemas.memory import ACCEPTED
 
 UNREADABLE = pa.schema([("file", pa.int32()), ("line", pa.int64()), ("code", pa.string()), ("raw", pa.binary())])
 DROPPED = pa.schema([("row", pa.int64()), ("fate", pa.string()), ("code", pa.string()), ("stands_for", pa.int64())])
+KNOWN = pa.schema(
+    [("row", pa.int64()), ("place", pa.int32()), ("programme", pa.string()), ("doubtful", pa.bool_()),
+     ("differs", pa.bool_())]
+)  # fmt: skip
 WITHHELD = pa.schema([("row", pa.int64()), ("programme", pa.string()), ("differs", pa.bool_())])
 FIRSTS = pa.schema(
     [("row", pa.int64()), ("first_run", pa.string()), ("first_file", pa.string()), ("first_line", pa.int64()),
@@ -43,7 +47,7 @@ FIRSTS = pa.schema(
 UNPACKED = ".arrow"
 # What DuckDB may hold before it spills to the run's folder. It spills what it joins, and needs room to do it: where
 # everybody is remembered, 10 millions were compared in 176 MB and not in 128.
-SETTLE_MB, SETTLE_MB_PER_MILLION = 96, 20
+SETTLE_MB, SETTLE_MB_PER_MILLION = 96, 30
 # What is wrong with a disk, and not with this code.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNUSABLE = (*_FULL, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR)
@@ -187,10 +191,14 @@ class Spool:
                 lines += table.num_rows
         return lines
 
+    def write_known(self, found: duckdb.DuckDBPyRelation) -> None:
+        """Lay out what of the run's credits the ledger remembers, beside the memory."""
+        self._write_found("memory/known", found, KNOWN)
+
     def view_memory(self, database: duckdb.DuckDBPyConnection) -> None:
         """Let questions ask for all that was laid out."""
         for path in (self.folder / "memory").glob("*.parquet"):
-            database.read_parquet(str(path)).create_view(path.stem)
+            database.read_parquet(str(path)).create_view(path.stem, replace=True)
 
     def clear_memory(self) -> None:
         """The ledger has it."""

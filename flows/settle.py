@@ -15,7 +15,7 @@ from schemas.job import Job
 from schemas.memory import ACCEPTED, CREDITED, FORGOTTEN, REFUSED
 from schemas.runs import Changed, Plan
 from transforms.batches import count_batches, sendable
-from transforms.changes import count_changed, left_out, touched, withheld
+from transforms.changes import count_changed, credited_before, left_out, touched, withheld
 from transforms.guards import broken_before
 from transforms.identity import duplicates
 
@@ -50,6 +50,8 @@ def settle(
             spool.undrop()
             spool.write_dropped("duplicates", duplicates(parts, job.rules.duplicates.keep))
             spool.view_dropped(database)
+            spool.write_known(credited_before(parts))
+            spool.view_memory(database)
             spool.write_dropped("changes", left_out(parts, refused_again or job.mode == "migrate"))
             spool.view_dropped(database)
             known, changed = count_changed(parts)
