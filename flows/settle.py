@@ -17,7 +17,7 @@ from schemas.job import Job
 from schemas.memory import ACCEPTED, CREDITED, FORGOTTEN, REFUSED
 from schemas.runs import Changed, Plan
 from transforms.batches import count_batches, sendable
-from transforms.changes import count_changed, left_out, touched, withheld
+from transforms.changes import count_changed, credited_before, left_out, touched, withheld
 from transforms.families import held_for_families, waves
 from transforms.guards import broken_before
 from transforms.identity import duplicates
@@ -50,13 +50,14 @@ def settle(
     before = ledger.mapping_before(run, job.memory)
     known = changed = 0
     if prepared.leading:
-        _lay_out(job, spool, ledger, run)
-        with spool.database() as database:
+        with spool.database(_laid_out(job, spool, ledger, run)) as database:
             parts = spool.relation(database, "prepared")
             spool.view_memory(database)
             spool.undrop()
             spool.write_dropped("duplicates", duplicates(parts, job.rules.duplicates.keep))
             spool.view_dropped(database)
+            spool.write_known(credited_before(parts))
+            spool.view_memory(database)
             spool.write_dropped("changes", left_out(parts, refused_again or job.mode == "migrate"))
             spool.view_dropped(database)
             known, changed = count_changed(parts)
@@ -78,12 +79,14 @@ def settle(
     return plan_of(job, source, spool, prepared, run, lambda part: RESULTS.empty_table(), difference)
 
 
-def _lay_out(job: Job, spool: Spool, ledger: Ledger, run: str) -> None:
-    """What the ledger remembers of the job's customers, where DuckDB can ask for it."""
-    spool.write_memory("accepted", ledger.accepted(job.memory, by_others_than=run), ACCEPTED)
-    spool.write_memory("refused", ledger.refused(job.memory, by_others_than=run), REFUSED)
-    spool.write_memory("credited", ledger.credited(job.memory, by_others_than=run), CREDITED)
-    spool.write_memory("forgotten", ledger.forgotten(job.memory), FORGOTTEN)
+def _laid_out(job: Job, spool: Spool, ledger: Ledger, run: str) -> int:
+    """What the ledger remembers of the job's customers, where DuckDB can ask for it; how many lines it is."""
+    return (
+        spool.write_memory("accepted", ledger.accepted(job.memory, by_others_than=run), ACCEPTED)
+        + spool.write_memory("refused", ledger.refused(job.memory, by_others_than=run), REFUSED)
+        + spool.write_memory("credited", ledger.credited(job.memory, by_others_than=run), CREDITED)
+        + spool.write_memory("forgotten", ledger.forgotten(job.memory), FORGOTTEN)
+    )
 
 
 def _read_kinship(prepared: PreparedRun, spool: Spool, database: duckdb.DuckDBPyConnection) -> None:

@@ -11,38 +11,29 @@ from transforms.credits import Fleeting, without_points
 DIGEST_BYTES = 16
 
 _PLANNED = """
-    planned as (select * from prepared anti join dropped using (row) where fate is null),
+    planned as (select * from prepared anti join dropped using (row) where fate is null)
 """
-# What a row would credit, a line per programme, and what of that was credited under the same statement before. An
-# empty programme stands for all.
-_CREDITS = """
-    credits as (select row, key, statement, programme, sum(points)::bigint as points
-                from ({places}) group by row, key, statement, programme),
-    known as (select credits.row, credits.programme, bool_or(credited.fate = 'in_doubt') as doubtful,
-                     coalesce(bool_or(credited.points <> credits.points), false) as differs
-              from credits join credited on credited.key = credits.key and credited.statement = credits.statement
-                   and credited.programme in (credits.programme, '')
-              group by credits.row, credits.programme)
+# What a row would credit that was credited before, or may have been, under the same statement. Two enrolments of one
+# programme are one credit, which the first of them stands for; in memory an empty programme stands for all.
+_CREDITED = """
+    select planned.row, {n} as place, programme_{n} as programme, credited.fate = 'in_doubt' as doubtful,
+           coalesce(credited.points <> {points}, false) as differs
+    from planned join credited on credited.key = planned.key
+         and credited.statement = coalesce(planned.statement, ''::blob) and credited.programme in (programme_{n}, '')
+    where {counts}
 """
-_PLACE = """
-    select row, key, coalesce(statement, ''::blob) as statement, programme_{n} as programme, points_{n} as points
-    from planned where points_{n} <> 0
-"""
-_NO_PLACE = """
-    select row, key, ''::blob as statement, '' as programme, 0 as points from planned where false
-"""
+_NOTHING = "select null::bigint as row, 0 as place, '' as programme, false as doubtful, false as differs where false"
 # Ledgers of version 2 remember payloads with their points, which are compared as such.
 _SAME = """
     coalesce(accepted.fate <> 'in_doubt' and accepted.digest in (planned.digest, planned.whole_digest), false)
 """
 _LEFT_OUT = """
-    with {planned} {credits},
-    wanted as (select row, count(*) as programmes from credits group by row),
-    paid as (select row, count(*) as programmes, bool_or(doubtful) as doubtful, bool_or(differs) as differs
+    with {planned},
+    paid as (select row, bit_or(1 << place) as places, bool_or(doubtful) as doubtful, bool_or(differs) as differs
              from known group by row),
     judged as (
         select planned.row,
-               {same} and coalesce(wanted.programmes, 0) = coalesce(paid.programmes, 0) as nothing_new,
+               {same} and {places} = coalesce(paid.places, 0) as nothing_new,
                case when forgotten.key is not null then 'customer.forgotten'
                     when paid.doubtful then 'in_doubt.earlier_run'
                     when nothing_new and paid.differs then 'points.differ_from_credited'
@@ -50,7 +41,6 @@ _LEFT_OUT = """
                     when {refused} then 'refused.earlier_run' end as why
         from planned
         left join accepted on accepted.key = planned.key
-        left join wanted on wanted.row = planned.row
         left join paid on paid.row = planned.row
         left join forgotten on forgotten.key = planned.key
         left join refused on refused.key = planned.key
@@ -66,11 +56,13 @@ _LEFT_OUT = """
 """
 _REFUSED_BEFORE = "coalesce(planned.whole_digest, planned.digest) = refused.digest"
 _WITHHELD = """
-    with {planned} {credits}
-    select row, programme, differs from known order by row, programme
+    select known.row, programme, bool_or(differs) as differs
+    from known semi join (select row from prepared anti join dropped using (row) where fate is null) as planned
+         using (row)
+    group by known.row, programme order by known.row, programme
 """
 _TOUCHED = """
-    with {planned}
+    with {planned},
     theirs as (select unnest(identifiers) as identifier from planned),
     held as (select key, unnest(identifiers) as identifier from accepted),
     touched as (select key from planned union select key from held semi join theirs using (identifier))
@@ -122,6 +114,35 @@ def credit_digests(
     return digests(pa.array(bare, pa.binary()), salt), digests(pa.array(told, pa.binary()), salt)
 
 
+def credited_before(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Credits of rows that were sent before, or may have been: `row, place, programme, doubtful, differs`.
+
+    `place` is the enrolment's in the mapping; `differs`: they were of another amount. `prepared` has `row, key,
+    statement, fate` and its credits; its database has the views `dropped` and `credited`.
+    """
+    found = (
+        _CREDITED.format(n=n, points=_points_of(n, places), counts=_counts(n))
+        for places in [_places(prepared)]
+        for n in range(places)
+    )
+    return _asked(prepared, f"with {_PLANNED} {' union all '.join(found) or _NOTHING}")
+
+
+def _places(prepared: duckdb.DuckDBPyRelation) -> int:
+    return len(list(takewhile(lambda n: f"points_{n}" in prepared.columns, count())))
+
+
+def _counts(n: int) -> str:
+    """Whether a row's enrolment is a credit of its own."""
+    others = (f" and not (points_{m} <> 0 and programme_{m} = programme_{n})" for m in range(n))
+    return f"points_{n} <> 0{''.join(others)}"
+
+
+def _points_of(n: int, places: int) -> str:
+    """All that a row credits in an enrolment's programme."""
+    return " + ".join(f"if(programme_{m} = programme_{n}, points_{m}, 0)" for m in range(places))
+
+
 def left_out(prepared: duckdb.DuckDBPyRelation, refused_again: bool) -> duckdb.DuckDBPyRelation:
     """What is not sent, or not sent again: `row, fate, code, stands_for`, ordered by row.
 
@@ -129,24 +150,22 @@ def left_out(prepared: duckdb.DuckDBPyRelation, refused_again: bool) -> duckdb.D
     With a credit in doubt the row is in doubt. What the API refused last is sent again only if asked
     (`refused_again`); whoever is to be forgotten never is.
 
-    `prepared` has `row, key, digest, whole_digest, statement, fate` and its credits; its database has the views
-    `dropped`, and `accepted`, `refused`, `credited` and `forgotten` as the ledger remembers them.
+    `prepared` has `row, key, digest, whole_digest, fate` and its credits; its database has the views `dropped`, `known`
+    (what `credited_before` found), and `accepted`, `refused` and `forgotten` as the ledger remembers them.
     """
     refused = "false" if refused_again else _REFUSED_BEFORE
-    return _asked(prepared, _LEFT_OUT, same=_SAME, refused=refused)
+    places = " + ".join(["0", *(f"if({_counts(n)}, {1 << n}, 0)" for n in range(_places(prepared)))])
+    return _asked(prepared, _LEFT_OUT, planned=_PLANNED, same=_SAME, refused=refused, places=f"({places})")
 
 
 def withheld(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
-    """The credits that rows to be sent go without, as they were sent before: `row, programme, differs`, by row.
-
-    `differs`: they were of another amount. As in `left_out`.
-    """
+    """The credits that rows to be sent go without, as they were sent before: `row, programme, differs`, by row."""
     return _asked(prepared, _WITHHELD)
 
 
 def touched(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     """What is remembered of the customers of rows to be sent, and of others who share an identifier with them."""
-    return _asked(prepared, _TOUCHED)
+    return _asked(prepared, _TOUCHED, planned=_PLANNED)
 
 
 def count_changed(prepared: duckdb.DuckDBPyRelation) -> tuple[int, int]:
@@ -156,10 +175,6 @@ def count_changed(prepared: duckdb.DuckDBPyRelation) -> tuple[int, int]:
 
 
 def _asked(prepared: duckdb.DuckDBPyRelation, question: str, **parts: str) -> duckdb.DuckDBPyRelation:
-    names = takewhile(lambda n: f"points_{n}" in prepared.columns, count())
-    places = " union all ".join(_PLACE.format(n=n) for n in names) or _NO_PLACE
-    found = prepared.query(
-        "prepared", question.format(planned=_PLANNED, credits=_CREDITS.format(places=places), **parts)
-    )
+    found = prepared.query("prepared", question.format(**parts))
     assert found is not None
     return found

@@ -38,8 +38,8 @@ class Recipe:
     filter: Filter | None
     max_bytes: int
     salt: bytes
-    widely_shared: frozenset[int] = frozenset()  # keyed hashes of identifiers that are no values
     max_children: int = 30_000
+    widely_shared: frozenset[int] = frozenset()  # keyed hashes of identifiers that are no values
 
 
 def prepare(raw: pd.DataFrame, several: pa.Array, recipe: Recipe) -> tuple[pa.Table, Changes]:

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from schemas.memory import ACCEPTED, CREDITED, FORGOTTEN, REFUSED
-from transforms.changes import count_changed, credit_digests, digests, left_out, touched, withheld
+from transforms.changes import count_changed, credit_digests, credited_before, digests, left_out, touched, withheld
 
 HASH = pa.binary(16)
 PREPARED = pa.schema(
@@ -54,6 +54,7 @@ def asked(question, rows, memory=(), dropped=()):
     with duckdb.connect() as database:
         for name, (schema, lines) in tables.items():
             database.from_arrow(pa.Table.from_pylist(list(lines), schema)).create(name)
+        credited_before(database.table("rows")).create("known")
         found = question(database.table("rows"))
         return found if isinstance(found, tuple) else found.fetchall()
 
