@@ -41,23 +41,24 @@ def settle(
             spool.undrop()
             spool.write_dropped("duplicates", duplicates(parts, job.rules.duplicates.keep))
             spool.view_dropped(database)
+            if job.map.association is not None:
+                _kinship(prepared, spool, database)
             spool.write_accepted(ledger.remembered(job.memory, by_others_than=run))
             spool.view(database, "accepted")
             spool.write_dropped("changes", left_out(parts))
             if job.map.association is not None:
-                _families(job, prepared, spool, database)
+                spool.view_dropped(database)
+                spool.write_dropped("families", held_for_families(database, job.rules.max_children))
+                spool.write_waves(waves(database))
     return plan_of(job, source, spool, prepared, run, lambda part: RESULTS.empty_table())
 
 
-def _families(job: Job, prepared: PreparedRun, spool: Spool, database: duckdb.DuckDBPyConnection) -> None:
-    """Who is held for the family's sake, and who goes after whom."""
+def _kinship(prepared: PreparedRun, spool: Spool, database: duckdb.DuckDBPyConnection) -> None:
+    """Read who is whose child; duplicates are known by now."""
     spool.relation(database, "prepared").create_view("prepared")
     if nested := prepared.nested:
         spool.relation(database, "prepared", nested).create_view("nested")
-    spool.view_dropped(database)
     read_kinship(database)
-    spool.write_dropped("families", held_for_families(database, job.rules.max_children))
-    spool.write_waves(waves(database))
 
 
 def plan_of(job: Job, source: Source, spool: Spool, prepared: PreparedRun, run: str, answers: Answers) -> Plan:

@@ -131,6 +131,13 @@ def test_a_childs_second_row_is_a_duplicate(planned):
     assert plan.fates("family")[-1] == (4, "duplicate", "duplicates.another_row")
 
 
+def test_a_plan_with_families_is_applied_as_it_was_shown(desk, planned):
+    plan = planned(KIM + LEE + "C-2,,12,Bad\nC-2,K-3,9845000002,Own\n")
+    run = desk("run", nested_job(desk), "--plan", plan.told["run"])
+    assert (run.exit_code, run.told["rows"]["read"], run.sent["invalid"]) == (0, 8, 2)
+    assert Plan(desk, run).dropped() == plan.dropped()
+
+
 def test_a_child_with_its_parents_mobile_stays_behind(planned):
     plan = planned(KIM + "C-2,K-3,+91 98450 00002,Own\n")
     assert plan.children()["C-2"] == ["Kim"]
@@ -332,6 +339,9 @@ def test_rows_name_their_parents_and_go_in_waves(desk):
         "profiles": [{"source": "INSTORE", "identifiers": [{"type": "externalId", "value": "C-2"}]}]
     }
     assert "associationDetails" not in plan.payloads()["C-2"]
+    kid, mum, _ = plan.prepared("")
+    assert (kid["parent_key"], kid["relatives"]) == (mum["key"], mum["identifiers"][:1])
+    assert (mum["parent_key"], mum["relatives"]) == (None, [])
     assert plan.waves() == [(1, 1), (0, 2)]
 
 
