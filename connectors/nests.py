@@ -14,32 +14,39 @@ from connectors.spool import UNREADABLE, Part, Spool
 
 # A nested row belongs to the first of the leading rows that have its key, and stands in the payload of each of them.
 # Its row number is its place among all nested rows, by leading row, and those without one last.
+# One thread, and order only where it is asked for: wide rows are joined and sorted here, in little memory.
 _NUMBERED = """
+    set threads = 1;
+    set preserve_insertion_order = false;
     create temp table keyed as select row as nested_row, bare("{theirs}") as key from nested_rows;
     create temp table leads as
         select row as lead_row, bare("{lead}") as key from lead_rows
         semi join (select key from keyed where key <> '') as known on known.key = bare("{lead}");
     create temp table parents as
         select key, min(lead_row) as parent from leads group by key;
-    create temp table sizes as
-        select key, count(*) as siblings, min(nested_row) as eldest from keyed semi join parents using (key)
-        group by key;
+    create temp table families as
+        select parent, count(*) as siblings, min(nested_row) as eldest from keyed join parents using (key)
+        group by parent;
     create temp table numbered as
-        select nested_row, key, parent, siblings, eldest,
-               {start} - 1 + row_number() over (order by parent nulls last, nested_row) as row
-        from keyed left join parents using (key) left join sizes using (key);
+        select nested_row, parent, {start} - 1 + row_number() over (order by parent nulls last, nested_row) as row
+        from keyed left join parents using (key);
+    create temp table echoes as
+        select lead_row, parent from leads join parents using (key) where lead_row <> parent;
+    drop table keyed;
+    drop table leads;
+    drop table parents
 """
 _OWN = """
     select numbered.row, parent, siblings, {columns}, file, line
-    from numbered join nested_rows on nested_rows.row = nested_row
+    from numbered left join families using (parent) join nested_rows on nested_rows.row = nested_row
     where parent is not null or {orphans} order by numbered.row
 """
 _AGAIN = """
-    select numbered.row, leads.lead_row as parent, siblings, {columns}, file, line
-    from leads join numbered on numbered.key = leads.key and lead_row <> numbered.parent
-                             and (siblings <= {most} or nested_row = eldest)
+    select numbered.row, lead_row as parent, siblings, {columns}, file, line
+    from echoes join families using (parent)
+    join numbered on numbered.parent = echoes.parent and (siblings <= {most} or nested_row = eldest)
     join nested_rows on nested_rows.row = nested_row
-    order by leads.lead_row, numbered.row
+    order by lead_row, numbered.row
 """
 _ORPHANS = """
     select file, count(*) from numbered join nested_rows on nested_rows.row = nested_row

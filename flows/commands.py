@@ -173,7 +173,8 @@ def check(job_file: Path, told: Told) -> None:
     source = open_source(job, job_file.parent)
     asyncio.run(preflight(job))
     findings = asyncio.run(unknown_words(job))
-    used = {table: {place for of, place in source.places.values() if of == table} for table in source.tables}
+    named = [*source.places.values(), *source.children.values()]
+    used = {table: {place for of, place in named if of == table} for table in source.tables}
     unused = {
         table: [name for place, name in enumerate(source.columns(table)) if place not in used[table]]
         for table in source.tables

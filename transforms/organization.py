@@ -20,9 +20,11 @@ PAGES: dict[str, tuple[str, dict[str, str]]] = {
 
 def unknown(mapping: JobMapping, answers: Mapping[str, bytes | None]) -> Iterator[str]:
     """Warnings; an answer of None is a page that could not be read."""
+    family = mapping.association
+    people = [mapping, *([family.child_customers, family.parent_customer] if family else [])]
     mapped = {
-        "extendedFields": {name.lower(): name for name in mapping.extended_fields},
-        "fields": {name.lower(): name for name in mapping.fields},
+        "extendedFields": {name.lower(): name for one in people if one for name in one.extended_fields},
+        "fields": {name.lower(): name for one in people if one for name in one.fields},
         "programmes": {
             str(e.program_id.value): str(e.program_id.value)
             for e in mapping.enrollments

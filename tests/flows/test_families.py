@@ -131,6 +131,13 @@ def test_a_childs_second_row_is_a_duplicate(planned):
     assert plan.fates("family")[-1] == (4, "duplicate", "duplicates.another_row")
 
 
+def test_a_plan_with_families_is_applied_as_it_was_shown(desk, planned):
+    plan = planned(KIM + LEE + "C-2,,12,Bad\nC-2,K-3,9845000002,Own\n")
+    run = desk("run", nested_job(desk), "--plan", plan.told["run"])
+    assert (run.exit_code, run.told["rows"]["read"], run.sent["invalid"]) == (0, 8, 2)
+    assert Plan(desk, run).dropped() == plan.dropped()
+
+
 def test_a_child_with_its_parents_mobile_stays_behind(planned):
     plan = planned(KIM + "C-2,K-3,+91 98450 00002,Own\n")
     assert plan.children()["C-2"] == ["Kim"]
@@ -176,6 +183,30 @@ def test_a_child_is_judged_by_the_parents_row_that_stands(planned):
     assert planned(LEE, twice).told["rows"]["not_sent"] == 2
     plan = planned(LEE, twice, rules={"duplicates": {"keep": "first"}})
     assert plan.codes() == {"duplicates.another_row": 1, "family.own_parent": 1}
+
+
+def test_children_find_their_parent_in_whichever_part_it_stands(planned):
+    customers = "".join(f"C-{n % 150},98450{n:05},Asha,\n" for n in range(250))  # C-0 to C-99 twice
+    kids = "".join(f"C-{n % 160},,98451{n:05},{n}\n" for n in range(480))
+    plan = planned(kids, customers, run={"part_rows": 100})
+    assert plan.children() == {f"C-{n}": [str(n), str(n + 160), str(n + 320)] for n in range(150)}
+    assert plan.told["rows"] | {"read": 730, "duplicate": 100, "invalid": 30, "not_sent": 600} == plan.told["rows"]
+    parts = [(part["table"], part["rows"]) for part in plan.parts()]
+    assert parts == [("", 100), ("", 100), ("", 50), ("family", 300), ("family", 150), ("family", 30)]
+
+
+def test_processes_prepare_the_same_families_as_threads(desk, planned):
+    threads = planned(KIM + LEE + "C-9,K-9,9845100009,Nobody\n")
+    processes = Plan(desk, desk("run", nested_job(desk, run={"workers": "processes"})))
+    for table in ("", "family"):
+        assert processes.prepared(table) == threads.prepared(table)
+
+
+def test_check_counts_the_childrens_columns_as_used(desk):
+    desk.source(1)
+    desk.write("family.csv", HEAD)
+    told = desk("check", nested_job(desk)).told
+    assert told["unused_columns"] == {"customers": [], "family": []}
 
 
 def test_a_limit_leaves_out_what_belongs_to_no_row_that_is_read(desk):
@@ -309,6 +340,9 @@ def test_rows_name_their_parents_and_go_in_waves(desk):
         "profiles": [{"source": "INSTORE", "identifiers": [{"type": "externalId", "value": "C-2"}]}]
     }
     assert "associationDetails" not in plan.payloads()["C-2"]
+    kid, mum, _ = plan.prepared("")
+    assert (kid["parent_key"], kid["relatives"]) == (mum["key"], mum["identifiers"][:1])
+    assert (mum["parent_key"], mum["relatives"]) == (None, [])
     assert plan.waves() == [(1, 1), (0, 2)]
 
 

@@ -66,3 +66,14 @@ def test_a_page_that_cannot_be_read_is_told(body):
 def test_pages_nobody_needs_are_not_missed():
     bare = Mapping.model_validate({"identifiers": {"externalId": "member"}})
     assert told(bare, extendedFields=None, fields=None, programmes=None) == []
+
+
+def test_words_of_relatives_are_looked_up_too():
+    kid = {"table": "family", "identifiers": {"mobile": "phone"}, "extendedFields": {"school": "d"}}
+    mum = {"identifiers": {"mobile": "phone"}, "fields": {"flat": "e"}}
+    block = {"associationDetails": {"childCustomers": kid, "parentCustomer": mum}}
+    warned = told(Mapping.model_validate({"identifiers": {"externalId": "member"}, **block}))
+    assert [warning.partition(";")[0] for warning in warned] == [
+        "extendedFields: the organisation lists no 'school'",
+        "fields: the organisation lists no 'flat'",
+    ]
