@@ -213,6 +213,15 @@ def test_who_is_nowhere_is_told_so(desk):
     assert not (desk.home / "forgotten").exists()
 
 
+def test_whom_only_the_ledger_knows_is_forgotten_there(desk):
+    shutil.rmtree(desk.of(desk.third))
+    kept = forget(desk, "9845071077").told
+    assert [one["job"].split()[0] for one in kept["forgotten"]] == ["e2e", "second"]
+    kept = forget(desk, "QXZV-KEY-4711").told
+    assert [(one["job"].split()[0], one["ledger"]["credits"]) for one in kept["forgotten"]] == [("third", 1)]
+    assert kept["not_searched"] == {desk.third.told["run"]: "its folder is gone"}
+
+
 # the receipt
 
 
