@@ -130,6 +130,15 @@ def test_nothing_of_the_customer_is_left(desk, identifier):
     assert desk("trace", identifier).told["touches"] == []
 
 
+def test_a_joined_row_goes_also_where_nobody_asked_for_it(desk):
+    desk.write("customers.csv", HEADER + HIS)
+    desk.write("towns.csv", ONE_TOWN)
+    run = desk("plan", desk.job(**JOB, name="towns"))
+    assert desk("run", desk.job(**JOB, name="towns"), "--plan", run.told["run"]).exit_code == 0
+    assert forget(desk).exit_code == 0
+    assert left(desk, FORMS) == []
+
+
 def test_others_are_untouched(desk):
     before = left(desk, OTHER)
     forget(desk)
