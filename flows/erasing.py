@@ -74,8 +74,9 @@ class Eraser:
         if len(self.numbers):
             clear_leftovers(self.folder)
         self._lines()
-        if len(self.numbers):
+        if len(self.numbers) or any(self.joined_on.values()):
             self._joining()
+        if len(self.numbers):
             self._sources()
             self._prepared()
         self._memory()

@@ -22,7 +22,7 @@ from flows.finding import ENDED, Finder
 from flows.lease import holding
 from flows.settings import Home
 from flows.told import Told
-from flows.whose import Customer, check_that_all_is_over, customer_of, memories_of
+from flows.whose import Customer, check_that_all_is_over, customer_of, kind_of_key, memories_of
 from schemas.errors import JobError, Stopped
 from schemas.forget import ErasedRun, Forgotten, Receipt
 from transforms.forget import erased_json
@@ -125,7 +125,9 @@ def _erased_runs(ledger: Ledger, finder: Finder, customer: Customer) -> Iterator
             continue
         manifest, rows = finder.manifests[record.run], found.get(record.run, FOUND.empty_table())
         wanted, spellings = customer.wanted_in(record, manifest), finder.spellings_in(record)
-        eraser = Eraser(record, manifest, rows, wanted, spellings, finder.salt, joined_on)
+        # What joins a table is a name of theirs only where their key is.
+        joined_by_them = joined_on if kind_of_key(record, manifest) in customer.keys else {}
+        eraser = Eraser(record, manifest, rows, wanted, spellings, finder.salt, joined_by_them)
         # Before the files, of which results go last: by them the rest is found again by whoever dies midway.
         entities = ledger.erase_entities(record.run, eraser.numbers.to_pylist())
         if record.summary and (summary := erased_json(record.summary, eraser.places)) != record.summary:

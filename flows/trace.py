@@ -47,7 +47,10 @@ def traced_by(identifier: str, home: Home) -> Traced:
         finder = Finder(home, ledger, identifier)
         looked = list(finder.runs())
         found = [one for one in looked if isinstance(one, Found)]
-        keys = {key.as_py() for one in found for key in one.rows.column("key") if key.is_valid}
+        keys = {key for one in found for key in one.rows.column("key").to_pylist() if key is not None}
+        if not found and len(looked) > len(found):
+            # Of runs that are gone only the ledger knows; it looks at everybody, which takes its time.
+            keys |= {key for _, key in finder.holders()}
         return Traced(
             masked,
             tuple(touch for one in found for touch in _touches(one)),

@@ -130,6 +130,15 @@ def test_nothing_of_the_customer_is_left(desk, identifier):
     assert desk("trace", identifier).told["touches"] == []
 
 
+def test_a_joined_row_goes_also_where_nobody_asked_for_it(desk):
+    desk.write("customers.csv", HEADER + HIS)
+    desk.write("towns.csv", ONE_TOWN)
+    run = desk("plan", desk.job(**JOB, name="towns"))
+    assert desk("run", desk.job(**JOB, name="towns"), "--plan", run.told["run"]).exit_code == 0
+    assert forget(desk).exit_code == 0
+    assert left(desk, FORMS) == []
+
+
 def test_others_are_untouched(desk):
     before = left(desk, OTHER)
     forget(desk)
@@ -211,6 +220,15 @@ def test_who_is_nowhere_is_told_so(desk):
     nobody = desk.say("forget", "NOBODY-1", "--yes", "--home", str(desk.home))
     assert (nobody.exit_code, nobody.stdout) == (0, "NO••••-1: nothing here is such a customer's; nothing was erased\n")
     assert not (desk.home / "forgotten").exists()
+
+
+def test_whom_only_the_ledger_knows_is_forgotten_there(desk):
+    shutil.rmtree(desk.of(desk.third))
+    kept = forget(desk, "9845071077").told
+    assert [one["job"].split()[0] for one in kept["forgotten"]] == ["e2e", "second"]
+    kept = forget(desk, "QXZV-KEY-4711").told
+    assert [(one["job"].split()[0], one["ledger"]["credits"]) for one in kept["forgotten"]] == [("third", 1)]
+    assert kept["not_searched"] == {desk.third.told["run"]: "its folder is gone"}
 
 
 # the receipt

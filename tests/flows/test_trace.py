@@ -122,6 +122,14 @@ def test_runs_whose_folder_is_gone_are_named(loaded):
     assert f"not searched: {run}: its folder is gone" in plain
 
 
+def test_the_ledger_knows_by_an_identifier_whom_gone_runs_had(loaded):
+    loaded.write("customers.csv", CUSTOMERS.splitlines()[0] + "\nC-1009,9845000009,Zoe,zoe@example.com,1\n")
+    loaded.run(map=MAP)
+    shutil.rmtree(loaded.home / loaded.first.told["run"])
+    (one,) = loaded("trace", "9845000001").told["remembered"]
+    assert one["accepted"]["run"] == loaded.first.told["run"]
+
+
 def test_an_older_run_is_searched_by_its_keys(loaded):
     folder = loaded.of(loaded.first)
     results = pq.read_table(folder / "results.parquet").drop_columns(["identifiers", "payload_digest"])
