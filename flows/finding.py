@@ -111,14 +111,14 @@ def _prepared(ledger: Ledger, record: RunRecord, manifest: Manifest, wanted: Wan
     spool = Spool(record.folder)
     rows = pa.array(in_prepared(spool, wanted), pa.int64())
     source = known_source(manifest)
-    files = pa.array(source.names(source.lead), pa.string())
     parts = [part for part in manifest.prepared.parts if _has_any(part, rows.to_pylist())]
 
     def answers(part: Part) -> pa.Table:
         return ledger.results(record.run, part.first_row, part.end_row - 1)
 
     found = [FOUND.empty_table()]
-    for _, closed in closed_parts(spool, parts, answers):
+    for part, closed in closed_parts(spool, parts, answers):
+        files = pa.array(source.names(part.table or source.lead), pa.string())
         here = closed.filter(pc.is_in(closed.column("row"), value_set=rows))
         named = here.set_column(here.schema.get_field_index("file"), "file", files.take(here.column("file")))
         found.append(_as_found(named))

@@ -29,7 +29,7 @@ from flows.widely_shared import without_widely_shared
 from schemas.errors import BulkloadError, Stopped
 from schemas.job import Job
 from schemas.runs import Plan, RunReport
-from transforms.mapping import locale_of, template_of
+from transforms.mapping import child_template_of, locale_of, template_of
 from transforms.trace import spelling_of
 
 
@@ -137,6 +137,7 @@ def _keep(load: Load, made: Plan, prepared: PreparedRun, job_file: Path) -> None
     """What a run is gone on with must be there after a power cut, before the ledger says that it is."""
     write_text(load.spool.folder / "plan.json", json.dumps(made.as_json(), indent=1))
     sections = dict(section_digests(load.job))
+    templates = [template_of(load.job), *filter(None, [child_template_of(load.job)])]
     manifest = Manifest(
         job_file=str(job_file.resolve()),
         prepared=prepared,
@@ -146,7 +147,7 @@ def _keep(load: Load, made: Plan, prepared: PreparedRun, job_file: Path) -> None
         retry=load.retry,
         tables=known_tables(load.source),
         places=dict(load.source.places),
-        spelling=spelling_of([template_of(load.job)], locale_of(load.job)),
+        spelling=spelling_of(templates, locale_of(load.job)),
         joins={name: on.on for name, table in load.job.source.items() if (on := table.join or table.nest)},
         memory=load.job.memory,
         children=dict(load.source.children),

@@ -48,7 +48,7 @@ _PEOPLE = """
     create or replace temp table unkeyed as
         select distinct identifiers[1] as first from born where not keyed and len(identifiers) > 0
         union select distinct relatives[1] from named where parent_key is null;
-    create or replace temp table known as
+    create or replace temp table owners as
         select first, key
         from (select first, min(row) as row
               from (select row, unnest(identifiers) as first from standing) semi join unkeyed using (first)
@@ -60,14 +60,14 @@ _PEOPLE = """
                hash(case when flat then key else mentioned end) as child
         from (
             select born.row, lead_row, false as flat, true as stands, born.identifiers, standing.key,
-                   case when keyed then born.key else coalesce(known.key, {other_child}) end as mentioned
+                   case when keyed then born.key else coalesce(owners.key, {other_child}) end as mentioned
             from born join standing on standing.row = lead_row
-            left join known on known.first = born.identifiers[1]
+            left join owners on owners.first = born.identifiers[1]
             anti join of_own_parent on of_own_parent.row = born.row
             where len(born.identifiers) > 0
             union all
-            select row, row, true, stands, relatives, child, coalesce(parent_key, known.key, {other_parent})
-            from named left join known on known.first = relatives[1]
+            select row, row, true, stands, relatives, child, coalesce(parent_key, owners.key, {other_parent})
+            from named left join owners on owners.first = relatives[1]
         )
 """
 # Keys are 16 bytes long; this is longer, and nobody's key.

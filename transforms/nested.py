@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from schemas.outcomes import Fate
 from transforms.children import ORPHAN, TOO_MANY, again_of
 from transforms.customers import Changes, normalize
-from transforms.identity import identifier_hashes, key_hashes
+from transforms.identity import HASH_BYTES, identifier_hashes, key_hashes
 from transforms.placeholders import WidelyShared
 from transforms.prepared import Recipe, also, encoded, invalid_where, known_by
 from transforms.validation import Validated, validate
@@ -41,6 +41,7 @@ def prepare_children(
             "key": key,
             "order": pa.nulls(len(raw), pa.timestamp("s", "UTC")),
             "identifiers": identifier_hashes(known_by(recipe.template.identifiers, checked), len(raw), recipe.salt),
+            "statement": pa.nulls(len(raw), pa.binary(HASH_BYTES)),
             "points": pa.repeat(False, len(raw)),
             "parent": parent,
             "keyed": keyed,

@@ -158,7 +158,7 @@ def test_more_children_than_allowed_hold_the_whole_family(planned):
 
 
 def test_a_family_larger_than_a_request_is_held_together(planned):
-    many = "".join(f"C-2,K-1{n},98451{n:05},{'Kim' * 30}\n" for n in range(8))
+    many = "".join(f"C-2,K-1{n},98452{n:05},{'Kim' * 30}\n" for n in range(8))
     plan = planned(LEE + many, limits={"bytes_per_request": 1000})
     assert plan.codes() == {"payload.too_large": 1, "family.parent": 8}
     assert plan.told["rows"]["invalid"] == 9
