@@ -45,8 +45,8 @@ FIRSTS = pa.schema(
 # The source's rows are written, read back at once and hardly ever again: packed they took a third of the time that
 # preparing takes, to save a third of the run's disk.
 UNPACKED = ".arrow"
-# What DuckDB may hold before it spills to the run's folder. It spills what it joins, and needs room to do it: where
-# everybody is remembered, 10 millions were compared in 176 MB and not in 128.
+# What DuckDB may hold before it spills to the run's folder. It spills what it joins, and needs room to do it: 10 millions
+# against as many were joined in 176 MB and not in 128; with two credits each, 3 millions in 276 and not in 196.
 SETTLE_MB, SETTLE_MB_PER_MILLION = 96, 30
 # What is wrong with a disk, and not with this code.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -138,6 +138,13 @@ class Spool:
     def write_dropped(self, step: str, found: duckdb.DuckDBPyRelation) -> None:
         """Keep what a step of settling took out: no row that another one has."""
         self._write_found(f"dropped/{step}", found, DROPPED)
+
+    def write_many_dropped(
+        self, step: str, found: duckdb.DuckDBPyRelation, database: duckdb.DuckDBPyConnection
+    ) -> None:
+        """As `write_dropped`, of rows in no order: joining and sorting millions at once takes more memory than both."""
+        self._write_found("memory/unsorted", found, DROPPED)
+        self.write_dropped(step, database.read_parquet(str(self.folder / "memory" / "unsorted.parquet")).order("row"))
 
     def write_firsts(self, found: duckdb.DuckDBPyRelation) -> None:
         """Keep what a retry's rows were first, sorted by row."""
