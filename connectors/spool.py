@@ -45,8 +45,8 @@ FIRSTS = pa.schema(
 # The source's rows are written, read back at once and hardly ever again: packed they took a third of the time that
 # preparing takes, to save a third of the run's disk.
 UNPACKED = ".arrow"
-# What DuckDB may hold before it spills to the run's folder. It spills what it joins, and needs room to do it: 10 millions
-# against as many were joined in 176 MB and not in 128; with two credits each, 3 millions in 276 and not in 196.
+# What DuckDB may hold before it spills to the run's folder. It spills what it joins, and needs room to do it: ten
+# millions against as many were joined in 176 MB and not in 128; with two credits each, 3 millions in 276, not in 196.
 SETTLE_MB, SETTLE_MB_PER_MILLION = 96, 30
 # What is wrong with a disk, and not with this code.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
