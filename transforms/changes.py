@@ -52,7 +52,7 @@ _LEFT_OUT = """
                     else 'invalid' end as fate,
            nullif(why, 'unchanged') as code,
            null::bigint as stands_for
-    from judged where why is not null order by row
+    from judged where why is not null
 """
 _REFUSED_BEFORE = "coalesce(planned.whole_digest, planned.digest) = refused.digest"
 _WITHHELD = """
@@ -144,7 +144,7 @@ def _points_of(n: int, places: int) -> str:
 
 
 def left_out(prepared: duckdb.DuckDBPyRelation, refused_again: bool) -> duckdb.DuckDBPyRelation:
-    """What is not sent, or not sent again: `row, fate, code, stands_for`, ordered by row.
+    """What is not sent, or not sent again: `row, fate, code, stands_for`, in no order; that may be nearly all rows.
 
     Unchanged is the same payload as the last one accepted, points aside, where all of its credits were sent before.
     With a credit in doubt the row is in doubt. What the API refused last is sent again only if asked

@@ -92,6 +92,15 @@ def test_what_settling_dropped_is_told_per_part(spool):
     assert spool.dropped(SECOND)["row"].to_pylist() == [4]
 
 
+def test_many_that_come_in_no_order_are_kept_in_order(spool):
+    (spool.folder / "memory").mkdir()
+    with spool.database() as database:
+        found = "select (7 * i) % 5 as row, 'unchanged' as fate, null as code, null as stands_for from range(5) t(i)"
+        spool.write_many_dropped("changes", database.sql(found), database)
+        spool.view_dropped(database)
+        assert database.sql("select row from dropped").fetchall() == [(0,), (1,), (2,), (3,), (4,)]
+
+
 def test_what_rows_go_without_is_told_per_part(spool):
     assert spool.withheld(FIRST).equals(WITHHELD.empty_table())
     with spool.database() as database:
