@@ -15,20 +15,22 @@ TOLD = 20  # clusters
 MEMBERS = 5  # of each
 SHARED = 3  # identifiers of each
 
+# Told is of few, and looked at are only theirs: of millions of clusters nothing but their sizes is kept.
+_SIZES = "select root as cluster, count(*) as rows from components group by root"
+_TOP = f"select * from sizes order by rows desc, cluster limit {TOLD}"
+_TOP_LINES = "select clusters.* from clusters semi join top using (cluster)"
 _LARGEST = f"""
-    with sizes as (select cluster, count(distinct row) as rows from clusters group by cluster
-                   order by rows desc, cluster limit {TOLD})
     select cluster, rows,
-           (select count(distinct key) from clusters join (select row, key from prepared) as people using (row)
-            where clusters.cluster = sizes.cluster) as customers,
-           (select list(row) from (select distinct row from clusters where clusters.cluster = sizes.cluster
+           (select count(distinct key) from lines join (select row, key from prepared) as people using (row)
+            where lines.cluster = top.cluster) as customers,
+           (select list(row) from (select distinct row from lines where lines.cluster = top.cluster
                                    order by row limit {MEMBERS})) as members,
            (select list({{'hash': shared, 'row': example}})
             from (select shared, count(*) as times, min(row) filter (to_be_sent) as example
-                  from clusters where clusters.cluster = sizes.cluster
+                  from lines where lines.cluster = top.cluster
                   group by shared order by times desc, example, shared limit {SHARED})) as shared,
-           (select count(distinct row) from clusters where row = cluster) as total
-    from sizes order by rows desc, cluster
+           (select count(*) from sizes) as total
+    from top order by rows desc, cluster
 """
 
 
@@ -69,8 +71,11 @@ def largest(database: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """The largest clusters: `cluster, rows, customers, members, shared, total`.
 
     `members` are their first rows; `shared` holds hashes of identifiers, each with a `row` that is sent with it, or
-    would be. The database has the views `clusters` and `prepared` (`row, key`).
+    would be. The database has the views `clusters` and `prepared` (`row, key`), and the table `components` as
+    `transforms.clusters` leaves it.
     """
+    for name, question in {"sizes": _SIZES, "top": _TOP, "lines": _TOP_LINES}.items():
+        database.execute(f"create or replace temp table {name} as {question}")
     found = database.sql(_LARGEST)
     return [dict(zip(found.columns, line, strict=True)) for line in found.fetchall()]
 

@@ -31,6 +31,7 @@ def found(clusters):
                 }
             )
         ).create_view("clusters")
+        database.execute("create table components as select distinct row, cluster as root from clusters")
         known = sorted(set(rows))
         people = {
             "row": pa.array(known, pa.int64()),
