@@ -358,15 +358,20 @@ def test_a_row_whose_parent_is_not_loaded_is_told_so(desk):
     st.lists(st.sampled_from(["C-1", "C-2", "C-3", " C-1", ""]), max_size=8),
     st.lists(st.tuples(st.sampled_from(["C-1", "C-2", "C-4", ""]), st.integers(0, 6)), max_size=12),
     st.sampled_from(["first", "last", "none"]),
+    st.integers(0, 2),
 )
-def test_every_row_has_one_fate_and_travels_as_it_says(desk, keys, kids, keep):
+def test_every_row_has_one_fate_and_travels_as_it_says(desk, keys, kids, keep, broken):
     customers = "".join(f"{key},98450{place:05},Asha,\n" for place, key in enumerate(keys))
     desk.write("customers.csv", "member_no,phone,first_name,points\n" + customers)
     # Some mobiles are leading rows' own.
-    desk.write("family.csv", HEAD + "".join(f"{parent},,98450{phone:05},{phone}\n" for parent, phone in kids))
+    desk.write(
+        "family.csv",
+        HEAD + "".join(f"{parent},,98450{phone:05},{phone}\n" for parent, phone in kids) + "broken\n" * broken,
+    )
     plan = Plan(desk, desk("plan", nested_job(desk, rules={"duplicates": {"keep": keep}, "max_children": 4})))
     rows = plan.told["rows"]
-    assert rows["read"] == len(keys) + len(kids) == sum(count for fate, count in rows.items() if fate != "read")
+    assert rows["read"] == len(keys) + len(kids) + broken
+    assert rows["read"] == sum(count for fate, count in rows.items() if fate != "read")
     dropped = plan.dropped()
     assert len({row for row, *_ in dropped}) == len(dropped)
     out = {row for row, *_ in dropped}
