@@ -88,10 +88,11 @@ def brood_of(spool: Spool, part: Part, family: Family) -> tuple[Brood, Changes]:
         changes += prepare_nested(spool, own, family)
     for again in family.again:
         prepare_nested(spool, again, family, again=True)
-    return _brood(spool, part, family), changes
+    return prepared_brood(spool, part, family), changes
 
 
-def _brood(spool: Spool, part: Part, family: Family) -> Brood:
+def prepared_brood(spool: Spool, part: Part, family: Family) -> Brood:
+    """The children of a leading part's rows, who are prepared already."""
     sorts = [(*_OWN, family.own), (*_AGAIN, family.again)]
     counts, sizes = np.zeros(part.rows, np.int64), np.zeros(part.rows, np.int64)
     for raw_kind, kind, parts in sorts:

@@ -55,7 +55,7 @@ def settle(
 
 def _kinship(prepared: PreparedRun, spool: Spool, database: duckdb.DuckDBPyConnection) -> None:
     """Read who is whose child; duplicates are known by now."""
-    spool.relation(database, "prepared").create_view("prepared")
+    spool.relation(database, "prepared").create_view("prepared", replace=True)
     if nested := prepared.nested:
         spool.relation(database, "prepared", nested).create_view("nested")
     read_kinship(database)

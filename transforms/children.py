@@ -44,6 +44,19 @@ class Brood:
             yield start, stop
             start = max(stop, 1)
 
+    def of(self, places: Ints) -> "Brood":
+        """The same children, of some of the leading rows only (places, ascending), as if there were no others."""
+        rows = self.first_row + places
+
+        def take(end: int) -> Iterator[pa.Table]:
+            for piece in self.take(int(rows[end - 1]) + 1 if end else self.first_row):
+                parents = piece.column("parent").to_numpy()
+                wanted = np.isin(parents, rows)
+                at = piece.schema.get_field_index("parent")
+                yield piece.set_column(at, "parent", pa.array(np.searchsorted(rows, parents))).filter(pa.array(wanted))
+
+        return Brood(0, self.counts[places], self.sizes[places], take)
+
 
 @dataclass(frozen=True, slots=True)
 class Borne:

@@ -42,6 +42,15 @@ def test_children_larger_than_a_request_are_not_even_joined():
     assert borne([(20, 10, [1]), (21, 11, [2])], [[], []], sizes=[101, 100]) == ([None, "[{21}]"], [[], [21]])
 
 
+def test_some_leading_rows_bear_their_own_children_only():
+    kids = [(20, 10, [1]), (21, 11, [2]), (22, 12, [3]), (23, 14, [4])]
+    some = brood(kids, 5, sizes=[1, 2, 3, 4, 5]).of(np.array([1, 2, 4]))
+    assert (some.first_row, some.sizes.tolist()) == (0, [2, 3, 5])
+    first = bear(some, 0, pa.array([[]], pa.list_(pa.uint64())), 100)
+    rest = bear(some, 1, pa.array([[], []], pa.list_(pa.uint64())), 100)
+    assert (first.rows.to_pylist(), rest.rows.to_pylist()) == ([[21]], [[22], [23]])
+
+
 def test_nobody_bears_nothing():
     assert borne([], [[], []]) == ([None, None], [[], []])
 
