@@ -160,6 +160,7 @@ class _Writer:
         rows = pa.concat_tables(held).cast(rows_schema(self.rules))
         part = Part(self.number, self.row, rows.num_rows, table=self.rules.table)
         self.spool.write(self.kind, part, rows)
-        self.spool.write("unreadable", part, UNREADABLE.empty_table())
+        if self.kind == "rows":
+            self.spool.write("unreadable", part, UNREADABLE.empty_table())
         self.number, self.row = self.number + 1, part.end_row
         return part

@@ -21,7 +21,7 @@ from transforms.changes import count_changed, credited_before, left_out, touched
 from transforms.families import held_for_families, waves
 from transforms.guards import broken_before
 from transforms.identity import duplicates
-from transforms.kinship import mentions, read_kinship
+from transforms.kinship import read_kinship
 
 # What of a job file decides what is sent. The rest, limits and guards above all, may be mended before a run goes on.
 DECISIVE = ("name", "mode", "source", "locale", "key", "points_id", "map", "rules")
@@ -95,7 +95,6 @@ def _read_kinship(prepared: PreparedRun, spool: Spool, database: duckdb.DuckDBPy
     if nested := prepared.nested:
         spool.relation(database, "prepared", nested).create_view("nested")
     read_kinship(database)
-    mentions(database).create_view("mentions")
 
 
 def plan_of(

@@ -76,7 +76,7 @@ WHOLE: dict[str, Meaning] = {
 FAMILIES: dict[str, Meaning] = {
     "family.orphan": Meaning(
         "No row of the leading table has the key that this child names as its parent's.",
-        "Correct the key, or add the parent's row.",
+        "Correct the key, or add the parent's row; in rejected.csv fill in the parent's columns beside the child's.",
     ),
     "family.own_parent": Meaning(
         "The child has an identifier of its own parent: the API would make one customer of both.",

@@ -72,11 +72,14 @@ _PEOPLE = """
 """
 # Keys are 16 bytes long; this is longer, and nobody's key.
 _OTHER = "encode('identifier ' || {identifier}::varchar)"
-_MENTIONS = "select lead_row as row, mentioned as key, identifiers from links where stands order by row"
+_MENTIONS = """
+    create or replace temp view mentions as
+        select lead_row as row, mentioned as key, identifiers from links where stands
+"""
 
 
 def read_kinship(database: duckdb.DuckDBPyConnection) -> None:
-    """Find all mentions and links, as the tables `born`, `of_own_parent`, `links` that `families` asks for."""
+    """Find all mentions and links: the view `mentions`, and the tables that `families` asks for."""
     columns = set(database.view("prepared").columns)
     database.execute(_STANDING)
     if not _has(database, "nested"):
@@ -87,6 +90,7 @@ def read_kinship(database: duckdb.DuckDBPyConnection) -> None:
     database.execute(f"create or replace temp view named as {named}")
     other_child = _OTHER.format(identifier="born.identifiers[1]")
     database.execute(_PEOPLE.format(other_child=other_child, other_parent=_OTHER.format(identifier="relatives[1]")))
+    database.execute(_MENTIONS)
 
 
 def mentions(database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
@@ -94,7 +98,7 @@ def mentions(database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
 
     They are in the same form as the leading rows themselves, so that an identifier of two persons is found among all.
     """
-    return database.sql(_MENTIONS)
+    return database.sql("from mentions order by row")
 
 
 def _has(database: duckdb.DuckDBPyConnection, name: str) -> bool:

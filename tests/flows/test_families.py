@@ -172,8 +172,8 @@ def test_children_share_what_holds_their_parent(planned):
 @pytest.mark.parametrize(("keep", "stands"), [("first", "Asha"), ("last", "Uma")])
 def test_children_of_a_customer_with_several_rows_follow_the_one_that_stands(planned, keep, stands):
     twice = "C-1,9845000001,Asha,\nC-2,9845000002,Ravi,\nC-1,9845000001,Uma,\n"
-    plan = planned(LEE + KIM, twice, rules={"duplicates": {"keep": keep}})
-    assert plan.told["rows"] | {"duplicate": 1, "not_sent": 4, "read": 5} == plan.told["rows"]
+    plan = planned(LEE + KIM + "broken\n", twice, rules={"duplicates": {"keep": keep}})
+    assert plan.told["rows"] | {"unreadable": 1, "duplicate": 1, "not_sent": 4, "read": 6} == plan.told["rows"]
     assert [[child["row"] for child in plan.prepared("family")], plan.prepared("")[2]["children"]] == [[3, 4], [3]]
     assert f'"firstName":"{stands}"' in plan.payloads()["C-1"]
 
@@ -359,15 +359,20 @@ def test_a_row_whose_parent_is_not_loaded_is_told_so(desk):
     st.lists(st.sampled_from(["C-1", "C-2", "C-3", " C-1", ""]), max_size=8),
     st.lists(st.tuples(st.sampled_from(["C-1", "C-2", "C-4", ""]), st.integers(0, 6)), max_size=12),
     st.sampled_from(["first", "last", "none"]),
+    st.integers(0, 2),
 )
-def test_every_row_has_one_fate_and_travels_as_it_says(desk, keys, kids, keep):
+def test_every_row_has_one_fate_and_travels_as_it_says(desk, keys, kids, keep, broken):
     customers = "".join(f"{key},98450{place:05},Asha,\n" for place, key in enumerate(keys))
     desk.write("customers.csv", "member_no,phone,first_name,points\n" + customers)
     # Some mobiles are leading rows' own.
-    desk.write("family.csv", HEAD + "".join(f"{parent},,98450{phone:05},{phone}\n" for parent, phone in kids))
+    desk.write(
+        "family.csv",
+        HEAD + "".join(f"{parent},,98450{phone:05},{phone}\n" for parent, phone in kids) + "broken\n" * broken,
+    )
     plan = Plan(desk, desk("plan", nested_job(desk, rules={"duplicates": {"keep": keep}, "max_children": 4})))
     rows = plan.told["rows"]
-    assert rows["read"] == len(keys) + len(kids) == sum(count for fate, count in rows.items() if fate != "read")
+    assert rows["read"] == len(keys) + len(kids) + broken
+    assert rows["read"] == sum(count for fate, count in rows.items() if fate != "read")
     dropped = plan.dropped()
     assert len({row for row, *_ in dropped}) == len(dropped)
     out = {row for row, *_ in dropped}
