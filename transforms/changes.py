@@ -86,9 +86,13 @@ def digests(payloads: pa.Array | pa.ChunkedArray, salt: bytes) -> pa.Array:
 
     Members keep their order, so equal customers are equal.
     """
+    return _digested(payloads.to_pylist(), salt)
+
+
+def _digested(payloads: list[bytes | None], salt: bytes) -> pa.Array:
     keyed = blake2b(key=salt, digest_size=DIGEST_BYTES)  # a copy of it costs less than keying each anew
     made: list[bytes | None] = []
-    for payload in payloads.to_pylist():
+    for payload in payloads:
         if payload is None:
             made.append(None)
             continue
@@ -111,7 +115,7 @@ def credit_digests(
         None if payload is None or len(payload) == len(short) else payload + (statement or b"")
         for payload, short, statement in zip(whole, bare, statements.to_pylist(), strict=True)
     ]
-    return digests(pa.array(bare, pa.binary()), salt), digests(pa.array(told, pa.binary()), salt)
+    return _digested(bare, salt), _digested(told, salt)
 
 
 def credited_before(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
