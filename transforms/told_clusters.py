@@ -51,18 +51,16 @@ class _Family(msgspec.Struct, frozen=True, rename="camel"):
     child_customers: tuple[_Person, ...] = ()
     parent_customer: _Person | None = None
 
-    @property
-    def people(self) -> list[_Person]:
-        return [*self.child_customers, *([self.parent_customer] if self.parent_customer else [])]
-
 
 class _Customer(_Person, rename="camel"):
-    association_details: _Family = _Family()
+    association_details: _Family | None = None
 
     @property
     def identifiers(self) -> Iterator[_Identifier]:
         """Of the customer, and of whom the payload brings along."""
-        for person in (self, *self.association_details.people):
+        family = self.association_details
+        beside = [*family.child_customers, family.parent_customer] if family else []
+        for person in (self, *filter(None, beside)):
             for profile in person.profiles:
                 yield from profile.identifiers
 
