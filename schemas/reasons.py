@@ -78,6 +78,10 @@ FAMILIES: dict[str, Meaning] = {
         "No row of the leading table has the key that this child names as its parent's.",
         "Correct the key, or add the parent's row; in rejected.csv fill in the parent's columns beside the child's.",
     ),
+    "family.child_forgotten": Meaning(
+        "A child in its payload was erased by `bulkload forget`; this job sends nothing of the child any more.",
+        "Take the child out of the source.",
+    ),
     "family.own_parent": Meaning(
         "The child has an identifier of its own parent: the API would make one customer of both.",
         "Give the child an identifier of its own.",

@@ -10,7 +10,7 @@ from schemas.profiles import Array, Node, Object, Ready
 
 CHILDREN = "childCustomers"  # the name of the children's JSON beside the leaves' values
 BLOCK = "associationDetails"
-# What makes a row belong to a family or a company; codes and roles alone say nothing.
+# What makes a row belong to a family or a company; codes, and roles that all rows have, say nothing.
 _BRINGS = (CHILDREN, "parentCustomer", "fleetCompany")
 
 
@@ -61,7 +61,13 @@ def association_of(build: Builds, association: Association | None) -> Object | N
         ("parentCustomer", build.parent(parent) if parent else None),
         ("fleetCompany", _company(build, company) if company else None),
     )
-    return Object(tuple((name, node) for name, node in members if node is not None), _BRINGS)
+    # Where rows name their parents, a head names none: it is known by its own role.
+    brings = (*_BRINGS, "roleCode") if parent and _is_told(association.role_code) else _BRINGS
+    return Object(tuple((name, node) for name, node in members if node is not None), brings)
+
+
+def _is_told(value: Value | None) -> bool:
+    return value is not None and value.column is not None
 
 
 def _company(build: Builds, company: Company) -> Object:

@@ -108,7 +108,9 @@ def untold(
     of_parent = [] if children is None else [children.is_valid()]
     of_child = [values[leaf.target].is_valid() for leaf in template.parent]
     of_company = [values[company].is_valid()] if company in targets else []
-    block = [*of_parent, *of_child, *of_company]
+    role = f"{BLOCK}.roleCode"
+    of_head = [values[role].is_valid()] if of_child and role in targets else []
+    block = [*of_parent, *of_child, *of_company, *of_head]
     for word, where in (("hierarchyCode", block), ("roleCode", block), ("childRoleCode", of_parent)):
         target = f"{BLOCK}.{word}"
         if where and target in targets:

@@ -151,6 +151,14 @@ def test_a_company_alone_brings_the_association():
     )
 
 
+def test_a_head_names_no_parent_and_is_known_by_its_own_role():
+    mapping = CHILD.replace("roleCode: {value: DRIVER}", "roleCode: role")
+    nobody = {name: ["", ""] for name in ("mum_phone", "mum", "mum_name", "mum_city", "company")}
+    (head, single), _ = payloads(mapping, nobody | {"member": ["C-1", "C-2"], "role": ["OWNER", ""]})
+    assert association(head) == ',"associationDetails":{"hierarchyCode":"H1","roleCode":"OWNER"}'
+    assert association(single) == ""
+
+
 def test_constants_alone_bring_nothing_along():
     table = {"member": ["C-1"], "mum_phone": [""], "mum": [""], "mum_name": ["Asha"], "mum_city": [""]}
     (payload,), _ = payloads(CHILD, table | {"company": [""]})

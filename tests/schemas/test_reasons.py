@@ -66,7 +66,7 @@ def test_codes_of_families_have_their_own_words():
     written = set(re.findall(r"[\"'](family\.[a-z_]+)[\"']", sources))
     words = set(re.findall(r'"([a-zA-Z]+Code)"', (ROOT / "transforms" / "children.py").read_text(encoding="utf-8")))
     assert len(words) == 3
-    assert written | {f"{word}.missing" for word in words} == set(FAMILIES)
+    assert (written | {f"{word}.missing" for word in words}) - set(ANSWERS) == set(FAMILIES)
 
 
 def test_codes_of_looking_up_have_their_own_words():

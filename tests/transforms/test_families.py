@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.memory import FORGOTTEN
 from transforms.families import held_for_families, waves
 from transforms.kinship import mentions, read_kinship
 
@@ -49,6 +50,7 @@ class Families:
         self.view("prepared", leading, pa.schema([*LEADING, *FLAT]))
         self.view("nested", kids, CHILDREN)
         self.view("dropped", [dict(zip(DROPPED.names, line, strict=True)) for line in dropped], DROPPED)
+        self.view("forgotten", [], FORGOTTEN)
 
     def view(self, name, lines, schema):
         self.database.register(name + "_", pa.Table.from_pylist(lines, schema))
@@ -77,6 +79,12 @@ def flat(*rows, **more):
 
 
 # held
+
+
+def test_a_child_who_is_forgotten_is_not_sent_in_its_parents_payload():
+    family = Families([("mum", None, None), ("dad", None, None)], [("kid", "mum", None), ("kim", "dad", None)])
+    family.view("forgotten", [{"key": key("kid")}], FORGOTTEN)
+    assert family.held() == [(0, "invalid", "family.child_forgotten"), (2, "invalid", "customer.forgotten")]
 
 
 def test_a_plain_family_is_sent():
