@@ -153,8 +153,9 @@ def test_a_company_alone_brings_the_association():
 
 def test_a_head_names_no_parent_and_is_known_by_its_own_role():
     mapping = CHILD.replace("roleCode: {value: DRIVER}", "roleCode: role")
-    nobody = {name: ["", ""] for name in ("mum_phone", "mum", "mum_name", "mum_city", "company")}
-    (head, single), _ = payloads(mapping, nobody | {"member": ["C-1", "C-2"], "role": ["OWNER", ""]})
+    nobody = {name: [""] for name in ("mum_phone", "mum", "mum_name", "mum_city", "company")}
+    (head,), _ = payloads(mapping, nobody | {"member": ["C-1"], "role": ["OWNER"]})
+    (single,), _ = payloads(mapping, nobody | {"member": ["C-1"], "role": [""]})
     assert association(head) == ',"associationDetails":{"hierarchyCode":"H1","roleCode":"OWNER"}'
     assert association(single) == ""
 
