@@ -173,8 +173,11 @@ def test_a_resumed_run_asks_only_for_what_is_left(desk, monkeypatch):
 # at a real terminal
 
 
-# Ctrl-C at a terminal is a signal only for whom the terminal controls.
-STARTED = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); from flows.cli import main; main()"
+# Ctrl-C at a terminal is a signal only for whom the terminal controls, and who was not told to ignore it.
+STARTED = (
+    "import fcntl, signal, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "signal.signal(signal.SIGINT, signal.default_int_handler); from flows.cli import main; main()"
+)
 
 
 class Command:
