@@ -135,7 +135,7 @@ def settled(work: Path, rows: int) -> dict[str, int]:
     job, source, spool = _opened(home)
     ledger = Ledger(home / "ledger.sqlite")
     prepared = PreparedRun(tuple(_parts(rows)), (), (), {})
-    plan = settle(job, source, spool, prepared, ledger, RUN, Silent(), False)
+    plan = settle(job, source, spool, prepared, ledger, RUN, Silent(), SALT, refused_again=False)
     ledger.close()
     assert (plan.changed.known, plan.changed.changed) == (rows, -(-rows // CHANGED)), plan.changed
     return {fate.value: count for fate, count in plan.totals.rows.items()}

@@ -6,7 +6,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.spool import Part, Spool, private
+from connectors.private import private
+from connectors.spool import Part, Spool
 
 # DuckDB's `trim` with a set of characters builds the set for each row: 25 times as slow as looking first.
 BARE = """

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 
 from connectors.joins import BARE
 from connectors.sorted_rows import SortedRows
-from connectors.spool import UNREADABLE, Part, Spool
+from connectors.spool import Part, Spool
+from connectors.spool_tables import UNREADABLE
 
 # A nested row belongs to the first of the leading rows that have its key, and stands in the payload of each of them.
 # Its row number is its place among all nested rows, by leading row, and those without one last.

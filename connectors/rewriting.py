@@ -7,7 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.spool import UNPACKED, private
+from connectors.private import private
+from connectors.spool import UNPACKED
 
 # A rejected record ends with the file and line that it stood on; looked at is no more of it than these can take.
 _ORIGIN = re.compile(rb',"((?:[^"]|"")*)","(\d+)"\r?\n?\Z')

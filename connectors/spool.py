@@ -21,10 +21,7 @@ Row numbers count through the parts in order, unreadable lines of a part after i
 private (0700): it holds customers until `purge`.
 """
 
-import errno
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -36,25 +33,10 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from schemas.errors import Stopped
+from connectors.private import private
+from connectors.spool_tables import CLUSTERS, DROPPED, FIRSTS, KNOWN, WAVES, WIDELY_SHARED, WITHHELD
 from schemas.memory import ACCEPTED
 
-UNREADABLE = pa.schema([("file", pa.int32()), ("line", pa.int64()), ("code", pa.string()), ("raw", pa.binary())])
-DROPPED = pa.schema([("row", pa.int64()), ("fate", pa.string()), ("code", pa.string()), ("stands_for", pa.int64())])
-KNOWN = pa.schema(
-    [("row", pa.int64()), ("place", pa.int32()), ("programme", pa.string()), ("doubtful", pa.bool_()),
-     ("differs", pa.bool_())]
-)  # fmt: skip
-WITHHELD = pa.schema([("row", pa.int64()), ("programme", pa.string()), ("differs", pa.bool_())])
-FIRSTS = pa.schema(
-    [("row", pa.int64()), ("first_run", pa.string()), ("first_file", pa.string()), ("first_line", pa.int64()),
-     ("first_fate", pa.string())]
-)  # fmt: skip
-WAVES = pa.schema([("row", pa.int64()), ("wave", pa.int32())])
-WIDELY_SHARED = pa.schema([("row", pa.int64())])
-CLUSTERS = pa.schema(
-    [("row", pa.int64()), ("cluster", pa.int64()), ("shared", pa.uint64()), ("to_be_sent", pa.bool_())]
-)
 SLICE_ROWS = 4_000
 # The source's rows are written, read back at once and hardly ever again: packed they took a third of the time that
 # preparing takes, to save a third of the run's disk.
@@ -62,34 +44,6 @@ UNPACKED = ".arrow"
 # What DuckDB may hold before it spills to the run's folder. It spills what it joins, and needs room to do it: ten
 # millions against as many were joined in 176 MB and not in 128; with two credits each, 3 millions in 276, not in 196.
 LEAST_MB, SETTLE_MB, SETTLE_MB_PER_MILLION = 256, 96, 30
-# What is wrong with a disk, and not with this code.
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_UNUSABLE = (*_FULL, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR)
-
-
-class NoRoom(Stopped):
-    """The run's folder cannot be written."""
-
-
-@contextmanager
-def room_in(folder: Path) -> Iterator[None]:
-    """Turn what the file system says about the home into what to do.
-
-    Raises:
-        NoRoom: the disk is full, or this user may not write there.
-    """
-    trouble = None
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _UNUSABLE:
-            raise
-        trouble = error
-    except duckdb.IOException:
-        trouble = OSError(errno.EIO, "DuckDB could not write there")
-    if trouble is not None:
-        hint = "make room" if trouble.errno in _FULL else "mend that, or choose another --home"
-        raise NoRoom(f"{folder}: cannot be written ({(trouble.strerror or 'input/output error').lower()}); {hint}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,28 +284,3 @@ def _writer(path: Path, file: pa.NativeFile, schema: pa.Schema) -> "pq.ParquetWr
 def _opened(path: Path) -> pa.ipc.RecordBatchFileReader:
     """Over the file's own pages: what is not asked for is not read."""
     return pa.ipc.open_file(pa.memory_map(str(path)))
-
-
-def private(path: Path) -> "PrivateFile":
-    """A file that only its owner may read, replaced whole or not at all."""
-    return PrivateFile(path)
-
-
-class PrivateFile:
-    """Writes beside the final name and moves into place at the end, so that a crash leaves no half file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.unfinished = path.with_name(path.name + ".part")
-
-    def __enter__(self) -> pa.NativeFile:
-        descriptor = os.open(self.unfinished, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        self.file = os.fdopen(descriptor, "wb")
-        return self.file
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self.file.close()
-        if kind is None:
-            self.unfinished.replace(self.path)
-        else:
-            self.unfinished.unlink(missing_ok=True)

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 
 from connectors.results import Results
 from connectors.spool import Part, Spool
-from flows.prepare import PreparedRun, Source
+from flows.prepare import PreparedRun
+from flows.source import Source
 from flows.withheld import planned
 from schemas.job import Job
 from schemas.runs import Reason, Totals

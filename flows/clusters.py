@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 from connectors.results import write_text
 from connectors.spool import Spool
 from flows.closing import customers_of
-from flows.prepare import PreparedRun, Source
+from flows.prepare import PreparedRun
+from flows.source import Source
 from schemas.clusters import NO_CLUSTERS, Clusters
 from schemas.job import Job
 from transforms.conflicts import clusters, conflicts

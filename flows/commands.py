@@ -19,9 +19,10 @@ from flows.demo import JOB, demo_sandbox, environment_of
 from flows.doubtful import settle_run
 from flows.hands import Silent, Workers, pool
 from flows.organization import unknown_words
-from flows.prepare import Source, open_source, prepare_run, recipe_of
+from flows.prepare import prepare_run, recipe_of
 from flows.retry import rejected_by
 from flows.settings import Home, load_job, now
+from flows.source import Source, open_source
 from flows.terminal import Terminal
 from flows.told import Told
 from schemas.errors import WrongInput

@@ -14,8 +14,9 @@ from connectors.spool import Part
 from flows.closing import close_run, rejected_columns, write_rows
 from flows.deliver import Delivery
 from flows.hands import Audience
-from flows.prepare import PreparedRun, Source
+from flows.prepare import PreparedRun
 from flows.settings import now
+from flows.source import Source
 from flows.underway import Load
 from flows.window import WindowClosed
 from schemas.errors import GuardStopped, OutOfBalance

@@ -14,8 +14,8 @@ import typer
 from connectors.durable import keep_entries, make_folder
 from connectors.ledger import Ledger
 from connectors.locks import only_one
+from connectors.private import room_in
 from connectors.results import UNREADABLE_FOLDER, write_text
-from connectors.spool import room_in
 from connectors.trace import FOUND
 from flows.erasing import Eraser, joined_by
 from flows.finding import ENDED, Finder

@@ -13,17 +13,19 @@ import msgspec
 from connectors.durable import keep_all
 from connectors.ledger import Ledger
 from connectors.ledger_tables import RunState
+from connectors.private import room_in
 from connectors.results import write_text
-from connectors.spool import Spool, room_in
+from connectors.spool import Spool
 from flows.alone import alone
 from flows.apply import apply
 from flows.deliver import preflight
 from flows.hands import Audience, Workers
-from flows.prepare import PreparedRun, Source, open_source, prepare_run, recipe_of
+from flows.prepare import PreparedRun, prepare_run, recipe_of
 from flows.resume import left_by_window
 from flows.retry import link, open_job
 from flows.settings import Home, load_job, now, run_name
 from flows.settle import section_digests, settle
+from flows.source import Source, open_source
 from flows.underway import Load, Manifest, Retry, known_tables
 from flows.widely_shared import without_widely_shared
 from schemas.errors import BulkloadError, Stopped

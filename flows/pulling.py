@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from connectors.lines import in_batches
 from connectors.results import UnreadableLines
-from connectors.spool import UNREADABLE, Part, Spool
+from connectors.spool import Part, Spool
+from connectors.spool_tables import UNREADABLE
 from schemas.rows import ORIGIN, OURS, RawRows, Unreadable
 from transforms.frames import gathered
 

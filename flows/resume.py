@@ -17,10 +17,11 @@ from flows.apply import apply
 from flows.closing import closed_parts
 from flows.deliver import preflight
 from flows.hands import Audience
-from flows.prepare import PreparedRun, Source
+from flows.prepare import PreparedRun
 from flows.retry import open_job
 from flows.settings import Home
 from flows.settle import digest_of, section_digests, settle
+from flows.source import Source
 from flows.underway import Load, Manifest
 from schemas.errors import JobError, WrongInput
 from schemas.job import Job

@@ -12,8 +12,9 @@ from connectors.files import Reading
 from connectors.ledger import Ledger, RunRecord
 from connectors.ledger_tables import RunState
 from connectors.spool import Spool
-from flows.prepare import PreparedRun, Source, nest_key, open_source
+from flows.prepare import PreparedRun
 from flows.settings import Home, load_job
+from flows.source import Source, nest_key, open_source
 from flows.underway import Load, Manifest, Retry
 from schemas.errors import JobError, SourceError, WrongInput
 from schemas.job import Job, Table

@@ -11,7 +11,8 @@ from connectors.spool import Spool
 from flows.closing import Answers, close_run
 from flows.clusters import hold_conflicts, known_clusters
 from flows.hands import Audience
-from flows.prepare import PreparedRun, Source
+from flows.prepare import PreparedRun
+from flows.source import Source
 from flows.withheld import planned
 from schemas.job import Job
 from schemas.memory import ACCEPTED, CREDITED, FORGOTTEN, REFUSED

@@ -13,8 +13,9 @@ import pyarrow as pa
 from connectors.files import Reading
 from connectors.ledger import Ledger
 from connectors.spool import Part, Spool
-from flows.prepare import PreparedRun, Source
+from flows.prepare import PreparedRun
 from flows.settings import Home
+from flows.source import Source
 from schemas.errors import JobError, WrongInput
 from schemas.job import Job
 from schemas.rows import SourceFile

@@ -1,6 +1,6 @@
 """A job's mapping becomes the template of its payloads (contract: request payload tree)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pyarrow as pa
@@ -282,22 +282,3 @@ def _unknown_placeholders(job: Job) -> Iterable[str]:
         for word in job.rules.placeholders
         if word not in mapped
     ]
-
-
-def askers(job: Job) -> Iterator[tuple[str, str]]:
-    """Every source column the job names outside its filter, with the words that name it."""
-    template = template_of(job)
-    for leaf in template.leaves():
-        yield leaf.column.source, f"map.{leaf.target}"
-    yield template.key.source, "key"
-    if template.order is not None:
-        yield template.order.source, "rules.duplicates.by"
-    if template.statement is not None:
-        yield template.statement.source, "points_id"
-
-
-def child_askers(job: Job) -> Iterator[tuple[str, str]]:
-    """Every column of the nested table that the job names, with the words that name it."""
-    template = child_template_of(job)
-    for leaf in template.leaves() if template else ():
-        yield leaf.column.source, f"map.{leaf.target}"

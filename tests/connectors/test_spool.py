@@ -6,7 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.spool import DROPPED, FIRSTS, WAVES, WITHHELD, Part, Spool, private, room_in
+from connectors.private import private, room_in
+from connectors.spool import Part, Spool
+from connectors.spool_tables import DROPPED, FIRSTS, WAVES, WITHHELD
 from schemas.memory import FORGOTTEN, REFUSED
 
 FIRST = Part(number=0, first_row=0, rows=2, unreadable=1)
@@ -36,7 +38,7 @@ def test_a_part_comes_back_as_it_was_written(spool):
 def test_a_part_comes_back_in_the_slices_it_was_written_in(spool):
     slices = [pa.table({"row": [0, 1]}), pa.table({"row": [2]})]
     spool.write_slices("prepared", FIRST, iter(slices))
-    assert [slice_.to_pydict() for slice_ in spool.slices("prepared", FIRST)] == [{"row": [0, 1]}, {"row": [2]}]
+    assert [slice_.to_pydict() for slice_ in spool.written("prepared", FIRST)] == [{"row": [0, 1]}, {"row": [2]}]
 
 
 def test_each_part_knows_its_rows_of_a_cluster(spool):

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from flows.prepare import open_source
 from flows.settings import load_job
+from flows.source import open_source
 from schemas.errors import SourceError
 
 CUSTOMERS = b"member_no,phone,first_name,points\nC-1,9845000001,Asha,5\n"

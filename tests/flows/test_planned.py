@@ -14,12 +14,14 @@ import pytest
 
 from connectors.ledger import Ledger
 from connectors.ledger_tables import Intent, RunState
-from connectors.spool import DROPPED, UNREADABLE, Part, Spool
+from connectors.spool import Part, Spool
+from connectors.spool_tables import DROPPED, UNREADABLE
 from flows.deliver import deliver
 from flows.hands import Silent
 from flows.planned import left_in_waves, recalled
-from flows.prepare import PreparedRun, Source
+from flows.prepare import PreparedRun
 from flows.settings import Home, load_job
+from flows.source import Source
 from flows.underway import Load
 from transforms.batches import cut
 

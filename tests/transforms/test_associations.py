@@ -5,8 +5,9 @@ import pytest
 from schemas.errors import JobError
 from schemas.profiles import Column
 from schemas.values import Kind
+from transforms.askers import child_askers
 from transforms.job_file import read_job
-from transforms.mapping import child_askers, child_template_of, template_of
+from transforms.mapping import child_template_of, template_of
 
 SMALL = """
 name: small

@@ -5,8 +5,9 @@ import pytest
 from schemas.errors import JobError
 from schemas.profiles import RULES, Column, Constant, Rule
 from schemas.values import Kind
+from transforms.askers import askers
 from transforms.job_file import read_job
-from transforms.mapping import askers, template_of
+from transforms.mapping import template_of
 from transforms.targets import rule_of
 
 JOB = """
