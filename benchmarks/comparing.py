@@ -36,7 +36,7 @@ def _home(work: Path, rows: int) -> Path:
 
 def _opened(home: Path) -> tuple[Any, Any, Any]:
     from connectors.spool import Spool
-    from flows.prepare import open_source
+    from flows.source import open_source
     from transforms.job_file import read_job
 
     job = read_job(JOB.format(file="customers.csv"), {"K": "k"})
@@ -55,7 +55,7 @@ def make(work: Path, rows: int) -> None:
     import duckdb
 
     from connectors.ledger import Ledger
-    from connectors.spool import UNREADABLE
+    from connectors.spool_tables import UNREADABLE
     from schemas.memory import ACCEPTED_SENT, CREDITED, REFUSED_SENT, Remembered
 
     home = _home(work, rows)

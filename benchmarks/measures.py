@@ -66,8 +66,8 @@ def spent(work: Callable[[], int]) -> dict[str, float]:
 
 def read(rows: int) -> dict[str, Any]:
     """Only reading, as the connectors do it: values as text, lines numbered, digest taken."""
-    from flows.prepare import open_source
     from flows.settings import load_job
+    from flows.source import open_source
 
     def all_rows() -> int:
         job = load_job(job_of(rows), os.environ)

@@ -18,7 +18,7 @@ from schemas.job import Job
 from schemas.memory import ACCEPTED, CREDITED, FORGOTTEN, REFUSED
 from schemas.runs import Changed, Plan
 from transforms.batches import count_batches, sendable
-from transforms.changes import count_changed, credited_before, left_out, touched, withheld
+from transforms.changes import count_changed, credited_before, left_out, touched, unstated, withheld
 from transforms.families import held_for_families, waves
 from transforms.guards import broken_before
 from transforms.identity import duplicates
@@ -57,6 +57,9 @@ def settle(
             spool.undrop()
             spool.write_dropped("duplicates", duplicates(parts, job.rules.duplicates.keep))
             spool.view_dropped(database)
+            if job.points_id and not refused_again:
+                spool.write_dropped("unstated", unstated(parts))
+                spool.view_dropped(database)
             spool.write_known(credited_before(parts))
             spool.view_memory(database)
             found = left_out(parts, refused_again or job.mode == "migrate")

@@ -39,6 +39,11 @@ WHOLE: dict[str, Meaning] = {
         "An earlier run of this job credited other points than these to this customer under the same statement.",
         "A statement is credited once; give a correction a statement of its own in the column that `points_id` names.",
     ),
+    "points.credited_without_statement": Meaning(
+        "This job credited the customer before it had a `points_id`; whether this statement is that credit or another "
+        "one cannot be told.",
+        "Where it is another credit, `bulkload retry` sends it; where it is the same, leave its points empty.",
+    ),
     "points.another_statement": Meaning(
         "Another row of the same customer stands for this one, and credits the points of another statement.",
         "One statement per customer and file; `bulkload retry` sends this one, with its other values too.",

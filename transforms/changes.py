@@ -13,14 +13,27 @@ DIGEST_BYTES = 16
 _PLANNED = """
     planned as (select * from prepared anti join dropped using (row) where fate is null)
 """
-# What a row would credit that was credited before, or may have been, under the same statement. Two enrolments of one
-# programme are one credit, which the first of them stands for; in memory an empty programme stands for all.
+# What a row would credit that was credited before, or may have been, under the same statement; where the job knows no
+# statements, under any. Two enrolments of one programme are one credit, which the first of them stands for; in memory
+# an empty programme stands for all.
 _CREDITED = """
     select planned.row, {n} as place, programme_{n} as programme, credited.fate = 'in_doubt' as doubtful,
            coalesce(credited.points <> {points}, false) as differs
     from planned join credited on credited.key = planned.key
-         and credited.statement = coalesce(planned.statement, ''::blob) and credited.programme in (programme_{n}, '')
+         and (planned.statement is null or credited.statement = planned.statement)
+         and credited.programme in (programme_{n}, '')
     where {counts}
+"""
+# Credited before the job knew statements, and under none since: whether this statement is that credit, nobody can tell.
+_UNSTATED = """
+    select planned.row
+    from planned join credited on credited.key = planned.key and credited.programme in (programme_{n}, '')
+    where {counts} and planned.statement is not null
+    group by planned.row having bool_and(credited.statement = ''::blob)
+"""
+_IS_UNSTATED = """
+    select row, 'invalid' as fate, 'points.credited_without_statement' as code, null::bigint as stands_for
+    from found order by row
 """
 _NOTHING = "select null::bigint as row, 0 as place, '' as programme, false as doubtful, false as differs where false"
 # Ledgers of version 2 remember payloads with their points, which are compared as such.
@@ -30,7 +43,9 @@ _SAME = """
 _LEFT_OUT = """
     with {planned},
     paid as (select row, bit_or(1 << place) as places, bool_or(doubtful) as doubtful, bool_or(differs) as differs
-             from known group by row),
+             from (select row, place, bool_or(doubtful) as doubtful, bool_and(differs) as differs
+                   from known group by row, place)
+             group by row),
     judged as (
         select planned.row,
                {same} and {places} = coalesce(paid.places, 0) as nothing_new,
@@ -56,7 +71,7 @@ _LEFT_OUT = """
 """
 _REFUSED_BEFORE = "coalesce(planned.whole_digest, planned.digest) = refused.digest"
 _WITHHELD = """
-    select known.row, programme, bool_or(differs) as differs
+    select known.row, programme, bool_and(differs) as differs
     from known semi join (select row from prepared anti join dropped using (row) where fate is null) as planned
          using (row)
     group by known.row, programme order by known.row, programme
@@ -130,6 +145,18 @@ def credited_before(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelatio
         for n in range(places)
     )
     return _asked(prepared, f"with {_PLANNED} {' union all '.join(found) or _NOTHING}")
+
+
+def unstated(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Rows with points of a statement whose customer was credited without any, and under none since.
+
+    `row, fate, code, stands_for`, by row; a person who retries them says that they are other credits. As
+    `credited_before`.
+    """
+    found = " union ".join(_UNSTATED.format(n=n, counts=_counts(n)) for n in range(_places(prepared)))
+    return _asked(
+        prepared, f"with {_PLANNED}, found as ({found or 'select null::bigint as row where false'}) {_IS_UNSTATED}"
+    )
 
 
 def _places(prepared: duckdb.DuckDBPyRelation) -> int:

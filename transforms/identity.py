@@ -31,11 +31,14 @@ _ALL_INVALID = """
     select row, 'invalid' as fate, 'duplicates.several_rows' as code, null::bigint as stands_for
     from rivals where fate is null order by row
 """
-# Points of another statement are another credit, which the chosen row does not make.
+# Points of another statement are another credit, which the chosen row does not make; unless it was made before.
 _STANDS_FOR = """
     , ranked as (select row, fate, row_number() over ranking as place, first_value(row) over ranking as chosen,
-                        points and statement is distinct from first_value(statement) over ranking as lost
-                 from rivals window ranking as ({rank}))
+                        points and statement is distinct from first_value(statement) over ranking
+                        and paid is null as lost
+                 from rivals left join (select distinct key, statement, true as paid from credited
+                                        semi join several using (key)) as before using (key, statement)
+                 window ranking as ({rank}))
     select row,
            if(lost, 'invalid', 'duplicate') as fate,
            if(lost, 'points.another_statement', 'duplicates.another_row') as code,
@@ -92,7 +95,8 @@ def duplicates(
 ) -> duckdb.DuckDBPyRelation:
     """Rows another row stands for: `row, fate, code, stands_for`, ordered by row.
 
-    `prepared` has `row, key, order, fate, points, statement`. An invalid row competes too: where the latest word of a
+    `prepared` has `row, key, order, fate, points, statement`; its database has the view `credited` (`key, statement`:
+    what was credited before). An invalid row competes too: where the latest word of a
     customer is wrong, an older one (and its points) must not be sent in its place. For a row with points of another
     statement nobody stands: it is invalid. Under `none` all rows of such a customer are.
     """

@@ -182,3 +182,34 @@ def test_nights_in_any_order_of_rows_credit_each_statement_once(desk, night, mod
         assert set(run.sent) <= {"accepted", "unchanged"}
     for n, statements in wanted.items():
         assert sorted(booked(desk, n)) == sorted((1016, 1 + int(one[1:])) for one in statements)
+
+
+@MODES
+def test_a_job_that_learns_of_statements_credits_nobody_twice(desk, night, mode):
+    """Whether its first statement is what was credited without one is for a person to say."""
+    night(row(1, 50), row(2, 70), mode=mode, points_id=None)
+    told = night(row(1, 50, "S1"), row(2, 20, "S1"), mode=mode)
+    assert told.sent == {"invalid": 2}
+    assert [reason["code"] for reason in told.told["reasons"]] == ["points.credited_without_statement"]
+    again = desk("retry", told.told["run"])
+    assert again.sent == {"accepted": 2}
+    assert night(row(1, 50, "S1"), row(2, 30, "S2"), mode=mode).sent == {"unchanged": 1, "accepted": 1}
+    assert booked(desk, 2) == [(1016, 70), (1016, 20), (1016, 30)]
+
+
+@MODES
+def test_a_job_that_forgets_its_statements_credits_once(desk, night, mode):
+    night(row(1, 50, "S1"), mode=mode)
+    night(row(1, 30, "S2"), mode=mode)
+    assert night(row(1, 50), mode=mode, points_id=None).sent == {"unchanged": 1}
+    assert night(row(1, 80), mode=mode, points_id=None).sent == {"invalid": 1}
+    assert booked(desk) == [(1016, 50), (1016, 30)]
+
+
+def test_a_statement_that_was_retried_is_a_duplicate_the_next_night(desk, night):
+    rows = [row(1, 50, "S1"), row(1, 60, "S2")]
+    first = night(*rows, mode="sync")
+    assert first.sent == {"invalid": 1, "accepted": 1}
+    desk("retry", first.told["run"])
+    assert night(*rows, mode="sync").sent == {"duplicate": 1, "unchanged": 1}
+    assert booked(desk) == [(1016, 60), (1016, 50)]

@@ -25,8 +25,14 @@ KINDS = {
 DATABASE = duckdb.connect()
 
 
-def found(rows, keep):
-    """(row, fate, code, row that stands for it), as the query tells them; rows may have points and a statement."""
+def found(rows, keep, credited=()):
+    """(row, fate, code, row that stands for it), as the query tells them; rows may have points and a statement.
+
+    `credited`: key and statement of credits that were made before.
+    """
+    keys, statements = zip(*credited, strict=True) if credited else ((), ())
+    before = pa.table({"key": pa.array(keys, pa.string()), "statement": pa.array(statements, pa.string())})
+    DATABASE.from_arrow(before).create_view("credited", replace=True)
     whole = [(*row, *(False, None)[len(row) - 4 :]) for row in rows]
     columns = zip(*whole, strict=True) if rows else [()] * len(KINDS)
     arrays = [pa.array(c, kind) for c, kind in zip(columns, KINDS.values(), strict=True)]
@@ -65,6 +71,12 @@ def test_for_points_of_another_statement_nobody_stands(older, newer, told):
     rows = [(0, "a", 1, None, *older), (1, "a", 2, None, *newer)]
     assert found(rows, "last") == [(0, *told)]
     assert found(rows, "none") == [(row, *SEVERAL, None) for row in (0, 1)]
+
+
+def test_what_was_credited_before_is_not_lost_with_its_row():
+    rows = [(0, "a", 1, None, True, "S1"), (1, "a", 2, None, True, "S2")]
+    assert found(rows, "last", [("a", "S1")]) == [(0, *DUPLICATE, 1)]
+    assert found(rows, "last", [("b", "S1")]) == [(0, "invalid", "points.another_statement", None)]
 
 
 def plain(rows, keep):
