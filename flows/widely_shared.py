@@ -23,7 +23,7 @@ Places = npt.NDArray[np.int64]
 def without_widely_shared(
     job: Job, spool: Spool, prepared: PreparedRun, works: Sequence[PartWork], workers: Workers
 ) -> PreparedRun:
-    """Find what customers of the leading table share too widely, and prepare the rows that have it without it.
+    """Find what customers share too widely, and prepare the rows that have it without it.
 
     The parts are changed where they lie; no others are touched than those that have such rows. Where rows bring
     children along, who may have it too, all parts are prepared again.
@@ -36,7 +36,9 @@ def without_widely_shared(
         return prepared
     with spool.database() as database:
         spool.relation(database, "prepared").create_view("prepared")
-        found = widely_shared(database, often, above)
+        if prepared.nested:
+            spool.relation(database, "prepared", prepared.nested).create_view("nested")
+        found = widely_shared(database, often, above, with_children=bool(prepared.nested))
         if not found:
             return prepared
         spool.write_widely_shared(rows_that_share(database))
@@ -56,11 +58,11 @@ def _without(work: PartWork, found: frozenset[int]) -> PartWork:
 
 
 def _often_met(spool: Spool, prepared: PreparedRun, recipe: Recipe, above: int) -> Hashes:
-    most = sum(part.rows for part in prepared.leading) * len(recipe.template.identifiers)
+    most = sum(part.rows for part in prepared.parts) * len(recipe.template.identifiers)
     counts = OftenMet(most, above)
-    for part in prepared.leading:
+    for part in prepared.parts:
         counts.count(spool.read("prepared", part, ["identifiers"]).column(0))
-    return counts.found(spool.read("prepared", part, ["identifiers"]).column(0) for part in prepared.leading)
+    return counts.found(spool.read("prepared", part, ["identifiers"]).column(0) for part in prepared.parts)
 
 
 def prepare_again(work: PartWork) -> Changes:

@@ -66,7 +66,9 @@ def child_template_of(job: Job) -> Template | None:
         return None
     tree = _Builder(job, CHILD).person(job.children)
     identifiers = _identifiers(tree, job.children, CHILD.words)
-    return Template(tree, identifiers, (), identifiers[0].column, key_type=template_of(job).key_type)
+    key_type = template_of(job).key_type
+    key = next((leaf for leaf in identifiers if leaf.subject == key_type), identifiers[0])
+    return Template(tree, identifiers, (), key.column, key_type=key_type)
 
 
 def _identifiers(tree: Object, person: Person, place: str = "") -> tuple[Leaf, ...]:

@@ -13,9 +13,14 @@ _PEOPLE = """
     select row, key, unnest(identifiers) as hash
     from prepared where key is not null and coalesce(fate, 'invalid') = 'invalid'
 """
+# A child that has no key of its own is told from others by its parent.
+_CHILDREN = """
+    select row, if(keyed, key, encode('parent ' || parent)) as key, unnest(identifiers) as hash
+    from nested where parent is not null and coalesce(fate, 'invalid') = 'invalid'
+"""
 # Rows of one customer are counted once: of the few that are met often enough.
-_WIDELY_SHARED = f"""
-    select hash from ({_PEOPLE}) semi join often using (hash) group by hash having count(distinct key) > $above
+_WIDELY_SHARED = """
+    select hash from ({people}) semi join often using (hash) group by hash having count(distinct key) > $above
 """
 _ROWS = f"select distinct row from ({_PEOPLE}) semi join widely_shared using (hash) order by row"
 
@@ -51,13 +56,17 @@ def _flat(identifiers: pa.ChunkedArray) -> Hashes:
     return flat
 
 
-def widely_shared(database: duckdb.DuckDBPyConnection, often: Hashes, above: int) -> frozenset[int]:
+def widely_shared(
+    database: duckdb.DuckDBPyConnection, often: Hashes, above: int, *, with_children: bool = False
+) -> frozenset[int]:
     """Those of some hashes that more than so many customers have; rows that are filtered out are not asked.
 
-    The database has the view `prepared` (`row, key, identifiers, fate`).
+    The database has the view `prepared` (`row, key, identifiers, fate`); `with_children`, also `nested` (`row, key,
+    keyed, parent, identifiers, fate`).
     """
+    people = f"{_PEOPLE} union all {_CHILDREN}" if with_children else _PEOPLE
     database.from_arrow(pa.table({"hash": often})).create_view("often")
-    database.execute(f"create temp table widely_shared as {_WIDELY_SHARED}", {"above": above})
+    database.execute(f"create temp table widely_shared as {_WIDELY_SHARED.format(people=people)}", {"above": above})
     return frozenset(hash_ for (hash_,) in database.sql("select hash from widely_shared").fetchall())
 
 

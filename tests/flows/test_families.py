@@ -382,3 +382,12 @@ def test_every_row_has_one_fate_and_travels_as_it_says(desk, keys, kids, keep, b
     assert travelling == sorted(
         row["row"] for row in plan.prepared("family") if row["fate"] is None and row["row"] not in out
     )
+
+
+def test_what_too_many_children_share_is_nobodys(planned):
+    """Each child keeps what is its own."""
+    kids = "".join(f"C-{n},K-{n},9845100001,Kid\n" for n in range(1, 5))
+    plan = planned(kids, rules={"placeholder_above": 3})
+    assert {"target": "mobile", "kind": "dropped_widely_shared", "rows": 4} in plan.told["changes"]
+    assert plan.children() == {f"C-{n}": ["Kid"] for n in range(1, 5)}
+    assert planned(kids, rules={"placeholder_above": 4}).codes() == {"identity.shared": 4, "family.parent": 4}
