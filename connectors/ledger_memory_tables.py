@@ -15,10 +15,12 @@ accepted = sa.Table(
     sa.Column("key_hash", sa.LargeBinary, primary_key=True),
     sa.Column("payload_digest", sa.LargeBinary, nullable=False),  # without its points
     sa.Column("run_no", sa.ForeignKey("runs.run_no"), nullable=False),
-    # In doubt: the API has this payload or the one before, and nobody knows which.
+    # In doubt: the API has this payload or the one before, and nobody knows which. Refused: this payload was in doubt
+    # and turned out not to be applied; the customer's identifiers are all that is known.
     sa.Column("fate", sa.Text, nullable=False),
     sa.Column("accepted_at_us", sa.BigInteger, nullable=False),  # when it was sent
-    sa.Column("identifiers", sa.LargeBinary),  # uint64, little-endian; null: of an earlier version
+    # Every one that was ever sent, some twice: uint64, little-endian; null: of an earlier version.
+    sa.Column("identifiers", sa.LargeBinary),
     one_of("fate", (Fate.ACCEPTED, Fate.REFUSED, Fate.ACCEPTED_WITH_LOSS, Fate.IN_DOUBT)),
     sqlite_with_rowid=False,
 )

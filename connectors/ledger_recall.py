@@ -15,13 +15,16 @@ FETCHED = 50_000
 _FATES = pa.array([Fate.ACCEPTED.value, Fate.ACCEPTED_WITH_LOSS.value, Fate.IN_DOUBT.value])
 # SQLite itself joins a page of customers into a few long texts: a Python object for each of their values would take
 # longer than everything that is done with them afterwards. A customer is 16 bytes, 16 bytes and a digit.
+# No payload is compared with what the asking run itself sent, or with what is known not to be applied: both are told
+# as in doubt, for their identifiers.
 _ACCEPTED = """
     select cast(group_concat(key_hash || payload_digest ||
-                             case fate when 'accepted' then 0 when 'accepted_with_loss' then 1 else 2 end, '') as blob),
+                             case when run_no = ? then 2 when fate = 'accepted' then 0
+                                  when fate = 'accepted_with_loss' then 1 else 2 end, '') as blob),
            cast(group_concat(identifiers, '') as blob),
            group_concat(coalesce(length(identifiers) / 8, 0)),
            max(key_hash)
-    from (select * from accepted where job = ? and run_no <> ? and key_hash > ? order by key_hash limit ?)
+    from (select * from accepted where job = ? and key_hash > ? order by key_hash limit ?)
 """
 _CUSTOMER = np.dtype([("key", "V16"), ("digest", "V16"), ("fate", "u1")])
 # What was accepted since may be sent again, however often it was refused before.
@@ -39,11 +42,14 @@ class Recall(Runs):
     """What later runs know. Tables come some thousands of lines at a time, in no order."""
 
     def accepted(self, job: str, by_others_than: str) -> Iterator[pa.Table]:
-        """What other runs left to remember of a job's customers (as `ACCEPTED`)."""
+        """What other runs left to remember of a job's customers (as `ACCEPTED`).
+
+        Those whom the run itself sent last are told as in doubt: whose identifiers they are holds for it too.
+        """
         number, last = self._number(by_others_than), b""
         with self._reading() as connection:
             while True:
-                given = (job, number, last, FETCHED)
+                given = (number, job, last, FETCHED)
                 customers, identifiers, counts, last = connection.exec_driver_sql(_ACCEPTED, given).one()
                 if last is None:
                     return
