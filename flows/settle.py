@@ -151,9 +151,12 @@ def digest_of(job: Job, source: Source) -> str:
 
 
 def section_digests(job: Job) -> Mapping[str, str]:
-    """One digest per decisive section of the job file; secrets count as asterisks, and those of `auth` not at all."""
-    written = {section: job.model_dump_json(include={section}) for section in DECISIVE}
-    written["destination"] = job.destination.model_dump_json(exclude={"auth", "in_doubt"})
+    """One digest per decisive section of the job file; secrets count as asterisks, and those of `auth` not at all.
+
+    Of what differs from its default: a key that a later version adds changes no digest.
+    """
+    written = {section: job.model_dump_json(include={section}, exclude_defaults=True) for section in DECISIVE}
+    written["destination"] = job.destination.model_dump_json(exclude={"auth", "in_doubt"}, exclude_defaults=True)
     # A payload that fits in no request is invalid.
     written["limits.bytes_per_request"] = str(job.limits.bytes_per_request)
     return {section: sha256(text.encode()).hexdigest() for section, text in written.items()}
