@@ -112,9 +112,9 @@ class Memory(Runs):
             connection.execute(insert(forgotten).on_conflict_do_nothing(), tombstone)
         return erased
 
-    def loads_with(self, run: str, job: str, mapping: str) -> None:
-        """Keep the digest of the mapping that the run loads with."""
-        told = {"job": job, "run_no": self._number(run), "digest": mapping}
+    def loads_with(self, run: str, job: str, mapping: str, destination: str) -> None:
+        """Keep the digests of the mapping that the run loads with, and of the destination that it loads."""
+        told = {"job": job, "run_no": self._number(run), "digest": mapping, "destination": destination}
         with self._writing() as connection:
             connection.execute(insert(mappings).on_conflict_do_nothing(), told)
 

@@ -65,9 +65,11 @@ forgotten = sa.Table(
 mappings = sa.Table(
     "mappings",
     metadata,
-    # With which mapping each run loaded: when it is another, many rows may differ at once.
+    # With which mapping each run loaded, and where to: when the mapping is another, many rows may differ at once; what
+    # was refused by another operation, or on behalf of another store, may be taken now.
     sa.Column("job", sa.Text, primary_key=True),
     sa.Column("run_no", sa.ForeignKey("runs.run_no"), primary_key=True),
     sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("destination", sa.Text, nullable=False),
     sqlite_with_rowid=False,
 )

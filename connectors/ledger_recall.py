@@ -27,12 +27,15 @@ _ACCEPTED = """
     from (select * from accepted where job = ? and key_hash > ? order by key_hash limit ?)
 """
 _CUSTOMER = np.dtype([("key", "V16"), ("digest", "V16"), ("fate", "u1")])
-# What was accepted since may be sent again, however often it was refused before.
+# What was accepted since may be sent again, however often it was refused before; so may what another destination
+# refused.
 _REFUSED = """
     select refused.key_hash, refused.payload_digest
     from refused left join accepted on accepted.job = refused.job and accepted.key_hash = refused.key_hash
         and accepted.accepted_at_us >= refused.refused_at_us
     where refused.job = ? and refused.run_no <> ? and accepted.job is null
+        and exists (select 1 from mappings where mappings.job = refused.job and mappings.run_no = refused.run_no
+                    and mappings.destination = ?)
 """
 _CREDITED = "select key_hash, programme, statement_hash, points, fate from credits where job = ? and run_no <> ?"
 _FORGOTTEN = "select key_hash from forgotten where job = ?"
@@ -55,9 +58,12 @@ class Recall(Runs):
                     return
                 yield _customers(customers, identifiers or b"", counts)
 
-    def refused(self, job: str, by_others_than: str) -> Iterator[pa.Table]:
-        """What the API refused last of a job's customers and has accepted nothing after (as `REFUSED`)."""
-        return self._streamed(_REFUSED, (job, self._number(by_others_than)), REFUSED)
+    def refused(self, job: str, by_others_than: str, destination: str) -> Iterator[pa.Table]:
+        """What the API refused last of a job's customers and has accepted nothing after (as `REFUSED`).
+
+        By runs that loaded the destination of this digest (`Ledger.loads_with`).
+        """
+        return self._streamed(_REFUSED, (job, self._number(by_others_than), destination), REFUSED)
 
     def credited(self, job: str, by_others_than: str) -> Iterator[pa.Table]:
         """What other runs credited to a job's customers, or may have (as `CREDITED`)."""

@@ -85,7 +85,7 @@ def _laid_out(job: Job, spool: Spool, ledger: Ledger, run: str) -> int:
     """What the ledger remembers of the job's customers, where DuckDB can ask for it; how many lines it is."""
     return (
         spool.write_memory("accepted", ledger.accepted(job.memory, by_others_than=run), ACCEPTED)
-        + spool.write_memory("refused", ledger.refused(job.memory, by_others_than=run), REFUSED)
+        + spool.write_memory("refused", ledger.refused(job.memory, run, section_digests(job)["destination"]), REFUSED)
         + spool.write_memory("credited", ledger.credited(job.memory, by_others_than=run), CREDITED)
         + spool.write_memory("forgotten", ledger.forgotten(job.memory), FORGOTTEN)
     )

@@ -22,6 +22,7 @@ def ledger(tmp_path):
     with contextlib.closing(Ledger(tmp_path / "ledger.db")) as opened:
         for run in ("r-1", "r-2", "asks"):
             opened.start_run(run, job="nightly", mode="sync", folder=tmp_path, started_at_utc=NOW)
+            opened.loads_with(run, JOB, "no mapping", "there")
         yield opened
 
 
@@ -56,8 +57,8 @@ def credited(ledger):
     return {(row["key"], row["programme"], row["statement"]): (row["points"], row["fate"]) for row in told}
 
 
-def refused(ledger):
-    return [row["key"] for row in lines(ledger.refused(JOB, by_others_than="asks"))]
+def refused(ledger, destination="there"):
+    return [row["key"] for row in lines(ledger.refused(JOB, "asks", destination))]
 
 
 def test_what_was_in_doubt_is_accepted_when_the_same_run_says_so(ledger):
@@ -151,6 +152,11 @@ def test_a_refusal_is_history_once_something_was_accepted(ledger):
     assert refused(ledger) == []
 
 
+def test_a_refusal_holds_for_the_destination_that_refused(ledger):
+    ledger.remember("r-1", JOB, left(refused=[(ASHA, NEW, NOW)]))
+    assert (refused(ledger, "there"), refused(ledger, "upsert there")) == ([ASHA], [])
+
+
 def test_a_credit_in_doubt_may_become_one_and_a_credit_stays(ledger):
     doubtful, sure = (ASHA, "1016", MARCH, 50, "in_doubt"), (ASHA, "1016", MARCH, 50, "accepted")
     told = []
@@ -188,11 +194,11 @@ def test_an_identifier_is_no_stretch_of_two_others(ledger):
 
 
 def test_the_mapping_of_the_run_before_is_known(ledger):
-    assert ledger.mapping_before("r-2", JOB) is None
-    ledger.loads_with("r-1", JOB, "abc")
-    ledger.loads_with("r-2", JOB, "def")
-    assert [ledger.mapping_before(run, JOB) for run in ("r-2", "asks")] == ["abc", "def"]
     assert ledger.mapping_before("r-2", OTHER_JOB) is None
+    ledger.loads_with("r-1", OTHER_JOB, "abc", "there")
+    ledger.loads_with("r-2", OTHER_JOB, "def", "there")
+    assert [ledger.mapping_before(run, OTHER_JOB) for run in ("r-2", "asks")] == ["abc", "def"]
+    assert ledger.mapping_before("r-2", "no such job") is None
 
 
 def test_a_limit_is_learned_for_one_operation_of_one_host(ledger):
