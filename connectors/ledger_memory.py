@@ -27,21 +27,37 @@ def _written_out(statement: sa.Executable) -> str:
     return str(statement.compile(dialect=sqlite.dialect()))  # type: ignore[attr-defined]
 
 
-def _latest(table: sa.Table, sent_at: str) -> str:
-    """One line per customer: what was sent last, whenever it is written down."""
-    line = insert(table)
-    others = [column.name for column in table.c if not column.primary_key]
-    return _written_out(
-        line.on_conflict_do_update(
-            index_elements=[table.c.job, table.c.key_hash],
-            set_={name: line.excluded[name] for name in others},
-            where=line.excluded[sent_at] >= table.c[sent_at],
-        )
+_accept, _refuse, _credit = insert(accepted), insert(refused), insert(credits)
+_is_later = _accept.excluded.accepted_at_us >= accepted.c.accepted_at_us
+# The API keeps an identifier that is left out or replaced, so what a customer had before stays theirs. A list that is
+# there already is not added again: at most each list that the customer ever had is kept. By chance one is found
+# across two others less likely than two customers have one hash.
+_KNOWN_BY = """
+    case when excluded.identifiers is null then accepted.identifiers
+         when accepted.identifiers is null then excluded.identifiers
+         when instr(accepted.identifiers, excluded.identifiers) > 0 then accepted.identifiers
+         else cast(accepted.identifiers || excluded.identifiers as blob) end
+"""
+# One line per customer: what was sent last, whenever it is written down.
+_ACCEPT = _written_out(
+    _accept.on_conflict_do_update(
+        index_elements=list(accepted.primary_key.columns),
+        set_={
+            **{
+                name: sa.case((_is_later, _accept.excluded[name]), else_=accepted.c[name])
+                for name in ("payload_digest", "run_no", "fate", "accepted_at_us")
+            },
+            "identifiers": sa.literal_column(_KNOWN_BY),
+        },
     )
-
-
-_credit = insert(credits)
-_ACCEPT, _REFUSE = _latest(accepted, "accepted_at_us"), _latest(refused, "refused_at_us")
+)
+_REFUSE = _written_out(
+    _refuse.on_conflict_do_update(
+        index_elements=list(refused.primary_key.columns),
+        set_={name: _refuse.excluded[name] for name in ("payload_digest", "run_no", "refused_at_us")},
+        where=_refuse.excluded.refused_at_us >= refused.c.refused_at_us,
+    )
+)
 _CREDIT = _written_out(
     _credit.on_conflict_do_update(
         index_elements=list(credits.primary_key.columns),
@@ -50,6 +66,9 @@ _CREDIT = _written_out(
         where=credits.c.fate == sa.literal_column(f"'{Fate.IN_DOUBT.value}'"),
     )
 )
+
+# Nothing is known to be accepted, and whatever was sent, whenever, says more.
+KNOWN_BY_IDENTIFIERS = {"fate": Fate.REFUSED.value, "accepted_at_us": 0}
 
 
 class Memory(Runs):
@@ -70,14 +89,17 @@ class Memory(Runs):
                         connection.exec_driver_sql(statement, values)
 
     def forget_doubtful(self, run: str) -> None:
-        """Forget whom the run left in doubt, before it is closed again: who still is will be remembered anew.
+        """Forget what the run left in doubt, before it is closed again: what still is will be remembered anew.
 
-        What the API accepted stays remembered.
+        What the API accepted stays remembered. Of a doubtful customer the identifiers stay, which the API has of them
+        since an earlier run, or may have; which payload it has, nobody knows any more.
         """
         with self._writing() as connection:
-            for table in (accepted, credits):
-                doubtful = (table.c.run_no == self._number(run)) & (table.c.fate == Fate.IN_DOUBT)
-                connection.execute(sa.delete(table).where(doubtful))
+            number = self._number(run)
+            doubtful = (accepted.c.run_no == number) & (accepted.c.fate == Fate.IN_DOUBT)
+            connection.execute(sa.update(accepted).where(doubtful), KNOWN_BY_IDENTIFIERS)
+            doubtful = (credits.c.run_no == number) & (credits.c.fate == Fate.IN_DOUBT)
+            connection.execute(sa.delete(credits).where(doubtful))
 
     def forget(self, job: str, key: bytes, at_utc: datetime) -> Mapping[str, int]:
         """Erase a customer from a job's memory for good: its later runs send nothing of them. Lines by table."""
@@ -90,9 +112,9 @@ class Memory(Runs):
             connection.execute(insert(forgotten).on_conflict_do_nothing(), tombstone)
         return erased
 
-    def loads_with(self, run: str, job: str, mapping: str) -> None:
-        """Keep the digest of the mapping that the run loads with."""
-        told = {"job": job, "run_no": self._number(run), "digest": mapping}
+    def loads_with(self, run: str, job: str, mapping: str, destination: str) -> None:
+        """Keep the digests of the mapping that the run loads with, and of the destination that it loads."""
+        told = {"job": job, "run_no": self._number(run), "digest": mapping, "destination": destination}
         with self._writing() as connection:
             connection.execute(insert(mappings).on_conflict_do_nothing(), told)
 
@@ -123,7 +145,7 @@ class Memory(Runs):
 def _accepted(job: str, run_no: int, rows: pa.Table) -> list[tuple[Any, ...]]:
     """In the order of the table's columns, as the others, and of its key: neighbours lie on one page."""
     rows = rows.sort_by("key")
-    blobs = (None if known is None else _packed(known) for known in rows.column("identifiers"))
+    blobs = (_packed(known) if known.is_valid else None for known in rows.column("identifiers"))
     columns = (*_lists(rows, "key", "digest", "fate"), _sent_at_us(rows), blobs)
     return [
         (job, key, digest, run_no, fate, sent, known) for key, digest, fate, sent, known in zip(*columns, strict=True)

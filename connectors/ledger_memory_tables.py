@@ -15,10 +15,12 @@ accepted = sa.Table(
     sa.Column("key_hash", sa.LargeBinary, primary_key=True),
     sa.Column("payload_digest", sa.LargeBinary, nullable=False),  # without its points
     sa.Column("run_no", sa.ForeignKey("runs.run_no"), nullable=False),
-    # In doubt: the API has this payload or the one before, and nobody knows which.
+    # In doubt: the API has this payload or the one before, and nobody knows which. Refused: this payload was in doubt
+    # and turned out not to be applied; the customer's identifiers are all that is known.
     sa.Column("fate", sa.Text, nullable=False),
     sa.Column("accepted_at_us", sa.BigInteger, nullable=False),  # when it was sent
-    sa.Column("identifiers", sa.LargeBinary),  # uint64, little-endian; null: of an earlier version
+    # Every one that was ever sent, some twice: uint64, little-endian; null: of an earlier version.
+    sa.Column("identifiers", sa.LargeBinary),
     one_of("fate", (Fate.ACCEPTED, Fate.REFUSED, Fate.ACCEPTED_WITH_LOSS, Fate.IN_DOUBT)),
     sqlite_with_rowid=False,
 )
@@ -63,9 +65,11 @@ forgotten = sa.Table(
 mappings = sa.Table(
     "mappings",
     metadata,
-    # With which mapping each run loaded: when it is another, many rows may differ at once.
+    # With which mapping each run loaded, and where to: when the mapping is another, many rows may differ at once; what
+    # was refused by another operation, or on behalf of another store, may be taken now.
     sa.Column("job", sa.Text, primary_key=True),
     sa.Column("run_no", sa.ForeignKey("runs.run_no"), primary_key=True),
     sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("destination", sa.Text, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -49,7 +49,11 @@ class People(Runs):
         """What later runs of each job compare customers with, of those who have one of these keys."""
         wanted = sorted(keys)
         with self._reading() as connection:
-            taken = {(row.job, row.key_hash): _word(row) for row in connection.execute(_ACCEPTED, {"keys": wanted})}
+            # Of whom only the identifiers are known nothing is known to be accepted, and yet they are remembered.
+            taken = {
+                (row.job, row.key_hash): None if row.fate == Fate.REFUSED else _word(row)
+                for row in connection.execute(_ACCEPTED, {"keys": wanted})
+            }
             refused_ = {(row.job, row.key_hash): _word(row) for row in connection.execute(_REFUSED, {"keys": wanted})}
             credited: dict[_Whose, list[Credited]] = defaultdict(list)
             for job, key, *told in connection.execute(_CREDITED, {"keys": wanted}):

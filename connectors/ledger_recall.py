@@ -15,21 +15,27 @@ FETCHED = 50_000
 _FATES = pa.array([Fate.ACCEPTED.value, Fate.ACCEPTED_WITH_LOSS.value, Fate.IN_DOUBT.value])
 # SQLite itself joins a page of customers into a few long texts: a Python object for each of their values would take
 # longer than everything that is done with them afterwards. A customer is 16 bytes, 16 bytes and a digit.
+# No payload is compared with what the asking run itself sent, or with what is known not to be applied: both are told
+# as in doubt, for their identifiers.
 _ACCEPTED = """
     select cast(group_concat(key_hash || payload_digest ||
-                             case fate when 'accepted' then 0 when 'accepted_with_loss' then 1 else 2 end, '') as blob),
+                             case when run_no = ? then 2 when fate = 'accepted' then 0
+                                  when fate = 'accepted_with_loss' then 1 else 2 end, '') as blob),
            cast(group_concat(identifiers, '') as blob),
            group_concat(coalesce(length(identifiers) / 8, 0)),
            max(key_hash)
-    from (select * from accepted where job = ? and run_no <> ? and key_hash > ? order by key_hash limit ?)
+    from (select * from accepted where job = ? and key_hash > ? order by key_hash limit ?)
 """
 _CUSTOMER = np.dtype([("key", "V16"), ("digest", "V16"), ("fate", "u1")])
-# What was accepted since may be sent again, however often it was refused before.
+# What was accepted since may be sent again, however often it was refused before; so may what another destination
+# refused.
 _REFUSED = """
     select refused.key_hash, refused.payload_digest
     from refused left join accepted on accepted.job = refused.job and accepted.key_hash = refused.key_hash
         and accepted.accepted_at_us >= refused.refused_at_us
     where refused.job = ? and refused.run_no <> ? and accepted.job is null
+        and exists (select 1 from mappings where mappings.job = refused.job and mappings.run_no = refused.run_no
+                    and mappings.destination = ?)
 """
 _CREDITED = "select key_hash, programme, statement_hash, points, fate from credits where job = ? and run_no <> ?"
 _FORGOTTEN = "select key_hash from forgotten where job = ?"
@@ -39,19 +45,25 @@ class Recall(Runs):
     """What later runs know. Tables come some thousands of lines at a time, in no order."""
 
     def accepted(self, job: str, by_others_than: str) -> Iterator[pa.Table]:
-        """What other runs left to remember of a job's customers (as `ACCEPTED`)."""
+        """What other runs left to remember of a job's customers (as `ACCEPTED`).
+
+        Those whom the run itself sent last are told as in doubt: whose identifiers they are holds for it too.
+        """
         number, last = self._number(by_others_than), b""
         with self._reading() as connection:
             while True:
-                given = (job, number, last, FETCHED)
+                given = (number, job, last, FETCHED)
                 customers, identifiers, counts, last = connection.exec_driver_sql(_ACCEPTED, given).one()
                 if last is None:
                     return
                 yield _customers(customers, identifiers or b"", counts)
 
-    def refused(self, job: str, by_others_than: str) -> Iterator[pa.Table]:
-        """What the API refused last of a job's customers and has accepted nothing after (as `REFUSED`)."""
-        return self._streamed(_REFUSED, (job, self._number(by_others_than)), REFUSED)
+    def refused(self, job: str, by_others_than: str, destination: str) -> Iterator[pa.Table]:
+        """What the API refused last of a job's customers and has accepted nothing after (as `REFUSED`).
+
+        By runs that loaded the destination of this digest (`Ledger.loads_with`).
+        """
+        return self._streamed(_REFUSED, (job, self._number(by_others_than), destination), REFUSED)
 
     def credited(self, job: str, by_others_than: str) -> Iterator[pa.Table]:
         """What other runs credited to a job's customers, or may have (as `CREDITED`)."""

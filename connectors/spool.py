@@ -264,6 +264,13 @@ class Spool:
         """Let questions ask for `dropped`: what the steps so far took out."""
         database.read_parquet(str(self.folder / "dropped" / "*.parquet")).create_view("dropped", replace=True)
 
+    def keep_dropped(self) -> None:
+        """What version 2 took out of the plan, in one step, becomes a step."""
+        whole, steps = self.folder / "dropped.parquet", self.folder / "dropped"
+        steps.mkdir(mode=0o700, exist_ok=True)
+        if whole.exists():
+            whole.rename(steps / "earlier_version.parquet")
+
     def undrop(self) -> None:
         """Settling begins anew."""
         for path in (self.folder / "dropped").glob("*.parquet"):

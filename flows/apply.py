@@ -11,7 +11,7 @@ from flows.guards import held_back, left_of
 from flows.hands import Audience
 from flows.planned import left_in_waves, recalled
 from flows.prepare import PreparedRun
-from flows.settle import mapping_digest
+from flows.settle import mapping_digest, section_digests
 from flows.underway import Load
 from schemas.outcomes import Fate
 from schemas.runs import Plan, Requests, RunReport
@@ -26,7 +26,8 @@ def apply(load: Load, made: Plan, prepared: PreparedRun, audience: Audience, app
     if (trouble := held_back(load, made, left, audience, approved)) is not None:
         return finish(load, made, prepared, Delivery(Requests(), (), trouble), audience)
     load.ledger.set_run_state(load.name, RunState.DELIVERING)
-    load.ledger.loads_with(load.name, load.job.memory, mapping_digest(load.job))
+    destination = section_digests(load.job)["destination"]
+    load.ledger.loads_with(load.name, load.job.memory, mapping_digest(load.job), destination)
     audience.stage("deliver", left.totals.rows.get(Fate.NOT_SENT, 0))
     limits, numbers = load.job.limits, count(load.ledger.next_batch(load.name))
     waves = (

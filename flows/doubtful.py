@@ -15,6 +15,7 @@ from flows.deliver import Delivery, look_up_only, preflight
 from flows.doubts import left_behind
 from flows.finish import finish
 from flows.hands import Audience
+from flows.older import bring_up
 from flows.planned import recalled
 from flows.resume import changed_sections, underway
 from flows.retry import job_of
@@ -51,6 +52,7 @@ def settle_run(
             for changed in changed_sections(job, manifest):
                 raise JobError(f"run {record.run}: {changed} changed since it was planned; undo that to settle it")
             load = underway(job, source, home, ledger, record, manifest)
+            bring_up(load.spool, manifest, home.salt())
             if decision is None:
                 asyncio.run(preflight(job))
             # Whoever dies from here on is found by the next run of the job.

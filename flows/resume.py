@@ -17,10 +17,11 @@ from flows.apply import apply
 from flows.closing import closed_parts
 from flows.deliver import preflight
 from flows.hands import Audience
+from flows.older import bring_up, is_older, planned_sections
 from flows.prepare import PreparedRun
 from flows.retry import open_job
 from flows.settings import Home
-from flows.settle import digest_of, section_digests, settle
+from flows.settle import digest_of, settle
 from flows.source import Source
 from flows.underway import Load, Manifest
 from schemas.errors import JobError, WrongInput
@@ -140,6 +141,7 @@ def _go_on(
     with alone(ledger, home, job, record.run, begun=True):
         if changed := list(differences(record, job, source, manifest)):
             if record.state == RunState.DELIVERING:
+                bring_up(spool, manifest, home.salt())
                 _close(ledger, record, job, spool, manifest.prepared)
             raise JobError(*changed)
         asyncio.run(preflight(job))
@@ -183,13 +185,17 @@ def _close(ledger: Ledger, record: RunRecord, job: Job, spool: Spool, prepared: 
 
 def changed_sections(job: Job, manifest: Manifest) -> Iterator[str]:
     """The job file, with the names of its sections that are no longer as they were planned; nothing if all are."""
-    sections = [section for section, digest in section_digests(job).items() if manifest.sections.get(section) != digest]
+    now_ = planned_sections(job, manifest)
+    sections = [section for section, digest in now_.items() if manifest.sections.get(section) != digest]
     if sections:
         yield f"{Path(manifest.job_file).name} ({', '.join(sections)})"
 
 
 def differences(record: RunRecord, job: Job, source: Source, manifest: Manifest) -> Iterator[str]:
     """What is no longer as it was planned, by name: files of the source, sections of the job file."""
+    if is_older(manifest):
+        yield f"run {record.run}: an older bulkload planned it; `bulkload run` starts anew"
+        return
     if record.digest == digest_of(job, source):
         return
     was = {(origin.table, origin.file): origin.sha256 for origin in manifest.prepared.origins}
@@ -199,8 +205,5 @@ def differences(record: RunRecord, job: Job, source: Source, manifest: Manifest)
         for name, file in zip(source.names(table), reading.files, strict=True)
     }
     changed = [name for table, name in was | now_ if was.get((table, name)) != now_.get((table, name))]
-    if not manifest.sections:
-        yield f"run {record.run}: an older bulkload planned it; `bulkload run` starts anew"
-        return
     for name in [*changed, *changed_sections(job, manifest)]:
         yield f"run {record.run}: {name} changed since it was planned; `bulkload run` starts anew"

@@ -66,7 +66,10 @@ def _check_rejected(record: RunRecord) -> None:
 
 
 def job_of(job_file: Path, environment: Mapping[str, str], retry: Retry | None) -> Job:
-    """A job; in a retry the rejected rows stand in the place of the leading table and of the nested one."""
+    """A job; in a retry the rejected rows stand in the place of the leading table and of the nested one.
+
+    Nor does a retry ask how many of its customers changed: all whom somebody corrected did.
+    """
     job = load_job(job_file, environment)
     if retry is None:
         return job
@@ -76,7 +79,8 @@ def job_of(job_file: Path, environment: Mapping[str, str], retry: Retry | None) 
         for name, table in job.source.items()
         if name == lead or table.nest is not None
     }
-    return job.model_copy(update={"source": job.source | again})
+    guards = job.guards.model_copy(update={"max_changed_percent": None})
+    return job.model_copy(update={"source": job.source | again, "guards": guards})
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def _laid_out(job: Job, spool: Spool, ledger: Ledger, run: str) -> int:
     """What the ledger remembers of the job's customers, where DuckDB can ask for it; how many lines it is."""
     return (
         spool.write_memory("accepted", ledger.accepted(job.memory, by_others_than=run), ACCEPTED)
-        + spool.write_memory("refused", ledger.refused(job.memory, by_others_than=run), REFUSED)
+        + spool.write_memory("refused", ledger.refused(job.memory, run, section_digests(job)["destination"]), REFUSED)
         + spool.write_memory("credited", ledger.credited(job.memory, by_others_than=run), CREDITED)
         + spool.write_memory("forgotten", ledger.forgotten(job.memory), FORGOTTEN)
     )
@@ -154,9 +154,12 @@ def digest_of(job: Job, source: Source) -> str:
 
 
 def section_digests(job: Job) -> Mapping[str, str]:
-    """One digest per decisive section of the job file; secrets count as asterisks, and those of `auth` not at all."""
-    written = {section: job.model_dump_json(include={section}) for section in DECISIVE}
-    written["destination"] = job.destination.model_dump_json(exclude={"auth", "in_doubt"})
+    """One digest per decisive section of the job file; secrets count as asterisks, and those of `auth` not at all.
+
+    Of what differs from its default: a key that a later version adds changes no digest.
+    """
+    written = {section: job.model_dump_json(include={section}, exclude_defaults=True) for section in DECISIVE}
+    written["destination"] = job.destination.model_dump_json(exclude={"auth", "in_doubt"}, exclude_defaults=True)
     # A payload that fits in no request is invalid.
     written["limits.bytes_per_request"] = str(job.limits.bytes_per_request)
     return {section: sha256(text.encode()).hexdigest() for section, text in written.items()}

@@ -100,5 +100,7 @@ def _remembered_lines(one: Remembered) -> Iterator[str]:
     for credit in one.credits:
         points = f"{credit.points:,} points" if credit.points is not None else "points"
         yield f"  {points} of programme {credit.programme or 'any'} {credit.fate} by {credit.run}"
+    if not (one.accepted or one.refused or one.credits or one.forgotten_at_utc):
+        yield "  nothing but their identifiers, by which nobody else is merged with them"
     if one.forgotten_at_utc is not None:
         yield f"  forgotten {moment_json(one.forgotten_at_utc)}: no row of theirs is sent any more"

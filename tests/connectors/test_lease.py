@@ -114,7 +114,7 @@ WRITES = {
     "remember": lambda ledger: ledger.remember("r-1", "nightly", ONE),
     "forget doubts": lambda ledger: ledger.forget_doubtful("r-1"),
     "forget": lambda ledger: ledger.forget("nightly", bytes(16), NOW),
-    "load": lambda ledger: ledger.loads_with("r-1", "nightly", "abc"),
+    "load": lambda ledger: ledger.loads_with("r-1", "nightly", "abc", "there"),
     "learn": lambda ledger: ledger.learn("eu.example", "update", "rows_per_request", 5, NOW),
     "renew": lambda ledger: ledger.renew_lease(later(60), 60),
 }

@@ -22,6 +22,7 @@ def ledger(tmp_path):
     with contextlib.closing(Ledger(tmp_path / "ledger.db")) as opened:
         for run in ("r-1", "r-2", "asks"):
             opened.start_run(run, job="nightly", mode="sync", folder=tmp_path, started_at_utc=NOW)
+            opened.loads_with(run, JOB, "no mapping", "there")
         yield opened
 
 
@@ -56,8 +57,8 @@ def credited(ledger):
     return {(row["key"], row["programme"], row["statement"]): (row["points"], row["fate"]) for row in told}
 
 
-def refused(ledger):
-    return [row["key"] for row in lines(ledger.refused(JOB, by_others_than="asks"))]
+def refused(ledger, destination="there"):
+    return [row["key"] for row in lines(ledger.refused(JOB, "asks", destination))]
 
 
 def test_what_was_in_doubt_is_accepted_when_the_same_run_says_so(ledger):
@@ -68,21 +69,65 @@ def test_what_was_in_doubt_is_accepted_when_the_same_run_says_so(ledger):
 
 
 def test_only_doubts_of_the_run_are_forgotten(ledger):
-    ledger.remember("r-1", JOB, customers((ASHA, "in_doubt"), (BEN, "in_doubt")))
+    ledger.remember("r-1", JOB, left(credited=[(ASHA, "1016", MARCH, 5, "in_doubt")]))
+    ledger.remember("r-1", JOB, left(credited=[(BEN, "1016", MARCH, 5, "accepted")]))
+    ledger.remember("r-2", JOB, left(credited=[(CHAI, "1016", MARCH, 5, "in_doubt")]))
     ledger.remember("r-1", JOB, customers((CHAI, "accepted")))
-    ledger.remember("r-2", JOB, customers((DINA, "in_doubt")))
-    ledger.remember("r-2", OTHER_JOB, customers((ASHA, "in_doubt")))
     ledger.forget_doubtful("r-1")
-    assert known(ledger) == {CHAI: "accepted", DINA: "in_doubt"}
-    assert known(ledger, OTHER_JOB) == {ASHA: "in_doubt"}
+    assert [key for key, _, _ in credited(ledger)] == [BEN, CHAI]
+    assert known(ledger) == {CHAI: "accepted"}
+
+
+def test_of_a_forgotten_doubt_the_identifiers_stay_and_nothing_counts_as_accepted(ledger):
+    """What was accepted before is gone, and the API has its identifiers all the same."""
+    ledger.remember("r-1", JOB, left([(ASHA, OLD, "accepted", [1], NOW)]))
+    ledger.remember("r-2", JOB, left([(ASHA, NEW, "in_doubt", [2], LATER)], refused=[(ASHA, NEW, NOW)]))
+    assert (refused(ledger), ledger.remembered_of([ASHA])[0].accepted.fate) == ([], "in_doubt")
+    ledger.forget_doubtful("r-2")
+    (told,) = lines(ledger.accepted(JOB, by_others_than="asks"))
+    assert (told["fate"], told["identifiers"]) == ("in_doubt", [1, 2])
+    assert (refused(ledger), ledger.remembered_of([ASHA])[0].accepted) == ([ASHA], None)
+    assert ledger.holders(1) == [(JOB, ASHA)]
+    ledger.remember("r-1", JOB, left([(ASHA, OLD, "accepted", [1], NOW)]))
+    assert (known(ledger), digests(ledger)) == ({ASHA: "accepted"}, {ASHA: OLD})
+
+
+def identifiers(ledger, run="asks"):
+    return {row["key"]: row["identifiers"] for row in lines(ledger.accepted(JOB, by_others_than=run))}
 
 
 def test_identifiers_come_back_as_they_were(ledger):
     some, most = [1, 2**64 - 1, 7], [2**63]
     rows = [(ASHA, OLD, "accepted", some, NOW), (BEN, OLD, "accepted", [], NOW), (CHAI, OLD, "accepted", most, NOW)]
     ledger.remember("r-1", JOB, left(rows))
-    told = lines(ledger.accepted(JOB, by_others_than="asks"))
-    assert {row["key"]: row["identifiers"] for row in told} == {ASHA: some, BEN: [], CHAI: most}
+    assert identifiers(ledger) == {ASHA: some, BEN: [], CHAI: most}
+
+
+@pytest.mark.parametrize(
+    ("lists", "known_by"),
+    [
+        ([[1, 2], [1]], [1, 2]),  # one was left out
+        ([[1, 2], [1, 3]], [1, 2, 1, 3]),  # one was replaced
+        ([[1, 2], [1, 3], [1, 2], [1, 3], [2]], [1, 2, 1, 3]),  # and back, and again
+        ([None, [1], None, []], [1]),
+        ([[0], [2**64 - 1]], [0, 2**64 - 1]),
+    ],
+)
+@pytest.mark.parametrize("late", [False, True])
+def test_identifiers_are_never_given_up(ledger, lists, known_by, late):
+    """The API keeps what is left out or replaced; also where an older word is written down after a newer one."""
+    for place, known_then in enumerate(lists):
+        when = NOW - place * (LATER - NOW) if late else NOW
+        ledger.remember("r-1", JOB, left([(ASHA, OLD, "accepted", known_then, when)]))
+    assert identifiers(ledger) == {ASHA: known_by}
+
+
+def test_a_run_knows_the_identifiers_of_whom_it_sent_itself_and_compares_nothing_with_them(ledger):
+    ledger.remember("r-1", JOB, left([(ASHA, OLD, "accepted", [1], NOW), (BEN, OLD, "accepted", [3], NOW)]))
+    ledger.remember("r-2", JOB, left([(ASHA, NEW, "accepted", [2], LATER)]))
+    told = {row["key"]: row["fate"] for row in lines(ledger.accepted(JOB, by_others_than="r-2"))}
+    assert told == {ASHA: "in_doubt", BEN: "accepted"}
+    assert identifiers(ledger, run="r-2") == {ASHA: [1, 2], BEN: [3]}
 
 
 @pytest.mark.parametrize("runs", [("r-1", "r-2"), ("r-2", "r-1")])
@@ -105,6 +150,11 @@ def test_a_refusal_is_history_once_something_was_accepted(ledger):
     ledger.remember("r-1", JOB, left(refused=[(ASHA, NEW, NOW)]))
     ledger.remember("r-2", JOB, left([(ASHA, OLD, "accepted", [], LATER)]))
     assert refused(ledger) == []
+
+
+def test_a_refusal_holds_for_the_destination_that_refused(ledger):
+    ledger.remember("r-1", JOB, left(refused=[(ASHA, NEW, NOW)]))
+    assert (refused(ledger, "there"), refused(ledger, "upsert there")) == ([ASHA], [])
 
 
 def test_a_credit_in_doubt_may_become_one_and_a_credit_stays(ledger):
@@ -144,11 +194,11 @@ def test_an_identifier_is_no_stretch_of_two_others(ledger):
 
 
 def test_the_mapping_of_the_run_before_is_known(ledger):
-    assert ledger.mapping_before("r-2", JOB) is None
-    ledger.loads_with("r-1", JOB, "abc")
-    ledger.loads_with("r-2", JOB, "def")
-    assert [ledger.mapping_before(run, JOB) for run in ("r-2", "asks")] == ["abc", "def"]
     assert ledger.mapping_before("r-2", OTHER_JOB) is None
+    ledger.loads_with("r-1", OTHER_JOB, "abc", "there")
+    ledger.loads_with("r-2", OTHER_JOB, "def", "there")
+    assert [ledger.mapping_before(run, OTHER_JOB) for run in ("r-2", "asks")] == ["abc", "def"]
+    assert ledger.mapping_before("r-2", "no such job") is None
 
 
 def test_a_limit_is_learned_for_one_operation_of_one_host(ledger):

@@ -198,6 +198,21 @@ def test_a_sync_without_points_is_retried_too(desk):
     assert nightly.sent == {"unchanged": 3}
 
 
+def test_a_retry_may_change_all_of_its_customers(desk):
+    """They are the few whose rows were corrected; the guard is for a whole night's file."""
+    over = {"mode": "sync", "map": {**NEEDS_MOBILE, "loyaltyProgramEnrollments": None}}
+    guarded = over | {"guards": {"max_changed_percent": 40}}
+    desk.source(4)
+    desk.run(**guarded)
+    desk.write("customers.csv", customers(4).replace("9845000002", "98450").replace("9845000003", "98450"))
+    run = desk.run(**guarded)
+    assert run.sent == {"unchanged": 2, "invalid": 2}
+    file = corrected(desk, run, lambda t: t.assign(phone=["9845000002", "9845000003"], first_name="Uma"))
+    assert desk("retry", run.told["run"], file).sent == {"accepted": 2}
+    desk.write("customers.csv", customers(4).replace("Asha", "Renamed"))
+    assert desk.run(**guarded).exit_code == 3
+
+
 # what cannot be retried
 
 

@@ -94,6 +94,23 @@ def test_a_refused_credit_goes_again_with_other_points_only(desk):
         assert (refused_rows(desk, run), run.points) == ([("refused", told)], {"read": points, "refused": points})
 
 
+@pytest.mark.parametrize(
+    ("mended", "told"),
+    [
+        ({"operation": "upsert"}, []),
+        ({"attribution": {"code": "no.such.till"}}, [("refused", "1004")]),
+        ({"headers": {"x-request": "1"}}, [("refused", "8009")]),
+        ({"query": {"format": "json"}}, [("refused", "8009")]),
+    ],
+)
+def test_what_the_job_mends_at_its_destination_is_tried_again(desk, mended, told):
+    """One operation may take whom another does not know, one store may have what another lacks."""
+    desk.write("customers.csv", HEADER + "X-1,9845099999,Nobody,0\n")
+    elsewhere = SYNC | {"destination": mended}
+    assert [refused_rows(desk, desk.run(**SYNC)) for _ in range(2)] == [[("refused", "8009")], EARLIER]
+    assert [refused_rows(desk, desk.run(**elsewhere)) for _ in range(2)] == [told, EARLIER if told else []]
+
+
 def test_a_migration_sends_again_what_was_refused(desk):
     desk.write("customers.csv", HEADER + "X-1,9845099999,Nobody,0\n")
     assert [refused_rows(desk, desk.run(**SYNC | {"mode": "migrate"})) for _ in range(2)] == [[("refused", "8009")]] * 2
