@@ -64,13 +64,15 @@ _OF_ANOTHER = f"""
     where to_be_sent and marked.whose <> remembered.whose
 """
 _SHARING = "select distinct row from shares where to_be_sent"
-# Whom the ledger remembers comes first, then who stands first.
+# Whom the ledger remembers comes first, then who stands first; unless one row brings two people whom the API would
+# merge.
 _BUT_FIRST = f"""
     with known as (select distinct whose from (select hash(key) as whose from accepted where digest is not null)
                    semi join shares using (whose)),
          kept as (select coalesce(min(row) filter (known.whose is not null), min(row)) as row
-                  from shares join components using (row) left join known using (whose) group by root)
-    select * from ({_SHARING}) anti join kept using (row)
+                  from shares join components using (row) left join known using (whose) group by root),
+         twice as (select row from shares group by row, hash having min(whose) <> max(whose))
+    select * from ({_SHARING}) anti join (select row from kept anti join twice using (row)) as sent using (row)
 """
 _HELD = """
     select row, 'conflict' as fate,
@@ -94,7 +96,8 @@ def conflicts(
 
     Several customers of the file that share one are a cluster, with whoever shares another with one of them. Under
     `keep_first` one row of it stays: that of a remembered customer, else the first; where that one is not sent,
-    nobody is sent in its place. An identifier of another remembered customer holds a row under any rule.
+    nobody is sent in its place, nor where it brings two people with one identifier itself. An identifier of another
+    remembered customer holds a row under any rule.
 
     The database has the views `prepared` (`row, key, identifiers, fate`), `dropped` (`row, fate`) and `accepted`
     (`key, digest, identifiers`: what the API has, or may have, of customers by now); `with_mentions`, also `mentions`

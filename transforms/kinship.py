@@ -3,8 +3,8 @@
 A person is a customer by key; where a mention has no identifier of the key's type, the customer of the leading table
 who has the mention's first identifier; else somebody else, by that identifier.
 
-The database has the views `prepared` (leading rows), `nested` (rows of the nested table; left out where the job has
-none) and `dropped`, in which duplicates are by then.
+The database has the views `prepared` (leading rows; `children` says whom each bears), `nested` (rows of the nested
+table; left out where the job has none) and `dropped`, in which duplicates are by then.
 """
 
 import duckdb
@@ -20,12 +20,35 @@ _NO_NESTED = """
     create temp table nested as
         select row, fate, key, true as keyed, identifiers, row as parent from prepared where false
 """
-# A child belongs to the row that stands for its parent's.
+# Several rows bear a child who is in the payload of each: one customer's, or those of a household with one key.
+_BEARERS = """
+    create or replace temp table bearers as
+        select unnest(children) as row, row as lead_row, key,
+               case coalesce(prepared.fate, dropped.fate, '') when '' then 0 when 'unchanged' then 1
+                    when 'filtered' then 3 when 'duplicate' then 3 else 2 end as worse
+        from prepared left join dropped using (row) where len(children) > 0
+"""
+_NO_BEARERS = """
+    create or replace temp table bearers as select row, row as lead_row, key, 0 as worse from prepared where false
+"""
+# A child belongs to the row that is sent with it; to one that is not where there is none. Nobody bears a child who has
+# a fate: it belongs to the row that stands for its parent's.
 _BORN = """
     create or replace temp table born as
-        select nested.row, coalesce(stands_for, nested.parent) as lead_row, fate, key, keyed, identifiers
-        from nested left join (select row as parent, stands_for from dropped where fate = 'duplicate') using (parent)
+        select nested.row, coalesce(bearer.lead_row, stands_for, nested.parent) as lead_row, fate, key, keyed,
+               identifiers
+        from nested
+        left join (select row, arg_min(lead_row, (worse, lead_row)) as lead_row from bearers where worse < 3
+                   group by row) as bearer using (row)
+        left join (select row as parent, stands_for from dropped where fate = 'duplicate') using (parent)
         where nested.parent is not null and coalesce(fate, '') <> 'duplicate'
+"""
+# Rows of other customers that bear the child too.
+_BORN_AGAIN = """
+    create or replace temp table born_again as
+        select born.row, bearers.lead_row, born.key, keyed, born.identifiers
+        from bearers join born using (row) join standing on standing.row = born.lead_row
+        where worse < 3 and bearers.key <> standing.key
 """
 # The parent's payload was made without them (`children.bear`).
 _OWN = """
@@ -61,9 +84,10 @@ _PEOPLE = """
         from (
             select born.row, lead_row, false as flat, true as stands, born.identifiers, standing.key,
                    case when keyed then born.key else coalesce(owners.key, {other_child}) end as mentioned
-            from born join standing on standing.row = lead_row
+            from (select row, lead_row, key, keyed, identifiers from born anti join of_own_parent using (row)
+                  union all from born_again) as born
+            join standing on standing.row = lead_row
             left join owners on owners.first = born.identifiers[1]
-            anti join of_own_parent on of_own_parent.row = born.row
             where len(born.identifiers) > 0
             union all
             select row, row, true, stands, relatives, child, coalesce(parent_key, owners.key, {other_parent})
@@ -84,7 +108,9 @@ def read_kinship(database: duckdb.DuckDBPyConnection) -> None:
     database.execute(_STANDING)
     if not _has(database, "nested"):
         database.execute(_NO_NESTED)
+    database.execute(_BEARERS if "children" in columns else _NO_BEARERS)
     database.execute(_BORN)
+    database.execute(_BORN_AGAIN)
     database.execute(_OWN)
     named = _NAMED if "relatives" in columns else _NOBODY_NAMED
     database.execute(f"create or replace temp view named as {named}")

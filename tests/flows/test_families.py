@@ -185,6 +185,26 @@ def test_a_child_is_judged_by_the_parents_row_that_stands(planned):
     assert plan.codes() == {"duplicates.another_row": 1, "family.own_parent": 1}
 
 
+def test_a_household_under_one_nest_key_is_held_before_anything_is_sent(desk):
+    desk.sandbox.preload(["C-1", "C-2", "C-3", "K-1"])
+    rows = "C-1,9845000001,Asha,7,H-1\nC-2,9845000002,Ravi,5,H-1\nC-3,9845000003,Uma,3,H-3\n"
+    desk.write("customers.csv", "member_no,phone,first_name,points,parent_no\n" + rows)
+    desk.write("family.csv", HEAD + "H-1,K-1,9845100001,Kim\n")
+    run = desk("run", nested_job(desk, limits={"rows_per_request": 1}))
+    assert (run.exit_code, run.sent) == (0, {"conflict": 3, "accepted": 1})
+    assert [(row["codes"], row["fate"]) for row in desk.results(run)][:2] == [("family.two_parents", "conflict")] * 2
+    assert desk.agrees(run)
+
+
+def test_a_childs_identifier_is_somebody_elses_though_its_parents_first_row_is_filtered(desk):
+    desk.sandbox.preload(["C-1", "C-2", "K-1"])
+    rows = "C-1,9845000001,Out,7\nC-1,9845000001,Asha,7\nC-2,9845100001,Ravi,3\n"
+    desk.write("customers.csv", "member_no,phone,first_name,points\n" + rows)
+    desk.write("family.csv", HEAD + "C-1,K-1,9845100001,Kim\n")
+    run = desk("run", nested_job(desk, rules={"filter": "first_name != 'Out'"}))
+    assert (run.sent, desk.books.merges()) == ({"filtered": 1, "conflict": 3}, [])
+
+
 def test_children_find_their_parent_in_whichever_part_it_stands(planned):
     customers = "".join(f"C-{n % 150},98450{n:05},Asha,\n" for n in range(250))  # C-0 to C-99 twice
     kids = "".join(f"C-{n % 160},,98451{n:05},{n}\n" for n in range(480))

@@ -12,6 +12,7 @@ from transforms.conflicts import clusters, conflicts
 PREPARED = pa.schema(
     [("row", pa.int64()), ("key", pa.binary()), ("identifiers", pa.list_(pa.uint64())), ("fate", pa.string())]
 )
+MENTIONS = pa.schema(list(PREPARED)[:3])
 DROPPED = pa.schema([("row", pa.int64()), ("fate", pa.string())])
 ACCEPTED = pa.schema([("key", pa.binary()), ("digest", pa.binary()), ("identifiers", pa.list_(pa.uint64()))])
 
@@ -23,7 +24,7 @@ def table(rows, schema):
     return pa.table([pa.array(c, kind) for c, kind in zip(columns, schema.types, strict=True)], schema=schema)
 
 
-def asked(people, rule, dropped=(), accepted=()):
+def asked(people, rule, dropped=(), accepted=(), **more):
     """People are (key, identifiers, fate); remembered are (key, identifiers). What is held, and the clusters."""
     rows = [(row, *one) for row, one in enumerate(people)]
     for name, some, schema in [
@@ -32,7 +33,7 @@ def asked(people, rule, dropped=(), accepted=()):
         ("accepted", [(key, b"digest", ids) for key, ids in accepted], ACCEPTED),
     ]:
         DATABASE.from_arrow(table(some, schema)).create_view(name, replace=True)
-    held = {row: code for row, _, code, _ in conflicts(DATABASE, rule).fetchall()}
+    held = {row: code for row, _, code, _ in conflicts(DATABASE, rule, **more).fetchall()}
     together: dict[int, tuple[int, list[int]]] = {}
     for row, cluster, shared, _ in clusters(DATABASE).fetchall():
         together.setdefault(row, (cluster, []))[1].append(shared)
@@ -89,6 +90,14 @@ def test_keep_first_prefers_whom_the_ledger_remembers():
 @pytest.mark.parametrize(("first", "dropped"), [((b"a", [7], "invalid"), []), (A, [(0, "unchanged")])])
 def test_nobody_is_kept_in_the_place_of_one_who_is_not_sent(first, dropped):
     assert held(first, B, rule="keep_first", dropped=dropped) == {1: SHARED}
+
+
+def test_a_row_that_brings_two_people_with_one_identifier_is_kept_by_no_rule():
+    mentioned = table([(0, b"kim", [7]), (0, b"lee", [7])], MENTIONS)
+    DATABASE.from_arrow(mentioned).create_view("mentions", replace=True)
+    people = [(b"a", [1], None), (b"b", [7], None), (b"c", [1], None)]
+    assert held(*people, rule="keep_first") == {2: SHARED}
+    assert asked(people, "keep_first", with_mentions=True)[0] == {0: SHARED, 1: SHARED, 2: SHARED}
 
 
 def test_an_identifier_of_another_remembered_customer_holds_a_row_under_any_rule():

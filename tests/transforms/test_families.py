@@ -30,8 +30,11 @@ def number(name):
 class Families:
     """A file's families: leading rows by name, then children by (their own name, their parent's)."""
 
-    def __init__(self, rows, children=(), dropped=(), most=30_000):
-        """`rows`: (name, parent's name or None, fate); a row's number is its place. `dropped` as the spool has it."""
+    def __init__(self, rows, children=(), dropped=(), most=30_000, bearing=None):
+        """`rows`: (name, parent's name or None, fate); a row's number is its place. `dropped` as the spool has it.
+
+        `bearing`: the places in `children` of those who are in a row's payload, by the row's place.
+        """
         self.most = most
         self.database = DATABASE
         numbers = {name: place for place, (name, *_) in reversed(list(enumerate(rows)))}
@@ -47,7 +50,10 @@ class Families:
             }
             for place, (name, parent, fate) in enumerate(rows)
         ]  # fmt: skip
-        self.view("prepared", leading, pa.schema([*LEADING, *FLAT]))
+        for place, line in enumerate(leading):
+            line["children"] = [len(rows) + kid for kid in (bearing or {}).get(place, ())]
+        borne = [] if bearing is None else [("children", pa.list_(pa.int64()))]
+        self.view("prepared", leading, pa.schema([*LEADING, *FLAT, *borne]))
         self.view("nested", kids, CHILDREN)
         self.view("dropped", [dict(zip(DROPPED.names, line, strict=True)) for line in dropped], DROPPED)
         self.view("forgotten", [], FORGOTTEN)
@@ -184,6 +190,50 @@ def test_children_follow_the_row_that_stands_for_their_parents():
     assert Families(rows, [("kid", "mum", None)], twice).held() == []
     families = Families(rows, [("kid", "mum", None)], [*twice, (1, "unchanged", "unchanged", None)])
     assert families.held() == [(2, "unchanged", "family.parent")]
+
+
+@pytest.mark.parametrize("fate", ["filtered", "invalid"])
+def test_a_child_belongs_to_whichever_row_of_its_parent_is_sent(fate):
+    rows = [("mum", None, fate), ("mum", None, None), ("kim", None, None)]
+    both = {0: [0], 1: [0]}
+    families = Families(rows, [("kid", "mum", None)], bearing=both)
+    assert (families.held(), families.mentions()) == ([], [(1, "kid")])
+    credit = [(0, "invalid", "points.another_statement", None)]
+    families = Families([("mum", None, None), *rows[1:]], [("kim", "mum", None)], credit, bearing=both)
+    assert (families.held(), families.waves()) == ([], [(1, 1), (2, 2)])
+
+
+@pytest.mark.parametrize(("first", "second"), [("filtered", "unchanged"), ("unchanged", "invalid")])
+def test_a_child_whose_parent_is_not_sent_is_there_already_if_one_of_its_rows_is(first, second):
+    fates = [(row, "unchanged", "unchanged", None) for row, one in enumerate((first, second)) if one == "unchanged"]
+    rows = [("mum", None, None if one == "unchanged" else one) for one in (first, second)]
+    families = Families(rows, [("kid", "mum", None)], fates, bearing={0: [0], 1: [0]})
+    assert families.held() == [(2, "unchanged", "family.parent")]
+
+
+def test_a_child_of_two_customers_with_one_nest_key_has_two_parents():
+    rows, both = [("mum", None, None), ("dad", None, None)], {0: [0, 1], 1: [0, 1]}
+    for others in ([], [("kim", "dad", None)]):
+        kids = [("kid", "mum", None), ("pet", "mum", None), *others]
+        household = Families(rows, kids, bearing=both | ({1: [0, 1, 2]} if others else {}))
+        two = [(row, "conflict", "family.two_parents") for row in range(4)]
+        assert household.held() == two + [(4, "conflict", "family.parent")] * len(others)
+
+
+@pytest.mark.parametrize(("fate", "held"), [("filtered", []), ("invalid", [1, 2])])
+@pytest.mark.parametrize("turned", [False, True])
+def test_who_else_has_the_nest_key_is_a_parent_as_anybody_else(fate, held, turned):
+    rows = [("mum", None, fate), ("dad", None, None)]
+    if turned:
+        rows, held = rows[::-1], [{1: 0, 2: 2}[row] for row in held]
+    household = Families(rows, [("kid", rows[0][0], None)], bearing={0: [0], 1: [0]})
+    assert household.held() == [(row, "conflict", "family.two_parents") for row in held]
+
+
+def test_a_child_who_is_one_of_two_parents_of_a_household_is_the_others():
+    rows = [("mum", None, None), ("dad", None, None)]
+    household = Families(rows, [("mum", "mum", None)], bearing={1: [0]})
+    assert (household.held(), household.mentions(), household.waves()) == ([], [(1, "mum")], [(1, 1), (0, 2)])
 
 
 # mentions
