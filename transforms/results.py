@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.codes import explain
+from schemas.meanings import Meaning
 from schemas.outcomes import Fate
-from schemas.reasons import Meaning, explain_ours
+from schemas.reasons import explain_ours
 from schemas.rows import OURS
 from schemas.runs import Example, Reason
 from transforms.masking import mask

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.reasons import ANSWERS, FAMILIES, LINES, LOOKS, WHOLE, WHY, explain_ours, is_of_a_value
+from schemas.family_reasons import FAMILIES
+from schemas.reasons import ANSWERS, LINES, LOOKS, WHOLE, WHY, explain_ours, is_of_a_value
 
 ROOT = Path(__file__).parent.parent.parent
 KERNELS = ["dates", "emails", "moments", "names", "numbers", "phones", "spelled_dates", "texts", "values", "words"]
