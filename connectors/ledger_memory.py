@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
-from connectors.ledger_memory_tables import accepted, credits, forgotten, mappings, refused
+from connectors.ledger_memory_tables import accepted, children, credits, forgotten, mappings, refused
 from connectors.ledger_runs import Runs
 from connectors.ledger_tables import learned, microseconds
 from schemas.memory import Remembered
@@ -27,14 +27,15 @@ def _written_out(statement: sa.Executable) -> str:
     return str(statement.compile(dialect=sqlite.dialect()))  # type: ignore[attr-defined]
 
 
-def _latest(table: sa.Table, sent_at: str) -> str:
+def _latest(table: sa.Table, sent_at: str, unless_null: str = "") -> str:
     """One line per customer: what was sent last, whenever it is written down."""
     line = insert(table)
     others = [column.name for column in table.c if not column.primary_key]
+    kept = {unless_null: sa.func.coalesce(line.excluded[unless_null], table.c[unless_null])} if unless_null else {}
     return _written_out(
         line.on_conflict_do_update(
             index_elements=[table.c.job, table.c.key_hash],
-            set_={name: line.excluded[name] for name in others},
+            set_={name: line.excluded[name] for name in others} | kept,
             where=line.excluded[sent_at] >= table.c[sent_at],
         )
     )
@@ -42,6 +43,7 @@ def _latest(table: sa.Table, sent_at: str) -> str:
 
 _credit = insert(credits)
 _ACCEPT, _REFUSE = _latest(accepted, "accepted_at_us"), _latest(refused, "refused_at_us")
+_BEAR = _latest(children, "sent_at_us", unless_null="identifiers")  # a refusal changes nothing of what the API has
 _CREDIT = _written_out(
     _credit.on_conflict_do_update(
         index_elements=list(credits.primary_key.columns),
@@ -62,6 +64,7 @@ class Memory(Runs):
             (_ACCEPT, _accepted(job, number, rows.accepted)),
             (_REFUSE, _refused(job, number, rows.refused)),
             (_CREDIT, _credited(job, number, rows.credited)),
+            (_BEAR, _accepted(job, number, rows.children)),
         )
         if any(values for _, values in kept):
             with self._writing() as connection:
@@ -75,7 +78,7 @@ class Memory(Runs):
         What the API accepted stays remembered.
         """
         with self._writing() as connection:
-            for table in (accepted, credits):
+            for table in (accepted, children, credits):
                 doubtful = (table.c.run_no == self._number(run)) & (table.c.fate == Fate.IN_DOUBT)
                 connection.execute(sa.delete(table).where(doubtful))
 
@@ -84,7 +87,7 @@ class Memory(Runs):
         tombstone = {"job": job, "key_hash": key, "forgotten_at_us": microseconds(at_utc)}
         erased = {}
         with self._writing() as connection:
-            for table in (accepted, refused, credits):
+            for table in (accepted, refused, credits, children):
                 theirs = (table.c.job == job) & (table.c.key_hash == key)
                 erased[table.name] = connection.execute(sa.delete(table).where(theirs)).rowcount
             connection.execute(insert(forgotten).on_conflict_do_nothing(), tombstone)
@@ -123,7 +126,7 @@ class Memory(Runs):
 def _accepted(job: str, run_no: int, rows: pa.Table) -> list[tuple[Any, ...]]:
     """In the order of the table's columns, as the others, and of its key: neighbours lie on one page."""
     rows = rows.sort_by("key")
-    blobs = (None if known is None else _packed(known) for known in rows.column("identifiers"))
+    blobs = (_packed(known) if known.is_valid else None for known in rows.column("identifiers"))
     columns = (*_lists(rows, "key", "digest", "fate"), _sent_at_us(rows), blobs)
     return [
         (job, key, digest, run_no, fate, sent, known) for key, digest, fate, sent, known in zip(*columns, strict=True)

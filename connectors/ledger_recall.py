@@ -6,22 +6,23 @@ import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
-from connectors.ledger_memory_tables import accepted, credits, forgotten, mappings, refused
+from connectors.ledger_memory_tables import accepted, children, credits, forgotten, mappings, refused
 from connectors.ledger_runs import Runs
 from schemas.memory import ACCEPTED, CREDITED, FORGOTTEN, HASH, REFUSED
 from schemas.outcomes import Fate
 
 FETCHED = 50_000
-_FATES = pa.array([Fate.ACCEPTED.value, Fate.ACCEPTED_WITH_LOSS.value, Fate.IN_DOUBT.value])
+_FATES = pa.array([Fate.ACCEPTED.value, Fate.ACCEPTED_WITH_LOSS.value, Fate.IN_DOUBT.value, Fate.REFUSED.value])
 # SQLite itself joins a page of customers into a few long texts: a Python object for each of their values would take
 # longer than everything that is done with them afterwards. A customer is 16 bytes, 16 bytes and a digit.
-_ACCEPTED = """
+_PAGE = """
     select cast(group_concat(key_hash || payload_digest ||
-                             case fate when 'accepted' then 0 when 'accepted_with_loss' then 1 else 2 end, '') as blob),
+                             case fate when 'accepted' then 0 when 'accepted_with_loss' then 1
+                                       when 'in_doubt' then 2 else 3 end, '') as blob),
            cast(group_concat(identifiers, '') as blob),
            group_concat(coalesce(length(identifiers) / 8, 0)),
            max(key_hash)
-    from (select * from accepted where job = ? and run_no <> ? and key_hash > ? order by key_hash limit ?)
+    from (select * from {table} where job = ? and run_no <> ? and key_hash > ? order by key_hash limit ?)
 """
 _CUSTOMER = np.dtype([("key", "V16"), ("digest", "V16"), ("fate", "u1")])
 # What was accepted since may be sent again, however often it was refused before.
@@ -40,11 +41,19 @@ class Recall(Runs):
 
     def accepted(self, job: str, by_others_than: str) -> Iterator[pa.Table]:
         """What other runs left to remember of a job's customers (as `ACCEPTED`)."""
+        return self._paged(accepted, job, by_others_than)
+
+    def children(self, job: str, by_others_than: str) -> Iterator[pa.Table]:
+        """What became of children whom other runs sent with their parents (as `CHILDREN`)."""
+        return self._paged(children, job, by_others_than)
+
+    def _paged(self, table: sa.Table, job: str, by_others_than: str) -> Iterator[pa.Table]:
+        question = _PAGE.format(table=table.name)
         number, last = self._number(by_others_than), b""
         with self._reading() as connection:
             while True:
                 given = (job, number, last, FETCHED)
-                customers, identifiers, counts, last = connection.exec_driver_sql(_ACCEPTED, given).one()
+                customers, identifiers, counts, last = connection.exec_driver_sql(question, given).one()
                 if last is None:
                     return
                 yield _customers(customers, identifiers or b"", counts)
@@ -63,21 +72,26 @@ class Recall(Runs):
 
     def memories(self) -> list[str]:
         """What jobs remember customers under (`Job.memory`), by name."""
-        known = sa.union(*(sa.select(table.c.job) for table in (accepted, refused, credits, forgotten)))
+        known = sa.union(*(sa.select(table.c.job) for table in (accepted, refused, credits, children, forgotten)))
         with self._reading() as connection:
             return sorted(connection.scalars(known))
 
     def holders(self, identifier: int) -> list[tuple[str, bytes]]:
         """Who has an identifier, as memory and key. Looks at everybody."""
         wanted = int(identifier).to_bytes(8, "little")
-        a = accepted.c
-        may_have = sa.select(a.job, a.key_hash, a.identifiers).where(sa.func.instr(a.identifiers, wanted) > 0)
+        may_have = sa.union(
+            *(
+                sa.select(a.job, a.key_hash, a.identifiers).where(sa.func.instr(a.identifiers, wanted) > 0)
+                for a in (accepted.c, children.c)
+            )
+        )
         with self._reading() as connection:
-            return [
+            have = (
                 (row.job, row.key_hash)
                 for row in connection.execute(may_have)
                 if identifier in np.frombuffer(row.identifiers, "<u8")
-            ]
+            )
+            return list(dict.fromkeys(have))
 
     def mapping_before(self, run: str, job: str) -> str | None:
         """The digest of the mapping that another run of the job loaded with last."""

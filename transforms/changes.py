@@ -63,11 +63,13 @@ _WITHHELD = """
 """
 _TOUCHED = """
     with {planned},
-    theirs as (select unnest(identifiers) as identifier from planned),
-    held as (select key, unnest(identifiers) as identifier from accepted),
+    theirs as (select unnest(identifiers) as identifier from planned{mentioned}),
+    known as (select * from accepted union all select * from known_children where len(identifiers) > 0),
+    held as (select key, unnest(identifiers) as identifier from known),
     touched as (select key from planned union select key from held semi join theirs using (identifier))
-    select accepted.* from accepted semi join touched using (key)
+    select known.* from known semi join touched using (key)
 """
+_MENTIONED = " union all select unnest(mentions.identifiers) from mentions semi join planned using (row)"
 # Whoever has nothing new was compared already.
 _CHANGED = """
     with planned as (
@@ -167,9 +169,13 @@ def withheld(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     return _asked(prepared, _WITHHELD)
 
 
-def touched(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
-    """What is remembered of the customers of rows to be sent, and of others who share an identifier with them."""
-    return _asked(prepared, _TOUCHED, planned=_PLANNED)
+def touched(prepared: duckdb.DuckDBPyRelation, *, with_mentions: bool = False) -> duckdb.DuckDBPyRelation:
+    """What is remembered of the customers of rows to be sent, and of others who share an identifier with them.
+
+    Of others are also children, as the view `known_children` has them. `with_mentions`: or with children and parents
+    in the payloads of these rows, as the view `mentions` has them.
+    """
+    return _asked(prepared, _TOUCHED, planned=_PLANNED, mentioned=_MENTIONED if with_mentions else "")
 
 
 def count_changed(prepared: duckdb.DuckDBPyRelation) -> tuple[int, int]:

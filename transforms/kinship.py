@@ -1,10 +1,10 @@
 """Who is whose child in a whole file: every mention of a person, and the links between persons.
 
-A person is a customer by key; where a mention has no identifier of the key's type, the customer of the leading table
-who has the mention's first identifier; else somebody else, by that identifier.
+A person is a customer by key; where a mention has no identifier of the key's type, the customer who has the mention's
+first identifier: of the leading table, or one whom the ledger remembers; else somebody else, by that identifier.
 
 The database has the views `prepared` (leading rows), `nested` (rows of the nested table; left out where the job has
-none) and `dropped`, in which duplicates are by then.
+none), `dropped`, in which duplicates are by then, and `accepted` and `known_children` as the ledger remembers them.
 """
 
 import duckdb
@@ -54,6 +54,11 @@ _PEOPLE = """
               from (select row, unnest(identifiers) as first from standing) semi join unkeyed using (first)
               group by first)
         join standing using (row);
+    insert into owners
+        select first, min(key) as key
+        from (select key, unnest(identifiers) as first from accepted
+              union all select key, unnest(identifiers) from known_children)
+        semi join unkeyed using (first) anti join owners using (first) group by first;
     create or replace temp table links as
         select row, lead_row, flat, stands, identifiers, mentioned,
                hash(case when flat then mentioned else key end) as parent,

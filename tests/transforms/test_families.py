@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.memory import FORGOTTEN
+from schemas.memory import ACCEPTED, CHILDREN, FORGOTTEN
 from transforms.families import held_for_families, waves
 from transforms.kinship import mentions, read_kinship
 
@@ -14,7 +14,7 @@ DATABASE = duckdb.connect(config={"threads": 1})
 IDENTIFIERS = pa.list_(pa.uint64())
 LEADING = pa.schema([("row", pa.int64()), ("fate", pa.string()), ("key", pa.binary()), ("identifiers", IDENTIFIERS)])
 FLAT = [("parent_key", pa.binary()), ("relatives", IDENTIFIERS)]
-CHILDREN = pa.schema([*LEADING, ("keyed", pa.bool_()), ("parent", pa.int64())])
+NESTED = pa.schema([*LEADING, ("keyed", pa.bool_()), ("parent", pa.int64())])
 DROPPED = pa.schema([("row", pa.int64()), ("fate", pa.string()), ("code", pa.string()), ("stands_for", pa.int64())])
 
 
@@ -48,9 +48,11 @@ class Families:
             for place, (name, parent, fate) in enumerate(rows)
         ]  # fmt: skip
         self.view("prepared", leading, pa.schema([*LEADING, *FLAT]))
-        self.view("nested", kids, CHILDREN)
+        self.view("nested", kids, NESTED)
         self.view("dropped", [dict(zip(DROPPED.names, line, strict=True)) for line in dropped], DROPPED)
         self.view("forgotten", [], FORGOTTEN)
+        self.view("accepted", [], ACCEPTED)
+        self.view("known_children", [], CHILDREN)
 
     def view(self, name, lines, schema):
         self.database.register(name + "_", pa.Table.from_pylist(lines, schema))
