@@ -62,7 +62,7 @@ def settle(
                 _read_kinship(prepared, spool, database)
             spool.write_known(credited_before(parts))
             spool.view_memory(database)
-            found = left_out(parts, refused_again or job.mode == "migrate")
+            found = left_out(parts, refused_again or job.mode == "migrate", with_children=with_families)
             spool.write_many_dropped("changes", found, database)
             spool.view_dropped(database)
             known, changed = count_changed(parts)

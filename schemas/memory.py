@@ -14,8 +14,8 @@ EVERY_PROGRAMME = ""  # credited under an old rule: once per customer, whatever 
 
 # What the API has of a customer, or may have: `digest` of its payload without points; a fate applied, or in doubt.
 ACCEPTED = pa.schema([("key", HASH), ("digest", HASH), ("fate", pa.string()), ("identifiers", IDENTIFIERS)])
-# What became of children, sent in their parents' payloads: `digest` of the child's own element; a fate applied, in doubt
-# or refused. Identifiers are those that the API has, or may have; none where no key told who the child is.
+# What became of children, sent in their parents' payloads: `digest` of the child's element; a fate applied, in doubt or
+# refused. Identifiers are those that the API has, or may have; none where no key told who the child is.
 CHILDREN = ACCEPTED
 # What it refused last and has accepted nothing after: `digest` of the payload with its points and their statement.
 REFUSED = pa.schema([("key", HASH), ("digest", HASH)])

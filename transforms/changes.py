@@ -33,7 +33,7 @@ _LEFT_OUT = """
              from known group by row),
     judged as (
         select planned.row,
-               {same} and {places} = coalesce(paid.places, 0) as nothing_new,
+               {same} and {places} = coalesce(paid.places, 0) and again.row is null as nothing_new,
                case when forgotten.key is not null then 'customer.forgotten'
                     when paid.doubtful then 'in_doubt.earlier_run'
                     when nothing_new and paid.differs then 'points.differ_from_credited'
@@ -44,6 +44,7 @@ _LEFT_OUT = """
         left join paid on paid.row = planned.row
         left join forgotten on forgotten.key = planned.key
         left join refused on refused.key = planned.key
+        left join ({again}) as again on again.row = planned.row
     )
     select row,
            case why when 'in_doubt.earlier_run' then 'in_doubt'
@@ -54,6 +55,8 @@ _LEFT_OUT = """
            null::bigint as stands_for
     from judged where why is not null
 """
+# A child goes again in its parent's payload only.
+_OF_REFUSED_CHILDREN = "select distinct lead_row as row from sent_before where fate = 'refused'"
 _REFUSED_BEFORE = "coalesce(planned.whole_digest, planned.digest) = refused.digest"
 _WITHHELD = """
     select known.row, programme, bool_or(differs) as differs
@@ -149,19 +152,24 @@ def _points_of(n: int, places: int) -> str:
     return " + ".join(f"if(programme_{m} = programme_{n}, points_{m}, 0)" for m in range(places))
 
 
-def left_out(prepared: duckdb.DuckDBPyRelation, refused_again: bool) -> duckdb.DuckDBPyRelation:
+def left_out(
+    prepared: duckdb.DuckDBPyRelation, refused_again: bool, *, with_children: bool = False
+) -> duckdb.DuckDBPyRelation:
     """What is not sent, or not sent again: `row, fate, code, stands_for`, in no order; that may be nearly all rows.
 
     Unchanged is the same payload as the last one accepted, points aside, where all of its credits were sent before.
     With a credit in doubt the row is in doubt. What the API refused last is sent again only if asked
-    (`refused_again`); whoever is to be forgotten never is.
+    (`refused_again`), `with_children` also the parents of refused children; whoever is to be forgotten never is.
 
     `prepared` has `row, key, digest, whole_digest, fate` and its credits; its database has the views `dropped`, `known`
-    (what `credited_before` found), and `accepted`, `refused` and `forgotten` as the ledger remembers them.
+    (what `credited_before` found), and `accepted`, `refused` and `forgotten` as the ledger remembers them. For
+    `with_children` it is one that `kinship.read_kinship` has read.
     """
+    again = _OF_REFUSED_CHILDREN if refused_again and with_children else "select 0 as row where false"
     refused = "false" if refused_again else _REFUSED_BEFORE
     places = " + ".join(["0", *(f"if({_counts(n)}, {1 << n}, 0)" for n in range(_places(prepared)))])
-    return _asked(prepared, _LEFT_OUT, planned=_PLANNED, same=_SAME, refused=refused, places=f"({places})")
+    parts = {"planned": _PLANNED, "same": _SAME, "refused": refused, "again": again}
+    return _asked(prepared, _LEFT_OUT, **parts, places=f"({places})")
 
 
 def withheld(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:

@@ -70,6 +70,13 @@ _NOT_LOADED = """
     select row from links join hops on hops.node = child semi join missing on missing.person = hops.top
     where flat and stands
 """
+# The API has what an unchanged parent's payload holds, but for whom it refused or did not answer for.
+_AS_BEFORE = """
+    insert into held
+        select sent_before.row, sent_before.fate, sent_before.fate || '.earlier_run'
+        from sent_before join dropped on dropped.row = lead_row and dropped.fate = 'unchanged'
+        anti join (select row from held) as already on already.row = sent_before.row
+"""
 _WITH_PARENTS = """
     insert into held
         select born.row, coalesce(held.fate, prepared.fate, dropped.fate), 'family.parent'
@@ -100,7 +107,7 @@ def held_for_families(database: duckdb.DuckDBPyConnection, max_children: int) ->
 
     A row that breaks several rules is told of the first: a child who is forgotten, a child who shares an identifier
     with the parent, too many children, two parents, a cycle, a parent who is not loaded, and a child in the payload of
-    such a parent.
+    such a parent. A child whom the API refused or did not answer for, with a parent that is unchanged, is so still.
     The database is one that `kinship.read_kinship` has read; what became of rows before is in its view `dropped`, and
     whom the ledger has forgotten in `forgotten`.
     """
@@ -117,6 +124,7 @@ def held_for_families(database: duckdb.DuckDBPyConnection, max_children: int) ->
     database.execute(_MISSING)
     climb(database, _GOING_BY_PARENTS)
     _hold(database, "invalid", "family.parent_not_loaded", _NOT_LOADED)
+    database.execute(_AS_BEFORE)
     database.execute(_WITH_PARENTS)
     return database.sql(_HELD)
 

@@ -18,7 +18,7 @@ _STANDING = """
 """
 _NO_NESTED = """
     create temp table nested as
-        select row, fate, key, true as keyed, identifiers, row as parent from prepared where false
+        select row, fate, key, digest, true as keyed, identifiers, row as parent from prepared where false
 """
 # A child belongs to the row that stands for its parent's.
 _BORN = """
@@ -26,6 +26,13 @@ _BORN = """
         select nested.row, coalesce(stands_for, nested.parent) as lead_row, fate, key, keyed, identifiers
         from nested left join (select row as parent, stands_for from dropped where fate = 'duplicate') using (parent)
         where nested.parent is not null and coalesce(fate, '') <> 'duplicate'
+"""
+# What the API said of children, or did not say, when they were sent last as they are.
+_SENT_BEFORE = """
+    create or replace temp table sent_before as
+        select born.row, lead_row, known_children.fate from born join nested on nested.row = born.row
+        join known_children on known_children.key = nested.key and known_children.digest = nested.digest
+        where born.fate is null and known_children.fate in ('refused', 'in_doubt')
 """
 # The parent's payload was made without them (`children.bear`).
 _OWN = """
@@ -90,6 +97,7 @@ def read_kinship(database: duckdb.DuckDBPyConnection) -> None:
     if not _has(database, "nested"):
         database.execute(_NO_NESTED)
     database.execute(_BORN)
+    database.execute(_SENT_BEFORE)
     database.execute(_OWN)
     named = _NAMED if "relatives" in columns else _NOBODY_NAMED
     database.execute(f"create or replace temp view named as {named}")

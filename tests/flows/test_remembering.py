@@ -1,7 +1,10 @@
 """Children and parents are people too: what a night left to be remembered of them, the next night knows."""
 
+import json
+
 import pytest
 
+from connectors.sandbox import replies
 from tests.flows.conftest import merged
 from tests.flows.test_families import HEAD, NESTED
 
@@ -78,3 +81,65 @@ def test_a_child_of_two_customers_of_before_is_not_merged(desk, night):
     night("C-3,9845000011,uma@x.com,\nC-4,9845000004,kim@x.com,\n", map=mapping)
     run = night("C-1,9845000001,asha@x.com,\n", "C-1,,9845000011,kim@x.com\n", map=mapping)
     assert codes(run) == {"identity.of_another": 1, "family.parent": 1}
+
+
+# refused, or in doubt
+
+LEE = "C-1,K-9,9845000019,Lee\n"  # whom the API does not know
+
+
+def of_children(desk, run):
+    return [(row["fate"], row["codes"]) for row in desk.results(run) if row["file"] == "family.csv"]
+
+
+def test_a_refused_child_is_told_of_every_night_until_it_is_changed(desk, night):
+    first, second = night(C1 + C2, KIM + LEE), night(C1 + C2, KIM + LEE)
+    assert of_children(desk, first) == [("accepted", None), ("refused", "1621")]
+    assert of_children(desk, second) == [("unchanged", "family.parent"), ("refused", "refused.earlier_run")]
+    assert (second.sent, second.told["requests"]["sent"]) == ({"unchanged": 3, "refused": 1}, 0)
+    assert "K-9" in (desk.of(second) / "rejected.csv").read_text()
+    changed = night(C1 + C2, KIM + LEE.replace("K-9", "K-2"))
+    assert changed.sent == {"unchanged": 1, "accepted": 3}
+
+
+def test_a_refused_child_goes_again_when_the_mapping_changes(desk, night):
+    night(C1, LEE)
+    again = night(C1, LEE, map={"lastName": {"value": "Rao"}})
+    assert of_children(desk, again) == [("refused", "1621")]
+
+
+def test_a_refused_child_is_retried_with_its_unchanged_parent(desk, night):
+    first = night(C1, LEE)
+    desk.sandbox.preload(["K-9"])
+    assert desk("retry", first.told["run"]).sent == {"accepted": 2}
+    assert night(C1, LEE).sent == {"unchanged": 2}
+
+
+def test_back_to_what_was_accepted_the_child_is_unchanged_whatever_its_parent_was_refused_for(desk, night):
+    """The parent's element was refused, with all in it; of the child nothing was said for its own sake."""
+    assert night(C2, KIM.replace("C-1", "C-2")).sent == {"accepted": 2}
+    other_key = "C-2,9845000002,Ravi-2,\n"
+    desk.sandbox.holds.take([{"externalId:C-2"}])
+    night(other_key, KIM.replace("C-1", "C-2"))
+    desk.sandbox.holds.release({"externalId:C-2"})
+    assert night(C2, KIM.replace("C-1", "C-2")).sent == {"unchanged": 2}
+
+
+def test_a_child_in_doubt_of_an_unchanged_parent_is_in_doubt_still(desk, night, monkeypatch):
+    told_in_full = replies._flat
+
+    def flat(outcome):
+        told = told_in_full(outcome)
+        family = told.get("associationDetails", {})
+        if "childCustomers" in family:
+            family["childCustomers"] = [kid for kid in family["childCustomers"] if '"K-2"' not in json.dumps(kid)]
+        return told
+
+    monkeypatch.setattr(replies, "_flat", flat)
+    two = KIM + "C-1,K-2,9845000012,Lee\n"
+    first, second = night(C1, two), night(C1, two)
+    assert of_children(desk, first) == [("in_doubt", "child_count")] * 2
+    assert of_children(desk, second) == [("in_doubt", "in_doubt.earlier_run")] * 2
+    assert (second.exit_code, second.told["requests"]["sent"]) == (5, 0)
+    desk("settle", first.told["run"], "--as", "accepted")
+    assert night(C1, two).sent == {"unchanged": 3}

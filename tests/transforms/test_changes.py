@@ -131,6 +131,20 @@ def test_what_was_refused_last_is_sent_again_only_when_asked(prepared, memory, i
     assert told([prepared], memory, refused_again=True) == {}
 
 
+def test_the_parent_of_a_refused_child_is_sent_again_only_when_asked():
+    rows, memory = [row(0), row(1, BEN)], [accepted(), accepted(BEN)]
+
+    def with_children(refused_again):
+        def question(prepared):
+            kids = "(values (7, 0, 'refused'), (8, 1, 'in_doubt')) as kids(row, lead_row, fate)"
+            prepared.query("_", f"create table sent_before as from {kids}")
+            return left_out(prepared, refused_again, with_children=True)
+
+        return sorted(line[0] for line in asked(question, rows, memory))
+
+    assert (with_children(False), with_children(True)) == ([0, 1], [1])
+
+
 def test_back_to_what_was_accepted_is_unchanged_whatever_was_refused_since():
     assert told([row()], [accepted(), {"key": ASHA, "digest": SAME}]) == {0: UNCHANGED}
 
