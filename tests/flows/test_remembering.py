@@ -83,6 +83,12 @@ def test_a_child_of_two_customers_of_before_is_not_merged(desk, night):
     assert codes(run) == {"identity.of_another": 1, "family.parent": 1}
 
 
+def test_the_order_of_children_changes_nothing(night):
+    kids = [KIM, "C-1,K-2,9845000012,Lee\n"]
+    assert night(C1, "".join(kids)).sent == {"accepted": 3}
+    assert night(C1, "".join(reversed(kids))).sent == {"unchanged": 3}
+
+
 # refused, or in doubt
 
 LEE = "C-1,K-9,9845000019,Lee\n"  # whom the API does not know
