@@ -92,6 +92,12 @@ def test_a_child_who_is_forgotten_is_not_sent_in_its_parents_payload():
     assert family.held() == [(0, "invalid", "family.child_forgotten"), (2, "invalid", "customer.forgotten")]
 
 
+def test_a_row_that_names_a_forgotten_parent_is_not_sent():
+    family = flat(("kid", "mum"), ("aunt",), ("niece", "aunt"), ("dad", "gran"))
+    family.view("forgotten", [{"key": key("mum")}, {"key": key("aunt")}], FORGOTTEN)
+    assert family.held() == [(0, "invalid", "family.parent_forgotten"), (2, "invalid", "family.parent_forgotten")]
+
+
 @pytest.mark.parametrize(
     ("parent", "digest", "fate", "told"),
     [
