@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
-from connectors.ledger_memory_tables import accepted, credits, forgotten, mappings, refused
+from connectors.ledger_memory_tables import accepted, children, credits, forgotten, mappings, refused
 from connectors.ledger_runs import Runs
 from connectors.ledger_tables import learned, microseconds
 from schemas.memory import Remembered
@@ -27,37 +27,34 @@ def _written_out(statement: sa.Executable) -> str:
     return str(statement.compile(dialect=sqlite.dialect()))  # type: ignore[attr-defined]
 
 
-_accept, _refuse, _credit = insert(accepted), insert(refused), insert(credits)
-_is_later = _accept.excluded.accepted_at_us >= accepted.c.accepted_at_us
 # The API keeps an identifier that is left out or replaced, so what a customer had before stays theirs. A list that is
 # there already is not added again: at most each list that the customer ever had is kept. By chance one is found
 # across two others less likely than two customers have one hash.
 _KNOWN_BY = """
-    case when excluded.identifiers is null then accepted.identifiers
-         when accepted.identifiers is null then excluded.identifiers
-         when instr(accepted.identifiers, excluded.identifiers) > 0 then accepted.identifiers
-         else cast(accepted.identifiers || excluded.identifiers as blob) end
+    case when excluded.identifiers is null then {table}.identifiers
+         when {table}.identifiers is null then excluded.identifiers
+         when instr({table}.identifiers, excluded.identifiers) > 0 then {table}.identifiers
+         else cast({table}.identifiers || excluded.identifiers as blob) end
 """
-# One line per customer: what was sent last, whenever it is written down.
-_ACCEPT = _written_out(
-    _accept.on_conflict_do_update(
-        index_elements=list(accepted.primary_key.columns),
-        set_={
-            **{
-                name: sa.case((_is_later, _accept.excluded[name]), else_=accepted.c[name])
-                for name in ("payload_digest", "run_no", "fate", "accepted_at_us")
-            },
-            "identifiers": sa.literal_column(_KNOWN_BY),
-        },
-    )
-)
-_REFUSE = _written_out(
-    _refuse.on_conflict_do_update(
-        index_elements=list(refused.primary_key.columns),
-        set_={name: _refuse.excluded[name] for name in ("payload_digest", "run_no", "refused_at_us")},
-        where=_refuse.excluded.refused_at_us >= refused.c.refused_at_us,
-    )
-)
+
+
+def _latest(table: sa.Table, sent_at: str) -> str:
+    """One line per customer: what was sent last, whenever it is written down; of identifiers all there ever were."""
+    line = insert(table)
+    is_later = line.excluded[sent_at] >= table.c[sent_at]
+    set_: dict[str, Any] = {
+        column.name: sa.case((is_later, line.excluded[column.name]), else_=column)
+        for column in table.c
+        if not column.primary_key
+    }
+    if "identifiers" in set_:
+        set_["identifiers"] = sa.literal_column(_KNOWN_BY.format(table=table.name))
+    return _written_out(line.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=set_))
+
+
+_credit = insert(credits)
+_ACCEPT, _REFUSE = _latest(accepted, "accepted_at_us"), _latest(refused, "refused_at_us")
+_BEAR = _latest(children, "sent_at_us")
 _CREDIT = _written_out(
     _credit.on_conflict_do_update(
         index_elements=list(credits.primary_key.columns),
@@ -69,6 +66,8 @@ _CREDIT = _written_out(
 
 # Nothing is known to be accepted, and whatever was sent, whenever, says more.
 KNOWN_BY_IDENTIFIERS = {"fate": Fate.REFUSED.value, "accepted_at_us": 0}
+# A refused child would be told of again; this one is evidence and nothing else.
+CHILD_KNOWN_BY_IDENTIFIERS = {"fate": Fate.ACCEPTED.value, "sent_at_us": 0}
 
 
 class Memory(Runs):
@@ -81,6 +80,7 @@ class Memory(Runs):
             (_ACCEPT, _accepted(job, number, rows.accepted)),
             (_REFUSE, _refused(job, number, rows.refused)),
             (_CREDIT, _credited(job, number, rows.credited)),
+            (_BEAR, _accepted(job, number, rows.children)),
         )
         if any(values for _, values in kept):
             with self._writing() as connection:
@@ -96,8 +96,9 @@ class Memory(Runs):
         """
         with self._writing() as connection:
             number = self._number(run)
-            doubtful = (accepted.c.run_no == number) & (accepted.c.fate == Fate.IN_DOUBT)
-            connection.execute(sa.update(accepted).where(doubtful), KNOWN_BY_IDENTIFIERS)
+            for table, kept in ((accepted, KNOWN_BY_IDENTIFIERS), (children, CHILD_KNOWN_BY_IDENTIFIERS)):
+                doubtful = (table.c.run_no == number) & (table.c.fate == Fate.IN_DOUBT)
+                connection.execute(sa.update(table).where(doubtful), kept)
             doubtful = (credits.c.run_no == number) & (credits.c.fate == Fate.IN_DOUBT)
             connection.execute(sa.delete(credits).where(doubtful))
 
@@ -106,7 +107,7 @@ class Memory(Runs):
         tombstone = {"job": job, "key_hash": key, "forgotten_at_us": microseconds(at_utc)}
         erased = {}
         with self._writing() as connection:
-            for table in (accepted, refused, credits):
+            for table in (accepted, refused, credits, children):
                 theirs = (table.c.job == job) & (table.c.key_hash == key)
                 erased[table.name] = connection.execute(sa.delete(table).where(theirs)).rowcount
             connection.execute(insert(forgotten).on_conflict_do_nothing(), tombstone)

@@ -25,6 +25,21 @@ accepted = sa.Table(
     sqlite_with_rowid=False,
 )
 
+children = sa.Table(
+    "children",
+    metadata,
+    # Beside `accepted`, where the same customer may be by a row of its own: its payload is another than its element.
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("key_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("payload_digest", sa.LargeBinary, nullable=False),  # of its element in its parent's payload
+    sa.Column("run_no", sa.ForeignKey("runs.run_no"), nullable=False),
+    sa.Column("fate", sa.Text, nullable=False),
+    sa.Column("sent_at_us", sa.BigInteger, nullable=False),
+    sa.Column("identifiers", sa.LargeBinary),  # that the API has, or may have; null: none that it took
+    one_of("fate", (Fate.ACCEPTED, Fate.REFUSED, Fate.ACCEPTED_WITH_LOSS, Fate.IN_DOUBT)),
+    sqlite_with_rowid=False,
+)
+
 refused = sa.Table(
     "refused",
     metadata,

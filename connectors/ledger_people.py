@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from connectors.ledger_memory_tables import accepted, credits, forgotten, refused
+from connectors.ledger_memory_tables import accepted, children, credits, forgotten, refused
 from connectors.ledger_runs import Runs
 from connectors.ledger_tables import leases, moment, row_results, runs
 from schemas.outcomes import Fate
@@ -32,6 +32,10 @@ _REFUSED = _of_run(
     sa.literal(Fate.REFUSED.value).label("fate"),
     refused.c.refused_at_us.label("sent_at_us"),
 )
+# Of some only the identifiers are known.
+_CHILDREN = _of_run(children, children.c.payload_digest, children.c.fate, children.c.sent_at_us).where(
+    children.c.sent_at_us > 0
+)
 _CREDITED = _of_run(credits, credits.c.programme, credits.c.statement_hash, credits.c.points, credits.c.fate).order_by(
     credits.c.programme, credits.c.run_no
 )
@@ -54,11 +58,17 @@ class People(Runs):
                 (row.job, row.key_hash): None if row.fate == Fate.REFUSED else _word(row)
                 for row in connection.execute(_ACCEPTED, {"keys": wanted})
             }
-            refused_ = {(row.job, row.key_hash): _word(row) for row in connection.execute(_REFUSED, {"keys": wanted})}
+            refused_, as_child = (
+                {(row.job, row.key_hash): _word(row) for row in connection.execute(asked, {"keys": wanted})}
+                for asked in (_REFUSED, _CHILDREN)
+            )
             credited: dict[_Whose, list[Credited]] = defaultdict(list)
             for job, key, *told in connection.execute(_CREDITED, {"keys": wanted}):
                 credited[job, key].append(Credited(*told))
             gone = {(job, key): moment(at_us) for job, key, at_us in connection.execute(_FORGOTTEN, {"keys": wanted})}
+        # Who has a row of their own is told by it.
+        for one, word in as_child.items():
+            (refused_ if word.fate == Fate.REFUSED else taken).setdefault(one, word)
         whose = sorted({*taken, *refused_, *credited, *gone})
         return [
             Remembered(job, key, taken.get(one), refused_.get(one), tuple(credited.get(one, ())), gone.get(one))

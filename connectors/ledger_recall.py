@@ -6,25 +6,26 @@ import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
-from connectors.ledger_memory_tables import accepted, credits, forgotten, mappings, refused
+from connectors.ledger_memory_tables import accepted, children, credits, forgotten, mappings, refused
 from connectors.ledger_runs import Runs
 from schemas.memory import ACCEPTED, CREDITED, FORGOTTEN, HASH, REFUSED
 from schemas.outcomes import Fate
 
 FETCHED = 50_000
-_FATES = pa.array([Fate.ACCEPTED.value, Fate.ACCEPTED_WITH_LOSS.value, Fate.IN_DOUBT.value])
+_FATES = pa.array([Fate.ACCEPTED.value, Fate.ACCEPTED_WITH_LOSS.value, Fate.IN_DOUBT.value, Fate.REFUSED.value])
 # SQLite itself joins a page of customers into a few long texts: a Python object for each of their values would take
 # longer than everything that is done with them afterwards. A customer is 16 bytes, 16 bytes and a digit.
-# No payload is compared with what the asking run itself sent, or with what is known not to be applied: both are told
-# as in doubt, for their identifiers.
-_ACCEPTED = """
+# What the asking run itself sent, and what is known not to be applied, comes for its identifiers: nothing is compared
+# with it. `doubtful` is the digit for that.
+_PAGE = """
     select cast(group_concat(key_hash || payload_digest ||
-                             case when run_no = ? then 2 when fate = 'accepted' then 0
-                                  when fate = 'accepted_with_loss' then 1 else 2 end, '') as blob),
+                             case when run_no = ? then {doubtful} when fate = 'accepted' then 0
+                                  when fate = 'accepted_with_loss' then 1 when fate = 'in_doubt' then 2
+                                  else {refused} end, '') as blob),
            cast(group_concat(identifiers, '') as blob),
            group_concat(coalesce(length(identifiers) / 8, 0)),
            max(key_hash)
-    from (select * from accepted where job = ? and key_hash > ? order by key_hash limit ?)
+    from (select * from {table} where job = ? and key_hash > ? order by key_hash limit ?)
 """
 _CUSTOMER = np.dtype([("key", "V16"), ("digest", "V16"), ("fate", "u1")])
 # What was accepted since may be sent again, however often it was refused before; so may what another destination
@@ -49,11 +50,21 @@ class Recall(Runs):
 
         Those whom the run itself sent last are told as in doubt: whose identifiers they are holds for it too.
         """
+        return self._paged(_PAGE.format(table="accepted", doubtful=2, refused=2), job, by_others_than)
+
+    def children(self, job: str, by_others_than: str) -> Iterator[pa.Table]:
+        """What became of children whom other runs sent with their parents (as `CHILDREN`).
+
+        Those whom the run itself sent last are told as accepted: from it follows only whose identifiers they are.
+        """
+        return self._paged(_PAGE.format(table="children", doubtful=0, refused=3), job, by_others_than)
+
+    def _paged(self, question: str, job: str, by_others_than: str) -> Iterator[pa.Table]:
         number, last = self._number(by_others_than), b""
         with self._reading() as connection:
             while True:
                 given = (number, job, last, FETCHED)
-                customers, identifiers, counts, last = connection.exec_driver_sql(_ACCEPTED, given).one()
+                customers, identifiers, counts, last = connection.exec_driver_sql(question, given).one()
                 if last is None:
                     return
                 yield _customers(customers, identifiers or b"", counts)
@@ -75,21 +86,26 @@ class Recall(Runs):
 
     def memories(self) -> list[str]:
         """What jobs remember customers under (`Job.memory`), by name."""
-        known = sa.union(*(sa.select(table.c.job) for table in (accepted, refused, credits, forgotten)))
+        known = sa.union(*(sa.select(table.c.job) for table in (accepted, refused, credits, children, forgotten)))
         with self._reading() as connection:
             return sorted(connection.scalars(known))
 
     def holders(self, identifier: int) -> list[tuple[str, bytes]]:
         """Who has an identifier, as memory and key. Looks at everybody."""
         wanted = int(identifier).to_bytes(8, "little")
-        a = accepted.c
-        may_have = sa.select(a.job, a.key_hash, a.identifiers).where(sa.func.instr(a.identifiers, wanted) > 0)
+        may_have = sa.union(
+            *(
+                sa.select(a.job, a.key_hash, a.identifiers).where(sa.func.instr(a.identifiers, wanted) > 0)
+                for a in (accepted.c, children.c)
+            )
+        )
         with self._reading() as connection:
-            return [
+            have = (
                 (row.job, row.key_hash)
                 for row in connection.execute(may_have)
                 if identifier in np.frombuffer(row.identifiers, "<u8")
-            ]
+            )
+            return list(dict.fromkeys(have))
 
     def mapping_before(self, run: str, job: str) -> str | None:
         """The digest of the mapping that another run of the job loaded with last."""

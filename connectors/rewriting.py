@@ -1,7 +1,7 @@
 """Files of a run's folder written anew, whole or not at all, and no larger part of one in memory than it is made of."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ from connectors.spool import UNPACKED
 
 # A rejected record ends with the file and line that it stood on; looked at is no more of it than these can take.
 _ORIGIN = re.compile(rb',"((?:[^"]|"")*)","(\d+)"\r?\n?\Z')
+_CELL = re.compile(rb'("(?:[^"]|"")*"|[^",\r\n]*)(,|\r?\n)')
 _ORIGIN_BYTES = 10_000
 Change = Callable[..., pa.Table]
 
@@ -78,6 +79,22 @@ def cut_records(path: Path, cut: Callable[[str, int], bool]) -> int:
             if not theirs:
                 file.write(record)
     return gone
+
+
+def blank_cells(path: Path, theirs: Callable[[str, int], bool], places: Collection[int]) -> int:
+    """Empty some cells of a rejected.csv's records, by the file and line at their end; the others keep every byte."""
+    emptied = 0
+    with path.open("rb") as whole, private(path) as file:
+        records = _records(whole)
+        file.write(next(records, b""))
+        for record in records:
+            if (origin := _origin(record)) is not None and theirs(*origin):
+                cells = _CELL.findall(record)
+                file.writelines((b'""' if n in places else cell) + end for n, (cell, end) in enumerate(cells))
+                emptied += 1
+            else:
+                file.write(record)
+    return emptied
 
 
 def _origin(record: bytes) -> tuple[str, int] | None:

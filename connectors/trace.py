@@ -17,6 +17,10 @@ FOUND = pa.schema(
     [("row", pa.int64()), ("key", pa.binary(16)), ("digest", pa.binary(16)), ("identifiers", pa.list_(pa.uint64()))]
     + [field for field in RESULTS if field.name not in ("key_hash", "payload_digest", "identifiers")]
 )
+# Who has a key is known by it; by identifiers only who has none.
+_NAMED = """
+    coalesce(parent_key in (select unnest($keys::blob[])), list_has_any(relatives, $identifiers::ubigint[]))
+"""
 _THEIRS = {"key": "key_hash", "digest": "payload_digest", "row": "file_row_number"}
 
 
@@ -60,6 +64,17 @@ def in_prepared(spool: Spool, wanted: Wanted) -> Iterator[int]:
         found = database.execute(asked, {"path": str(spool.folder / "prepared" / "*.parquet"), **_bound(wanted)})
         for (row,) in found.fetchall():
             yield row
+
+
+def rows_naming(folder: Path, wanted: Wanted) -> pa.Array:
+    """The numbers of a run's rows that name one of the wanted as their parent, in order."""
+    files = sorted((folder / "prepared").glob("*.parquet"))
+    if not files or "parent_key" not in pq.read_schema(files[0]).names:
+        return pa.array([], pa.int64())
+    with Spool(folder).database() as database:
+        asked = f"select row from read_parquet($path) where {_NAMED} order by row"
+        found = database.execute(asked, {"path": str(folder / "prepared" / "*.parquet"), **_bound(wanted)})
+        return pa.array([row for (row,) in found.fetchall()], pa.int64())
 
 
 def _which(key: str, with_identifiers: bool) -> str:

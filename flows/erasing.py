@@ -25,7 +25,8 @@ from connectors.rewriting import (
     rows_of,
 )
 from connectors.spool import UNPACKED
-from connectors.trace import RESULTS_FILE, of_rows
+from connectors.trace import RESULTS_FILE, of_rows, rows_naming
+from flows.erasing_parents import erase_as_parent
 from flows.underway import Manifest
 from schemas.trace import Spelling, Wanted
 from transforms.forget import (
@@ -68,10 +69,11 @@ class Eraser:
         if (self.folder / RESULTS_FILE).exists():
             self.rows = of_rows(self.folder, self.numbers.to_pylist())
         self.places = frozenset(self._places("file", "line"))
+        self.naming = rows_naming(self.folder, self.customer)
 
     def erase(self) -> dict[str, int]:
         """Erase all of it; how much in which file."""
-        if len(self.numbers):
+        if len(self.numbers) or len(self.naming):
             clear_leftovers(self.folder)
         self._lines()
         if len(self.numbers) or any(self.joined_on.values()):
@@ -80,6 +82,8 @@ class Eraser:
             self._sources()
             self._prepared()
         self._memory()
+        if len(self.naming) and self.manifest is not None:
+            erase_as_parent(self.folder, self.manifest, self.naming, self._rewrite, self._count)
         if len(self.numbers):
             self._people()
             self._results()

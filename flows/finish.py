@@ -15,6 +15,7 @@ from flows.closing import close_run, rejected_columns, write_rows
 from flows.deliver import Delivery
 from flows.hands import Audience
 from flows.prepare import PreparedRun
+from flows.remembering import Remembering
 from flows.settings import now
 from flows.source import Source
 from flows.underway import Load
@@ -23,7 +24,6 @@ from schemas.errors import GuardStopped, OutOfBalance
 from schemas.outcomes import Fate
 from schemas.runs import Plan, RunReport
 from transforms.guards import RefusedShare
-from transforms.memory import remembered
 from transforms.report import html, markdown
 from transforms.totals import check
 
@@ -44,13 +44,12 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
         # Whoever dies before all are remembered anew is found by the job's next run.
         load.ledger.set_run_state(load.name, RunState.DELIVERING)
         load.ledger.forget_doubtful(load.name)
+    remembering = Remembering(load.ledger, load.name, load.job, load.spool)
     with Results(load.spool.folder, rejected_columns(load.source)) as results:
 
         def seen(part: Part, rows: pa.Table) -> None:
             write_rows(results, load.job, load.source, load.spool, part, prepared.leading, rows)
-            if part.table:
-                return  # what a parent's payload held is remembered with the parent
-            load.ledger.remember(load.name, load.job.memory, remembered(rows, load.job.destination.operation))
+            remembering.part(part, rows)
 
         closed = close_run(load.job, load.source, load.spool, prepared, load.answers, seen)
     load.seconds["report"] = time.monotonic() - began

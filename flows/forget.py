@@ -74,7 +74,7 @@ def forgotten_by(identifier: str, yes: bool, home: Home) -> tuple[Receipt, Path 
     with closing(Ledger(home.ledger)) as ledger, _alone(home, ledger), room_in(home.folder):
         finder = Finder(home, ledger, identifier)
         customer = customer_of(finder)
-        check_that_all_is_over(ledger, customer)
+        check_that_all_is_over(ledger, finder, customer)
         erasure = Erasure(customer, tuple(memories_of(ledger, finder, customer)), _has_lines(finder))
         if erasure.nothing:
             return nothing, None

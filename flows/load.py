@@ -153,6 +153,7 @@ def _keep(load: Load, made: Plan, prepared: PreparedRun, job_file: Path) -> None
         joins={name: on.on for name, table in load.job.source.items() if (on := table.join or table.nest)},
         memory=load.job.memory,
         children=dict(load.source.children),
+        parents=tuple(dict.fromkeys(leaf.column.source for leaf in templates[0].parent)),
     )
     write_text(load.spool.folder / "prepared.json", msgspec.json.encode(manifest).decode())
     keep_all(load.spool.folder)

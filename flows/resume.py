@@ -19,6 +19,7 @@ from flows.deliver import preflight
 from flows.hands import Audience
 from flows.older import bring_up, is_older, planned_sections
 from flows.prepare import PreparedRun
+from flows.remembering import Remembering
 from flows.retry import open_job
 from flows.settings import Home
 from flows.settle import digest_of, settle
@@ -27,7 +28,6 @@ from flows.underway import Load, Manifest
 from schemas.errors import JobError, WrongInput
 from schemas.job import Job
 from schemas.runs import Requests, RunReport
-from transforms.memory import remembered
 
 INTERRUPTED = (RunState.DELIVERING, RunState.STOPPED)
 
@@ -178,8 +178,9 @@ def _close(ledger: Ledger, record: RunRecord, job: Job, spool: Spool, prepared: 
     def answers(part: Part) -> pa.Table:
         return ledger.results(record.run, part.first_row, part.end_row - 1)
 
-    for _, closed in closed_parts(spool, prepared.leading, answers):
-        ledger.remember(record.run, job.memory, remembered(closed, job.destination.operation))
+    remembering = Remembering(ledger, record.run, job, spool)
+    for part, closed in closed_parts(spool, prepared.parts, answers):
+        remembering.part(part, closed)
     ledger.finish_run(record.run, RunState.STOPPED, exit_code=4, finished_at_utc=now_utc, summary={})
 
 

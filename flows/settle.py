@@ -15,7 +15,7 @@ from flows.prepare import PreparedRun
 from flows.source import Source
 from flows.withheld import planned
 from schemas.job import Job
-from schemas.memory import ACCEPTED, CREDITED, FORGOTTEN, REFUSED
+from schemas.memory import ACCEPTED, CHILDREN, CREDITED, FORGOTTEN, REFUSED
 from schemas.runs import Changed, Plan
 from transforms.batches import count_batches, sendable
 from transforms.changes import count_changed, credited_before, left_out, touched, unstated, withheld
@@ -52,7 +52,7 @@ def settle(
     known = changed = 0
     if prepared.leading:
         with spool.database(_laid_out(job, spool, ledger, run)) as database:
-            parts = spool.relation(database, "prepared")
+            parts, with_families = spool.relation(database, "prepared"), job.map.association is not None
             spool.view_memory(database)
             spool.undrop()
             spool.write_dropped("duplicates", duplicates(parts, job.rules.duplicates.keep))
@@ -60,19 +60,19 @@ def settle(
             if job.points_id and not refused_again:
                 spool.write_dropped("unstated", unstated(parts))
                 spool.view_dropped(database)
+            parts.create_view("prepared", replace=True)
+            if with_families:
+                _read_kinship(prepared, spool, database)
             spool.write_known(credited_before(parts))
             spool.view_memory(database)
-            found = left_out(parts, refused_again or job.mode == "migrate")
+            found = left_out(parts, refused_again or job.mode == "migrate", with_children=with_families)
             spool.write_many_dropped("changes", found, database)
             spool.view_dropped(database)
             known, changed = count_changed(parts)
-            spool.write_accepted(touched(parts))
+            spool.write_accepted(touched(parts, with_mentions=with_families))
             spool.view(database, "accepted")
-            parts.create_view("prepared", replace=True)
-            if job.map.association is not None:
-                _read_kinship(prepared, spool, database)
             hold_conflicts(job, source, spool, prepared, database, salt)
-            if job.map.association is not None:
+            if with_families:
                 spool.view_dropped(database)
                 spool.write_dropped("families", held_for_families(database, job.rules.max_children))
                 spool.write_waves(waves(database))
@@ -88,6 +88,7 @@ def _laid_out(job: Job, spool: Spool, ledger: Ledger, run: str) -> int:
     """What the ledger remembers of the job's customers, where DuckDB can ask for it; how many lines it is."""
     return (
         spool.write_memory("accepted", ledger.accepted(job.memory, by_others_than=run), ACCEPTED)
+        + spool.write_memory("known_children", ledger.children(job.memory, by_others_than=run), CHILDREN)
         + spool.write_memory("refused", ledger.refused(job.memory, run, section_digests(job)["destination"]), REFUSED)
         + spool.write_memory("credited", ledger.credited(job.memory, by_others_than=run), CREDITED)
         + spool.write_memory("forgotten", ledger.forgotten(job.memory), FORGOTTEN)
@@ -95,7 +96,7 @@ def _laid_out(job: Job, spool: Spool, ledger: Ledger, run: str) -> int:
 
 
 def _read_kinship(prepared: PreparedRun, spool: Spool, database: duckdb.DuckDBPyConnection) -> None:
-    """Who is whose child: for conflicts, for the family's rules and for who goes after whom."""
+    """Who is whose child: for all that is remembered, for conflicts, the family's rules and who goes after whom."""
     if nested := prepared.nested:
         spool.relation(database, "prepared", nested).create_view("nested")
     read_kinship(database)

@@ -106,6 +106,7 @@ class Manifest(msgspec.Struct):
     joins: dict[str, str] = {}  # the column by which a table meets the leading one
     memory: str = ""  # what the ledger remembers the run's customers under
     children: dict[str, Place] = {}
+    parents: tuple[str, ...] = ()  # columns by which rows name their parents
 
     @classmethod
     def read(cls, spool: Spool) -> "Manifest":

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from connectors.ledger import Ledger, RunRecord
 from connectors.ledger_tables import RunState
 from connectors.rewriting import column_of
+from connectors.trace import FOUND, RESULTS_FILE, of_rows, rows_naming
 from flows.finding import Finder, Found, Unsearched
 from flows.underway import Manifest
 from schemas.errors import JobError, raise_all
@@ -164,13 +165,25 @@ def _memories(ledger: Ledger, record: RunRecord, manifest: Manifest | None) -> I
         yield from (memory for memory in ledger.memories() if memory.partition(" ")[0] == record.job)
 
 
-def check_that_all_is_over(ledger: Ledger, customer: Customer) -> None:
-    """Nothing may be sent of a customer any more who is about to be forgotten.
+def check_that_all_is_over(ledger: Ledger, finder: Finder, customer: Customer) -> None:
+    """Nothing may be sent of a customer any more who is about to be forgotten, nor in rows that name them as a parent.
 
     Raises:
         JobError: every run that can still go on with them, and what to do about it.
     """
-    raise_all(JobError, [*_unknown(customer.unsearched), *_open(ledger, customer.found)])
+    still_open = dict.fromkeys(_open(ledger, [*customer.found, *_naming(finder, customer)]))
+    raise_all(JobError, [*_unknown(customer.unsearched), *still_open])
+
+
+def _naming(finder: Finder, customer: Customer) -> Iterator[Found]:
+    """Rows of others that name the customer as their parent."""
+    for record in finder.records:
+        manifest = finder.manifests[record.run]
+        rows = rows_naming(record.folder, customer.wanted_in(record, manifest))
+        if len(rows):
+            ended = (record.folder / RESULTS_FILE).exists()
+            found = of_rows(record.folder, rows.to_pylist()) if ended else FOUND.empty_table()
+            yield Found(record, found, manifest)
 
 
 def _unknown(unsearched: Sequence[Unsearched]) -> Iterator[str]:

@@ -12,6 +12,7 @@ FAMILIES: dict[str, Meaning] = {
         "A child in its payload was erased by `bulkload forget`; this job sends nothing of the child any more.",
         "Take the child out of the source.",
     ),
+    "family.parent_forgotten": Meaning("Its parent was erased by `bulkload forget`.", "Take the parent out of it."),
     "family.own_parent": Meaning(
         "The child has an identifier of its own parent: the API would make one customer of both.",
         "Give the child an identifier of its own.",

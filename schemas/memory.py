@@ -3,7 +3,7 @@
 `key`, `statement` and `identifiers` are keyed hashes, each `digest` is a keyed digest of a payload.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -14,6 +14,9 @@ EVERY_PROGRAMME = ""  # credited under an old rule: once per customer, whatever 
 
 # What the API has of a customer, or may have: `digest` of its payload without points; a fate applied, or in doubt.
 ACCEPTED = pa.schema([("key", HASH), ("digest", HASH), ("fate", pa.string()), ("identifiers", IDENTIFIERS)])
+# What became of children, sent in their parents' payloads: `digest` of the child's element; a fate applied, in doubt or
+# refused. Identifiers are those that the API has, or may have; none where no key told who the child is.
+CHILDREN = ACCEPTED
 # What it refused last and has accepted nothing after: `digest` of the payload with its points and their statement.
 REFUSED = pa.schema([("key", HASH), ("digest", HASH)])
 # `points` are null where nobody knows how many; `fate` is accepted or in doubt.
@@ -23,6 +26,7 @@ CREDITED = pa.schema(
 )  # fmt: skip
 FORGOTTEN = pa.schema([("key", HASH)])
 _SENT = pa.field("sent_at_utc", pa.timestamp("us", "UTC"))
+ACCEPTED_SENT, REFUSED_SENT, CHILDREN_SENT = ACCEPTED.append(_SENT), REFUSED.append(_SENT), CHILDREN.append(_SENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,5 @@ class Remembered:
     accepted: pa.Table  # as `ACCEPTED`, with `sent_at_utc`
     refused: pa.Table  # as `REFUSED`, with `sent_at_utc`
     credited: pa.Table  # as `CREDITED`
-
-
-ACCEPTED_SENT, REFUSED_SENT = ACCEPTED.append(_SENT), REFUSED.append(_SENT)
+    # As `CHILDREN`, with `sent_at_utc`; null identifiers leave those that are known.
+    children: pa.Table = field(default_factory=CHILDREN_SENT.empty_table)

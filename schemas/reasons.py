@@ -49,7 +49,7 @@ WHOLE: dict[str, Meaning] = {
         "Correct the row; once the API's side is mended, `bulkload retry` sends it as it is.",
     ),
     "in_doubt.earlier_run": Meaning(
-        "An earlier run of this job sent its points, and no answer said what became of them.",
+        "An earlier run of this job sent it or its points, and no answer said what became of that.",
         "Ask Capillary's support, with the earlier run's time and request id in its results.parquet.",
     ),
     "duplicates.another_row": Meaning(

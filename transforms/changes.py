@@ -48,7 +48,7 @@ _LEFT_OUT = """
              group by row),
     judged as (
         select planned.row,
-               {same} and {places} = coalesce(paid.places, 0) as nothing_new,
+               {same} and {places} = coalesce(paid.places, 0) and again.row is null as nothing_new,
                case when forgotten.key is not null then 'customer.forgotten'
                     when paid.doubtful then 'in_doubt.earlier_run'
                     when nothing_new and paid.differs then 'points.differ_from_credited'
@@ -59,6 +59,7 @@ _LEFT_OUT = """
         left join paid on paid.row = planned.row
         left join forgotten on forgotten.key = planned.key
         left join refused on refused.key = planned.key
+        left join ({again}) as again on again.row = planned.row
     )
     select row,
            case why when 'in_doubt.earlier_run' then 'in_doubt'
@@ -69,6 +70,8 @@ _LEFT_OUT = """
            null::bigint as stands_for
     from judged where why is not null
 """
+# A child goes again in its parent's payload only.
+_OF_REFUSED_CHILDREN = "select distinct lead_row as row from sent_before where fate = 'refused'"
 _REFUSED_BEFORE = "coalesce(planned.whole_digest, planned.digest) = refused.digest"
 _WITHHELD = """
     select known.row, programme, bool_and(differs) as differs
@@ -78,11 +81,13 @@ _WITHHELD = """
 """
 _TOUCHED = """
     with {planned},
-    theirs as (select unnest(identifiers) as identifier from planned),
-    held as (select key, unnest(identifiers) as identifier from accepted),
+    theirs as (select unnest(identifiers) as identifier from planned{mentioned}),
+    known as (select * from accepted union all select * from known_children where len(identifiers) > 0),
+    held as (select key, unnest(identifiers) as identifier from known),
     touched as (select key from planned union select key from held semi join theirs using (identifier))
-    select accepted.* from accepted semi join touched using (key)
+    select known.* from known semi join touched using (key)
 """
+_MENTIONED = " union all select unnest(mentions.identifiers) from mentions semi join planned using (row)"
 # Whoever has nothing new was compared already.
 _CHANGED = """
     with planned as (
@@ -174,19 +179,24 @@ def _points_of(n: int, places: int) -> str:
     return " + ".join(f"if(programme_{m} = programme_{n}, points_{m}, 0)" for m in range(places))
 
 
-def left_out(prepared: duckdb.DuckDBPyRelation, refused_again: bool) -> duckdb.DuckDBPyRelation:
+def left_out(
+    prepared: duckdb.DuckDBPyRelation, refused_again: bool, *, with_children: bool = False
+) -> duckdb.DuckDBPyRelation:
     """What is not sent, or not sent again: `row, fate, code, stands_for`, in no order; that may be nearly all rows.
 
     Unchanged is the same payload as the last one accepted, points aside, where all of its credits were sent before.
     With a credit in doubt the row is in doubt. What the API refused last is sent again only if asked
-    (`refused_again`); whoever is to be forgotten never is.
+    (`refused_again`), `with_children` also the parents of refused children; whoever is to be forgotten never is.
 
     `prepared` has `row, key, digest, whole_digest, fate` and its credits; its database has the views `dropped`, `known`
-    (what `credited_before` found), and `accepted`, `refused` and `forgotten` as the ledger remembers them.
+    (what `credited_before` found), and `accepted`, `refused` and `forgotten` as the ledger remembers them. For
+    `with_children` it is one that `kinship.read_kinship` has read.
     """
+    again = _OF_REFUSED_CHILDREN if refused_again and with_children else "select 0 as row where false"
     refused = "false" if refused_again else _REFUSED_BEFORE
     places = " + ".join(["0", *(f"if({_counts(n)}, {1 << n}, 0)" for n in range(_places(prepared)))])
-    return _asked(prepared, _LEFT_OUT, planned=_PLANNED, same=_SAME, refused=refused, places=f"({places})")
+    parts = {"planned": _PLANNED, "same": _SAME, "refused": refused, "again": again}
+    return _asked(prepared, _LEFT_OUT, **parts, places=f"({places})")
 
 
 def withheld(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
@@ -194,9 +204,13 @@ def withheld(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     return _asked(prepared, _WITHHELD)
 
 
-def touched(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
-    """What is remembered of the customers of rows to be sent, and of others who share an identifier with them."""
-    return _asked(prepared, _TOUCHED, planned=_PLANNED)
+def touched(prepared: duckdb.DuckDBPyRelation, *, with_mentions: bool = False) -> duckdb.DuckDBPyRelation:
+    """What is remembered of the customers of rows to be sent, and of others who share an identifier with them.
+
+    Of others are also children, as the view `known_children` has them. `with_mentions`: or with children and parents
+    in the payloads of these rows, as the view `mentions` has them.
+    """
+    return _asked(prepared, _TOUCHED, planned=_PLANNED, mentioned=_MENTIONED if with_mentions else "")
 
 
 def count_changed(prepared: duckdb.DuckDBPyRelation) -> tuple[int, int]:

@@ -57,7 +57,7 @@ def bear(brood: Brood, start: int, identifiers: pa.Array, most_bytes: int) -> Bo
     """The children of leading rows from place `start` on, as many as have `identifiers` (a list each).
 
     Whoever shares an identifier with the parent does not travel: the API would make one of both. Nor do those that
-    together are larger than a request.
+    together are larger than a request. They come in the order of their payloads.
     """
     count = len(identifiers)
     first = brood.first_row + start
@@ -69,7 +69,9 @@ def bear(brood: Brood, start: int, identifiers: pa.Array, most_bytes: int) -> Bo
     if not pieces:
         return Borne(pa.nulls(count, pa.string()), pa.array([[]] * count, pa.list_(pa.int64())))
     kids = pa.concat_tables(pieces)
-    kids = kids.filter(pa.array(~_shares(kids, identifiers))).sort_by([("place", "ascending"), ("row", "ascending")])
+    kids = kids.filter(pa.array(~_shares(kids, identifiers)))
+    # Not as they stand in the file: who is moved in it has not changed.
+    kids = kids.sort_by([(name, "ascending") for name in ("place", "payload", "row")])
     places = kids.column("place").to_numpy()
     ends = pa.array(np.searchsorted(places, np.arange(count + 1)).astype(np.int32))
     texts = pa.ListArray.from_arrays(ends, kids.column("payload").combine_chunks().cast(pa.string()))

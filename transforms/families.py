@@ -21,6 +21,10 @@ _HOLD = """
 """
 # Who is forgotten stands in the payload of the parent, who waits until they are out of the source.
 _FORGOTTEN = "select {row} as row from born semi join forgotten on forgotten.key = born.key"
+_FORGOTTEN_PARENT = """
+    select row from links semi join (select hash(key) as parent from forgotten) as gone using (parent)
+    where flat and stands
+"""
 _TOO_MANY = """
     select row from links
     semi join (select parent from links where flat and stands group by parent having count(*) > {most}) using (parent)
@@ -70,6 +74,13 @@ _NOT_LOADED = """
     select row from links join hops on hops.node = child semi join missing on missing.person = hops.top
     where flat and stands
 """
+# The API has what an unchanged parent's payload holds, but for whom it refused or did not answer for.
+_AS_BEFORE = """
+    insert into held
+        select sent_before.row, sent_before.fate, sent_before.fate || '.earlier_run'
+        from sent_before join dropped on dropped.row = lead_row and dropped.fate = 'unchanged'
+        anti join (select row from held) as already on already.row = sent_before.row
+"""
 _WITH_PARENTS = """
     insert into held
         select born.row, coalesce(held.fate, prepared.fate, dropped.fate), 'family.parent'
@@ -98,15 +109,17 @@ _WAVE = """
 def held_for_families(database: duckdb.DuckDBPyConnection, max_children: int) -> duckdb.DuckDBPyRelation:
     """Rows that are not sent for their family's sake: `row, fate, code, stands_for`, ordered by row.
 
-    A row that breaks several rules is told of the first: a child who is forgotten, a child who shares an identifier
-    with the parent, too many children, two parents, a cycle, a parent who is not loaded, and a child in the payload of
-    such a parent.
+    A row that breaks several rules is told of the first: a child or a parent who is forgotten, a child who shares an
+    identifier with the parent, too many children, two parents, a cycle, a parent who is not loaded, and a child in the
+    payload of such a parent. A child whom the API refused or did not answer for, with a parent that is unchanged, is so
+    still.
     The database is one that `kinship.read_kinship` has read; what became of rows before is in its view `dropped`, and
     whom the ledger has forgotten in `forgotten`.
     """
     database.execute(_BEGIN)
     _hold(database, "invalid", "customer.forgotten", _FORGOTTEN.format(row="born.row"))
     _hold(database, "invalid", "family.child_forgotten", _FORGOTTEN.format(row="lead_row"))
+    _hold(database, "invalid", "family.parent_forgotten", _FORGOTTEN_PARENT)
     _hold(database, "invalid", "family.own_parent", "select row from of_own_parent")
     _hold(database, "invalid", "family.too_many_children", _TOO_MANY.format(most=max_children))
     database.execute(_TORN)
@@ -117,6 +130,7 @@ def held_for_families(database: duckdb.DuckDBPyConnection, max_children: int) ->
     database.execute(_MISSING)
     climb(database, _GOING_BY_PARENTS)
     _hold(database, "invalid", "family.parent_not_loaded", _NOT_LOADED)
+    database.execute(_AS_BEFORE)
     database.execute(_WITH_PARENTS)
     return database.sql(_HELD)
 

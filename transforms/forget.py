@@ -41,6 +41,23 @@ def blanked(table: pa.Table, where: pa.Array) -> pa.Table:
     return pa.table(columns, schema=table.schema)
 
 
+def blanked_in(table: pa.Table, where: pa.Array, columns: Collection[str]) -> pa.Table:
+    """The table with nothing left in some columns of some rows (`where`, bool)."""
+    bare_ = blanked(table, where)
+    names = [name for name in table.column_names if name in columns]
+    return pa.table(
+        [(bare_ if name in names else table).column(name) for name in table.column_names], schema=table.schema
+    )
+
+
+def without_parent(prepared: pa.Table, where: pa.Array) -> pa.Table:
+    """A prepared part with some rows that name nobody as their parent any more, nor have a payload."""
+    bare_ = blanked_in(prepared, where, ("payload", "parent_key", "relatives"))
+    place = bare_.schema.get_field_index("relatives")
+    field = bare_.schema.field(place)
+    return bare_.set_column(place, field, pc.coalesce(bare_.column(place), pa.scalar([], field.type)))
+
+
 def emptied(unreadable: pa.Table, where: pa.Array) -> pa.Table:
     """Lines that are no rows, without what stands in some of them."""
     place = unreadable.schema.get_field_index("raw")

@@ -1,10 +1,11 @@
 """Who is whose child in a whole file: every mention of a person, and the links between persons.
 
-A person is a customer by key; where a mention has no identifier of the key's type, the customer of the leading table
-who has the mention's first identifier; else somebody else, by that identifier.
+A person is a customer by key; where a mention has no identifier of the key's type, the customer who has the mention's
+first identifier: of the leading table, or one whom the ledger remembers; else somebody else, by that identifier.
 
 The database has the views `prepared` (leading rows; `children` says whom each bears), `nested` (rows of the nested
-table; left out where the job has none) and `dropped`, in which duplicates are by then.
+table; left out where the job has none), `dropped`, in which duplicates are by then, and `accepted` and `known_children`
+as the ledger remembers them.
 """
 
 import duckdb
@@ -18,7 +19,7 @@ _STANDING = """
 """
 _NO_NESTED = """
     create temp table nested as
-        select row, fate, key, true as keyed, identifiers, row as parent from prepared where false
+        select row, fate, key, digest, true as keyed, identifiers, row as parent from prepared where false
 """
 # Several rows bear a child who is in the payload of each: one customer's, or those of a household with one key.
 _BEARERS = """
@@ -50,6 +51,13 @@ _BORN_AGAIN = """
         from bearers join born using (row) join standing on standing.row = born.lead_row
         where worse < 3 and bearers.key <> standing.key
 """
+# What the API said of children, or did not say, when they were sent last as they are.
+_SENT_BEFORE = """
+    create or replace temp table sent_before as
+        select born.row, lead_row, known_children.fate from born join nested on nested.row = born.row
+        join known_children on known_children.key = nested.key and known_children.digest = nested.digest
+        where born.fate is null and known_children.fate in ('refused', 'in_doubt')
+"""
 # The parent's payload was made without them (`children.bear`).
 _OWN = """
     create or replace temp table of_own_parent as
@@ -77,6 +85,11 @@ _PEOPLE = """
               from (select row, unnest(identifiers) as first from standing) semi join unkeyed using (first)
               group by first)
         join standing using (row);
+    insert into owners
+        select first, min(key) as key
+        from (select key, unnest(identifiers) as first from accepted
+              union all select key, unnest(identifiers) from known_children)
+        semi join unkeyed using (first) anti join owners using (first) group by first;
     create or replace temp table links as
         select row, lead_row, flat, stands, identifiers, mentioned,
                hash(case when flat then mentioned else key end) as parent,
@@ -111,6 +124,7 @@ def read_kinship(database: duckdb.DuckDBPyConnection) -> None:
     database.execute(_BEARERS if "children" in columns else _NO_BEARERS)
     database.execute(_BORN)
     database.execute(_BORN_AGAIN)
+    database.execute(_SENT_BEFORE)
     database.execute(_OWN)
     named = _NAMED if "relatives" in columns else _NOBODY_NAMED
     database.execute(f"create or replace temp view named as {named}")

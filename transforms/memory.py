@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.codes import CodeClass, Operation, explain
-from schemas.memory import ACCEPTED_SENT, CREDITED, NO_STATEMENT, REFUSED_SENT, Remembered
+from schemas.memory import ACCEPTED_SENT, CHILDREN_SENT, CREDITED, IDENTIFIERS, NO_STATEMENT, REFUSED_SENT, Remembered
 from schemas.outcomes import Fate
 
 _KNOWN = pa.array([*(fate.value for fate in Fate if fate.applied), Fate.IN_DOUBT.value])
@@ -18,11 +18,7 @@ def remembered(closed: pa.Table, operation: Operation) -> Remembered:
     What an earlier run left in doubt or had refused is that run's to remember; what the API puts off it has not refused
     for good.
     """
-    # Who was forgotten since it was sent has no key any more.
-    sent = closed.filter(pc.and_(closed.column("batch").is_valid(), closed.column("key").is_valid()))
-    known = sent.filter(pc.is_in(sent.column("fate"), value_set=_KNOWN))
-    refused = sent.filter(pc.equal(sent.column("fate"), Fate.REFUSED.value))
-    refused = refused.filter(pc.invert(pc.is_in(refused.column("codes"), value_set=_put_off(refused, operation))))
+    known, refused = _known_and_refused(closed, operation)
     whole = pc.coalesce(refused.column("whole_digest"), refused.column("digest"))
     refused = refused.set_column(refused.schema.get_field_index("digest"), "digest", whole)
     credited = [CREDITED.empty_table(), *_credited(known)]
@@ -35,6 +31,39 @@ def remembered(closed: pa.Table, operation: Operation) -> Remembered:
         .rename_columns({"points_sum": "points"})
         .select(CREDITED.names),
     )
+
+
+def remembered_children(closed: pa.Table, keyed: pa.Array, with_parent: pa.Array, operation: Operation) -> Remembered:
+    """As `remembered`, of children; what their parents' payloads hold is remembered with the parents besides.
+
+    `keyed` (bool): an identifier of the key's type told who the child is. The identifiers of others are not kept: a
+    customer who has one of them later may be the very same person, whom the API would find and not merge.
+    `with_parent` (bool): the parent was refused too, so the child never was for its own sake.
+    """
+    told = closed.append_column("keyed", keyed).append_column("with_parent", with_parent)
+    known, refused = _known_and_refused(told, operation)
+    refused = refused.filter(pc.invert(refused.column("with_parent")))
+    none = pa.scalar([], IDENTIFIERS)
+    theirs = pc.if_else(known.column("keyed"), known.column("identifiers"), none)
+    return Remembered(
+        ACCEPTED_SENT.empty_table(),
+        REFUSED_SENT.empty_table(),
+        CREDITED.empty_table(),
+        pa.concat_tables([_children(known, theirs), _children(refused, pa.nulls(refused.num_rows, IDENTIFIERS))]),
+    )
+
+
+def _children(sent: pa.Table, identifiers: pa.Array) -> pa.Table:
+    place = sent.schema.get_field_index("identifiers")
+    return sent.set_column(place, "identifiers", identifiers).select(CHILDREN_SENT.names).cast(CHILDREN_SENT)
+
+
+def _known_and_refused(closed: pa.Table, operation: Operation) -> tuple[pa.Table, pa.Table]:
+    # Who was forgotten since it was sent has no key any more.
+    sent = closed.filter(pc.and_(closed.column("batch").is_valid(), closed.column("key").is_valid()))
+    known = sent.filter(pc.is_in(sent.column("fate"), value_set=_KNOWN))
+    refused = sent.filter(pc.equal(sent.column("fate"), Fate.REFUSED.value))
+    return known, refused.filter(pc.invert(pc.is_in(refused.column("codes"), value_set=_put_off(refused, operation))))
 
 
 def _put_off(refused: pa.Table, operation: Operation) -> pa.Array:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from connectors.ledger import Ledger
-from schemas.memory import ACCEPTED_SENT, CREDITED, REFUSED_SENT, Remembered
+from schemas.memory import ACCEPTED_SENT, CHILDREN_SENT, CREDITED, REFUSED_SENT, Remembered
 
 NOW = dt.datetime(2026, 3, 1, 0, 30, tzinfo=dt.UTC)
 LATER = NOW + dt.timedelta(hours=1)
@@ -30,9 +30,10 @@ def table(rows, schema):
     return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema)
 
 
-def left(accepted=(), refused=(), credited=()):
-    """`accepted`: key, digest, fate, identifiers, when; `refused`: key, digest, when; `credited` as `CREDITED`."""
-    return Remembered(table(accepted, ACCEPTED_SENT), table(refused, REFUSED_SENT), table(credited, CREDITED))
+def left(accepted=(), refused=(), credited=(), children=()):
+    """`accepted`, `children`: key, digest, fate, identifiers, when; `refused`: key, digest, when; `credited`: all."""
+    tables = [(accepted, ACCEPTED_SENT), (refused, REFUSED_SENT), (credited, CREDITED), (children, CHILDREN_SENT)]
+    return Remembered(*(table(rows, schema) for rows, schema in tables))
 
 
 def customers(*rows):
@@ -157,6 +158,27 @@ def test_a_refusal_holds_for_the_destination_that_refused(ledger):
     assert (refused(ledger, "there"), refused(ledger, "upsert there")) == ([ASHA], [])
 
 
+def children(ledger):
+    told = lines(ledger.children(JOB, by_others_than="asks"))
+    return {row["key"]: (row["digest"], row["fate"], row["identifiers"]) for row in told}
+
+
+def test_a_refused_child_keeps_the_identifiers_that_the_api_has(ledger):
+    ledger.remember("r-1", JOB, left(children=[(ASHA, OLD, "accepted", [1], NOW), (BEN, OLD, "refused", None, NOW)]))
+    ledger.remember("r-2", JOB, left(children=[(ASHA, NEW, "refused", None, LATER)]))
+    assert children(ledger) == {ASHA: (NEW, "refused", [1]), BEN: (OLD, "refused", [])}
+    assert (ledger.holders(1), known(ledger)) == ([(JOB, ASHA)], {})
+
+
+def test_of_children_in_doubt_the_identifiers_stay(ledger):
+    both = [(ASHA, OLD, "in_doubt", [1], NOW), (BEN, OLD, "accepted_with_loss", [2], NOW)]
+    ledger.remember("r-1", JOB, left(children=both))
+    ledger.forget_doubtful("r-1")
+    assert children(ledger) == {ASHA: (OLD, "accepted", [1]), BEN: (OLD, "accepted_with_loss", [2])}
+    ledger.remember("r-1", JOB, left(children=[(ASHA, OLD, "refused", None, NOW)]))
+    assert children(ledger)[ASHA] == (OLD, "refused", [1])
+
+
 def test_a_credit_in_doubt_may_become_one_and_a_credit_stays(ledger):
     doubtful, sure = (ASHA, "1016", MARCH, 50, "in_doubt"), (ASHA, "1016", MARCH, 50, "accepted")
     told = []
@@ -177,10 +199,11 @@ def test_credits_are_told_apart_by_customer_programme_and_statement(ledger):
 def test_who_is_forgotten_leaves_a_tombstone_and_nothing_else(ledger):
     credit = ("1016", MARCH, 50, "accepted")
     both = [(ASHA, OLD, "accepted", [1, 2], NOW), (BEN, OLD, "accepted", [3], NOW)]
-    ledger.remember("r-1", JOB, left(both, [(ASHA, NEW, LATER)], [(ASHA, *credit), (BEN, *credit)]))
+    ledger.remember("r-1", JOB, left(both, [(ASHA, NEW, LATER)], [(ASHA, *credit), (BEN, *credit)], both))
     assert ledger.holders(2) == [(JOB, ASHA)]
-    assert ledger.forget(JOB, ASHA, LATER) == {"accepted": 1, "refused": 1, "credits": 1}
-    assert ledger.forget(JOB, ASHA, LATER) == {"accepted": 0, "refused": 0, "credits": 0}
+    assert ledger.forget(JOB, ASHA, LATER) == {"accepted": 1, "refused": 1, "credits": 1, "children": 1}
+    assert set(ledger.forget(JOB, ASHA, LATER).values()) == {0}
+    assert list(children(ledger)) == [BEN]
     assert (known(ledger), list(credited(ledger)), refused(ledger)) == ({BEN: "accepted"}, [(BEN, "1016", MARCH)], [])
     assert (lines(ledger.forgotten(JOB)), ledger.holders(2)) == ([{"key": ASHA}], [])
     assert ledger.memories() == [JOB]

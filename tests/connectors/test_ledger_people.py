@@ -8,7 +8,7 @@ import pytest
 from connectors.ledger import Ledger
 from connectors.ledger_tables import Intent, Recorded
 from schemas.batches import Batch, Delivered
-from schemas.memory import ACCEPTED_SENT, CREDITED, REFUSED_SENT, Remembered
+from schemas.memory import ACCEPTED_SENT, CHILDREN_SENT, CREDITED, REFUSED_SENT, Remembered
 from schemas.outcomes import BatchReply, Fate, RowReply, Verdict
 from schemas.trace import Credited, Word
 
@@ -26,9 +26,9 @@ def ledger(tmp_path):
     ledger.close()
 
 
-def remembered(accepted=(), refused=(), credited=()):
+def remembered(accepted=(), refused=(), credited=(), children=()):
     """Rows as what a run leaves to be remembered."""
-    told = ((accepted, ACCEPTED_SENT), (refused, REFUSED_SENT), (credited, CREDITED))
+    told = ((accepted, ACCEPTED_SENT), (refused, REFUSED_SENT), (credited, CREDITED), (children, CHILDREN_SENT))
     tables = [
         pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema=schema)
         for rows, schema in told
@@ -49,6 +49,17 @@ def test_all_that_is_remembered_of_a_customer_is_told_by_job(ledger):
     assert (second.job, second.accepted, second.credits) == (
         "weekly host", None, (Credited("", b"", None, "in_doubt", "r3"),),
     )  # fmt: skip
+
+
+def test_a_child_is_told_by_what_became_of_it_unless_it_has_a_row_of_its_own(ledger):
+    own, other = b"o" * 16, b"c" * 16
+    children = [(ASHA, own, "accepted", [1], NOW), (RAVI, own, "refused", None, NOW)]
+    ledger.remember("r1", JOB, remembered(children=children))
+    asha, ravi = ledger.remembered_of([ASHA, RAVI])
+    assert (asha.accepted, asha.refused) == (Word("accepted", "r1", own, NOW), None)
+    assert (ravi.accepted, ravi.refused) == (None, Word("refused", "r1", own, NOW))
+    ledger.remember("r2", JOB, remembered([(ASHA, other, "accepted", [1], NOW)]))
+    assert ledger.remembered_of([ASHA])[0].accepted == Word("accepted", "r2", other, NOW)
 
 
 def test_who_is_forgotten_is_told_so(ledger):

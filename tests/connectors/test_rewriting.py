@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.rewriting import (
+    blank_cells,
     clear_leftovers,
     column_of,
     cut_lines,
@@ -119,3 +120,11 @@ def test_nothing_half_written_is_left(tmp_path):
         (tmp_path / name).touch()
     clear_leftovers(tmp_path)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["00000.arrow"]
+
+
+def test_some_cells_of_a_record_are_emptied_and_all_else_keeps_its_bytes(tmp_path):
+    path = tmp_path / "rejected.csv"
+    other = b'"C-1","a ""b"", c","x","customers.csv","3"\r\n'
+    path.write_bytes(b"no,head,name,_file,_line\r\n" + other + b'"C-2","H-1, ""H""",Kid,"customers.csv","4"\r\n')
+    assert blank_cells(path, lambda file, line: line == 4, {1}) == 1
+    assert path.read_bytes() == b"no,head,name,_file,_line\r\n" + other + b'"C-2","",Kid,"customers.csv","4"\r\n'

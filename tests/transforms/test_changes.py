@@ -4,7 +4,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from schemas.memory import ACCEPTED, CREDITED, FORGOTTEN, REFUSED
+from schemas.memory import ACCEPTED, CHILDREN, CREDITED, FORGOTTEN, REFUSED
 from transforms.changes import count_changed, credit_digests, credited_before, digests, left_out, touched, withheld
 
 HASH = pa.binary(16)
@@ -14,6 +14,9 @@ PREPARED = pa.schema(
      ("identifiers", pa.list_(pa.uint64())), ("fate", pa.string())]
 )  # fmt: skip
 DROPPED = pa.schema([("row", pa.int64()), ("fate", pa.string()), ("code", pa.string()), ("stands_for", pa.int64())])
+
+
+MENTIONS = pa.schema([("row", pa.int64()), ("key", HASH), ("identifiers", pa.list_(pa.uint64()))])
 
 
 def h(number: int) -> bytes:
@@ -41,12 +44,14 @@ def credited(key=ASHA, programme="1016", statement=b"", points=5, fate="accepted
     return {"key": key, "programme": programme, "statement": statement, "points": points, "fate": fate}
 
 
-def asked(question, rows, memory=(), dropped=()):
+def asked(question, rows, memory=(), dropped=(), children=(), mentions=()):
     """`memory`: lines of `accepted` and `credited`, and keys with digests that were refused, or alone if forgotten."""
     tables = {
         "rows": (PREPARED, rows),
         "dropped": (DROPPED, dropped),
         "accepted": (ACCEPTED, [line for line in memory if "identifiers" in line]),
+        "known_children": (CHILDREN, children),
+        "mentions": (MENTIONS, mentions),
         "credited": (CREDITED, [line for line in memory if "programme" in line]),
         "refused": (REFUSED, [line for line in memory if line.keys() == {"key", "digest"}]),
         "forgotten": (FORGOTTEN, [line for line in memory if line.keys() == {"key"}]),
@@ -126,6 +131,20 @@ def test_what_was_refused_last_is_sent_again_only_when_asked(prepared, memory, i
     assert told([prepared], memory, refused_again=True) == {}
 
 
+def test_the_parent_of_a_refused_child_is_sent_again_only_when_asked():
+    rows, memory = [row(0), row(1, BEN)], [accepted(), accepted(BEN)]
+
+    def with_children(refused_again):
+        def question(prepared):
+            kids = "(values (7, 0, 'refused'), (8, 1, 'in_doubt')) as kids(row, lead_row, fate)"
+            prepared.query("_", f"create table sent_before as from {kids}")
+            return left_out(prepared, refused_again, with_children=True)
+
+        return sorted(line[0] for line in asked(question, rows, memory))
+
+    assert (with_children(False), with_children(True)) == ([0, 1], [1])
+
+
 def test_back_to_what_was_accepted_is_unchanged_whatever_was_refused_since():
     assert told([row()], [accepted(), {"key": ASHA, "digest": SAME}]) == {0: UNCHANGED}
 
@@ -171,6 +190,20 @@ def test_only_customers_that_the_run_is_about_are_kept_beside_it():
     memory += [accepted(h(4), identifiers=[3]), accepted(h(5))]
     dropped = [{"row": 1, "fate": "unchanged", "code": None, "stands_for": None}]
     assert sorted(line[0] for line in asked(touched, rows, memory, dropped)) == [ASHA, CHAI]
+
+
+def test_who_shares_with_a_child_or_parent_of_a_row_to_be_sent_is_kept_too():
+    rows = [row(0, ASHA, identifiers=[1]), row(1, BEN, identifiers=[2])]
+    mentions = [{"row": n, "key": h(9), "identifiers": [n + 5]} for n in (0, 1)]
+    memory = [accepted(BEN, identifiers=[2]), accepted(CHAI, identifiers=[5]), accepted(h(4), identifiers=[6])]
+    dropped = [{"row": 1, "fate": "unchanged", "code": None, "stands_for": None}]
+    found = asked(lambda all_: touched(all_, with_mentions=True), rows, memory, dropped, (), mentions)
+    assert [line[0] for line in found] == [CHAI]
+
+
+def test_children_whom_an_earlier_run_sent_are_others_too():
+    children = [accepted(BEN, identifiers=[1]), accepted(CHAI, identifiers=[2]), accepted(ASHA, fate="refused")]
+    assert [line[0] for line in asked(touched, [row(identifiers=[1])], children=children)] == [BEN]
 
 
 def test_equal_payloads_have_equal_digests():

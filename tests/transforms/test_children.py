@@ -28,9 +28,10 @@ def borne(kids, identifiers, sizes=None, most_bytes=100):
     return found.json.to_pylist(), found.rows.to_pylist()
 
 
-def test_children_are_joined_in_the_order_of_their_rows():
-    kids = [(20, 10, [1]), (21, 10, [2]), (22, 12, [3])]
-    assert borne(kids, [[], [], []]) == (["[{20},{21}]", None, "[{22}]"], [[20, 21], [], [22]])
+def test_children_are_joined_in_the_order_of_their_payloads_wherever_they_stand():
+    kids = [(100, 10, [1]), (21, 10, [2]), (22, 12, [3]), (20, 10, [4])]
+    sorted_by_parent = [kids[0], kids[1], kids[3], kids[2]]
+    assert borne(sorted_by_parent, [[], [], []]) == (["[{100},{20},{21}]", None, "[{22}]"], [[100, 20, 21], [], [22]])
 
 
 def test_whoever_shares_any_identifier_with_the_parent_stays():

@@ -6,15 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.memory import FORGOTTEN
+from schemas.memory import ACCEPTED, CHILDREN, FORGOTTEN
 from transforms.families import held_for_families, waves
 from transforms.kinship import mentions, read_kinship
 
 DATABASE = duckdb.connect(config={"threads": 1})
 IDENTIFIERS = pa.list_(pa.uint64())
-LEADING = pa.schema([("row", pa.int64()), ("fate", pa.string()), ("key", pa.binary()), ("identifiers", IDENTIFIERS)])
+LEADING = pa.schema(
+    [("row", pa.int64()), ("fate", pa.string()), ("key", pa.binary()), ("digest", pa.binary()),
+     ("identifiers", IDENTIFIERS)]
+)  # fmt: skip
 FLAT = [("parent_key", pa.binary()), ("relatives", IDENTIFIERS)]
-CHILDREN = pa.schema([*LEADING, ("keyed", pa.bool_()), ("parent", pa.int64())])
+NESTED = pa.schema([*LEADING, ("keyed", pa.bool_()), ("parent", pa.int64())])
 DROPPED = pa.schema([("row", pa.int64()), ("fate", pa.string()), ("code", pa.string()), ("stands_for", pa.int64())])
 
 
@@ -39,8 +42,8 @@ class Families:
         self.database = DATABASE
         numbers = {name: place for place, (name, *_) in reversed(list(enumerate(rows)))}
         kids = [
-            {"row": len(rows) + place, "fate": fate, "key": key(name), "identifiers": [number(name)], "keyed": True,
-             "parent": numbers[parent]}
+            {"row": len(rows) + place, "fate": fate, "key": key(name), "digest": key(name),
+             "identifiers": [number(name)], "keyed": True, "parent": numbers[parent]}
             for place, (name, parent, fate) in enumerate(children)
         ]  # fmt: skip
         leading = [
@@ -54,9 +57,11 @@ class Families:
             line["children"] = [len(rows) + kid for kid in (bearing or {}).get(place, ())]
         borne = [] if bearing is None else [("children", pa.list_(pa.int64()))]
         self.view("prepared", leading, pa.schema([*LEADING, *FLAT, *borne]))
-        self.view("nested", kids, CHILDREN)
+        self.view("nested", kids, NESTED)
         self.view("dropped", [dict(zip(DROPPED.names, line, strict=True)) for line in dropped], DROPPED)
         self.view("forgotten", [], FORGOTTEN)
+        self.view("accepted", [], ACCEPTED)
+        self.view("known_children", [], CHILDREN)
 
     def view(self, name, lines, schema):
         self.database.register(name + "_", pa.Table.from_pylist(lines, schema))
@@ -91,6 +96,36 @@ def test_a_child_who_is_forgotten_is_not_sent_in_its_parents_payload():
     family = Families([("mum", None, None), ("dad", None, None)], [("kid", "mum", None), ("kim", "dad", None)])
     family.view("forgotten", [{"key": key("kid")}], FORGOTTEN)
     assert family.held() == [(0, "invalid", "family.child_forgotten"), (2, "invalid", "customer.forgotten")]
+
+
+def test_a_row_that_names_a_forgotten_parent_is_not_sent():
+    family = flat(("kid", "mum"), ("aunt",), ("niece", "aunt"), ("dad", "gran"))
+    family.view("forgotten", [{"key": key("mum")}, {"key": key("aunt")}], FORGOTTEN)
+    assert family.held() == [(0, "invalid", "family.parent_forgotten"), (2, "invalid", "family.parent_forgotten")]
+
+
+@pytest.mark.parametrize(
+    ("parent", "digest", "fate", "told"),
+    [
+        ("unchanged", "kid", "refused", ("refused", "refused.earlier_run")),
+        ("unchanged", "kid", "in_doubt", ("in_doubt", "in_doubt.earlier_run")),
+        ("unchanged", "kid", "accepted", ("unchanged", "family.parent")),
+        ("unchanged", "another", "refused", ("unchanged", "family.parent")),
+        ("invalid", "kid", "refused", ("invalid", "family.parent")),
+    ],
+)
+def test_a_child_of_an_unchanged_parent_is_told_of_as_the_api_left_it(parent, digest, fate, told):
+    family = Families([("mum", None, None)], [("kid", "mum", None)], [(0, parent, "why", None)])
+    known = {"key": key("kid"), "digest": key(digest), "fate": fate, "identifiers": []}
+    family.view("known_children", [known], CHILDREN)
+    assert family.held() == [(1, *told)]
+
+
+def test_a_refused_child_goes_again_with_a_parent_that_has_changed():
+    family = Families([("mum", None, None)], [("kid", "mum", None)])
+    refused = {"key": key("kid"), "digest": key("kid"), "fate": "refused", "identifiers": []}
+    family.view("known_children", [refused], CHILDREN)
+    assert family.held() == []
 
 
 def test_a_plain_family_is_sent():

@@ -3,15 +3,18 @@
 import pyarrow as pa
 
 from tests.transforms.test_outcomes import DROPPED, UNREADABLE, answered, prepared, table
-from transforms.memory import remembered
+from transforms.memory import remembered, remembered_children
 from transforms.outcomes import close
 
 MARCH, WHOLE = b"m" * 16, b"w" * 16
 FATES = ("accepted", "accepted_with_loss", "refused", "in_doubt")
 
 
-def left(*rows, answers=(), dropped=(), statement=None):
-    """Rows of (points of 1016, points of 1017), from row 100, whose keys are their numbers."""
+def left(*rows, answers=(), dropped=(), statement=None, of=None):
+    """Rows of (points of 1016, points of 1017), from row 100, whose keys are their numbers.
+
+    `of`: they are children, (known by a key, refused with the parent).
+    """
     part = prepared(*((None, None, one, other) for one, other in rows))
     own = {
         "key": [bytes([at]) * 16 for at in range(len(rows))],
@@ -21,7 +24,11 @@ def left(*rows, answers=(), dropped=(), statement=None):
     for name, values in own.items():
         at = part.schema.get_field_index(name)
         part = part.set_column(at, name, pa.array(values, pa.binary(16)))
-    return remembered(close(part, table(UNREADABLE), table(DROPPED, *dropped), answered(*answers), 100), "update")
+    closed = close(part, table(UNREADABLE), table(DROPPED, *dropped), answered(*answers), 100)
+    if of is None:
+        return remembered(closed, "update")
+    keyed, with_parent = (pa.array(column, pa.bool_()) for column in zip(*of, strict=True))
+    return remembered_children(closed, keyed, with_parent, "update")
 
 
 def told(rows, *names):
@@ -67,3 +74,17 @@ def test_credits_are_kept_per_programme_with_their_statement():
         (0, "1016", MARCH, 5), (0, "1017", MARCH, 7),
     ]  # fmt: skip
     assert told(left((5, 0), answers=answers[:1]).credited, "statement") == [(b"",)]
+
+
+def test_children_are_remembered_apart_with_the_identifiers_of_whom_a_key_tells():
+    answers = [(100 + n, fate, "") for n, fate in enumerate((*FATES, "accepted", "refused"))]
+    of = [(True, False)] * 4 + [(False, False), (True, True)]
+    made = left(*[(0, 0)] * 6, answers=answers, of=of)
+    assert sorted(numbered(made.children, "fate", "identifiers")) == [
+        (0, "accepted", [7, 8]),
+        (1, "accepted_with_loss", [7, 8]),
+        (2, "refused", None),
+        (3, "in_doubt", [7, 8]),
+        (4, "accepted", []),
+    ]
+    assert (made.accepted.num_rows, made.refused.num_rows, made.credited.num_rows) == (0, 0, 0)
