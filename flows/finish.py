@@ -23,7 +23,7 @@ from schemas.errors import GuardStopped, OutOfBalance
 from schemas.outcomes import Fate
 from schemas.runs import Plan, RunReport
 from transforms.guards import RefusedShare
-from transforms.memory import remembered
+from transforms.memory import met_again, remembered
 from transforms.report import html, markdown
 from transforms.totals import check
 
@@ -44,6 +44,7 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
         # Whoever dies before all are remembered anew is found by the job's next run.
         load.ledger.set_run_state(load.name, RunState.DELIVERING)
         load.ledger.forget_doubtful(load.name)
+    lacking = load.ledger.lacks_identifiers(load.job.memory)
     with Results(load.spool.folder, rejected_columns(load.source)) as results:
 
         def seen(part: Part, rows: pa.Table) -> None:
@@ -51,6 +52,8 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
             if part.table:
                 return  # what a parent's payload held is remembered with the parent
             load.ledger.remember(load.name, load.job.memory, remembered(rows, load.job.destination.operation))
+            if lacking:
+                load.ledger.know_by(load.job.memory, met_again(rows))
 
         closed = close_run(load.job, load.source, load.spool, prepared, load.answers, seen)
     load.seconds["report"] = time.monotonic() - began

@@ -37,6 +37,12 @@ def remembered(closed: pa.Table, operation: Operation) -> Remembered:
     )
 
 
+def met_again(closed: pa.Table) -> pa.Table:
+    """Customers who are as the API accepted them, which it therefore has by these identifiers: `key, identifiers`."""
+    same = pc.and_(pc.equal(closed.column("fate"), Fate.UNCHANGED.value), closed.column("identifiers").is_valid())
+    return closed.filter(pc.and_(same, closed.column("key").is_valid())).select(["key", "identifiers"])
+
+
 def _put_off(refused: pa.Table, operation: Operation) -> pa.Array:
     """Codes by which the API asks for another time."""
     told = [codes for codes in pc.unique(refused.column("codes")).to_pylist() if codes]
