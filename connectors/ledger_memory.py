@@ -55,6 +55,11 @@ def _latest(table: sa.Table, sent_at: str) -> str:
 _credit = insert(credits)
 _ACCEPT, _REFUSE = _latest(accepted, "accepted_at_us"), _latest(refused, "refused_at_us")
 _BEAR = _latest(children, "sent_at_us")
+# By itself SQLite would look at every customer of the job.
+LACKING = """
+    select 1 from accepted indexed by accepted_without_identifiers where job = ? and identifiers is null limit 1
+"""
+_KNOW_BY = "update accepted set identifiers = ? where job = ? and key_hash = ? and identifiers is null"
 _CREDIT = _written_out(
     _credit.on_conflict_do_update(
         index_elements=list(credits.primary_key.columns),
@@ -87,6 +92,19 @@ class Memory(Runs):
                 for statement, values in kept:
                     if values:
                         connection.exec_driver_sql(statement, values)
+
+    def lacks_identifiers(self, job: str) -> bool:
+        """Whether a job remembers somebody whose identifiers version 2 did not keep."""
+        with self._reading() as connection:
+            return connection.exec_driver_sql(LACKING, (job,)).one_or_none() is not None
+
+    def know_by(self, job: str, met: pa.Table) -> None:
+        """Keep the identifiers (`key, identifiers`) of customers whom a job remembers without any."""
+        rows = zip(met.column("key").to_pylist(), met.column("identifiers"), strict=True)
+        values = [(_packed(known), job, key) for key, known in rows]
+        if values:
+            with self._writing() as connection:
+                connection.exec_driver_sql(_KNOW_BY, values)
 
     def forget_doubtful(self, run: str) -> None:
         """Forget what the run left in doubt, before it is closed again: what still is will be remembered anew.

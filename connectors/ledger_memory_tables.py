@@ -25,6 +25,11 @@ accepted = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# As long as nobody is without them, it is empty and costs nothing.
+WITHOUT_IDENTIFIERS = sa.Index(
+    "accepted_without_identifiers", accepted.c.job, sqlite_where=accepted.c.identifiers.is_(None)
+)
+
 children = sa.Table(
     "children",
     metadata,

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 
-from connectors import ledger_memory_tables  # noqa: F401  # its tables are the ledger's too
+from connectors import ledger_memory_tables  # its tables are the ledger's too
 from connectors.ledger_tables import ledger_schema, metadata
 from schemas.errors import WrongInput
 
@@ -22,6 +23,7 @@ ADDED = {
         """,
         "alter table accepted drop column points",
         "alter table accepted add column identifiers BLOB",
+        str(sa.schema.CreateIndex(ledger_memory_tables.WITHOUT_IDENTIFIERS).compile(dialect=sqlite.dialect())),
     ),
 }
 

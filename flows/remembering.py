@@ -9,7 +9,7 @@ from connectors.ledger import Ledger
 from connectors.spool import Part, Spool
 from schemas.job import Job
 from schemas.outcomes import Fate
-from transforms.memory import remembered, remembered_children
+from transforms.memory import met_again, remembered, remembered_children
 
 
 @dataclass
@@ -22,6 +22,9 @@ class Remembering:
     spool: Spool
     refused: list[pa.Array] = field(default_factory=list)  # leading rows, by part
 
+    def __post_init__(self) -> None:
+        self.lacking = self.ledger.lacks_identifiers(self.job.memory)
+
     def part(self, part: Part, closed: pa.Table) -> None:
         """Remember one part."""
         operation = self.job.destination.operation
@@ -30,6 +33,8 @@ class Remembering:
                 refused = pc.equal(closed.column("fate"), Fate.REFUSED.value)
                 self.refused.append(closed.column("row").filter(refused).combine_chunks())
             self.ledger.remember(self.run, self.job.memory, remembered(closed, operation))
+            if self.lacking:
+                self.ledger.know_by(self.job.memory, met_again(closed))
         elif part.rows:
             said = self.spool.read("prepared", part, ["parent", "keyed"])
             keyed, parent = (said.column(name).combine_chunks() for name in ("keyed", "parent"))

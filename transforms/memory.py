@@ -33,6 +33,12 @@ def remembered(closed: pa.Table, operation: Operation) -> Remembered:
     )
 
 
+def met_again(closed: pa.Table) -> pa.Table:
+    """Customers who are as the API accepted them, which it therefore has by these identifiers: `key, identifiers`."""
+    same = pc.and_(pc.equal(closed.column("fate"), Fate.UNCHANGED.value), closed.column("identifiers").is_valid())
+    return closed.filter(pc.and_(same, closed.column("key").is_valid())).select(["key", "identifiers"])
+
+
 def remembered_children(closed: pa.Table, keyed: pa.Array, with_parent: pa.Array, operation: Operation) -> Remembered:
     """As `remembered`, of children; what their parents' payloads hold is remembered with the parents besides.
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from connectors.ledger import Ledger
-from schemas.memory import ACCEPTED_SENT, CHILDREN_SENT, CREDITED, REFUSED_SENT, Remembered
+from schemas.memory import ACCEPTED, ACCEPTED_SENT, CHILDREN_SENT, CREDITED, REFUSED_SENT, Remembered
 
 NOW = dt.datetime(2026, 3, 1, 0, 30, tzinfo=dt.UTC)
 LATER = NOW + dt.timedelta(hours=1)
@@ -121,6 +121,19 @@ def test_identifiers_are_never_given_up(ledger, lists, known_by, late):
         when = NOW - place * (LATER - NOW) if late else NOW
         ledger.remember("r-1", JOB, left([(ASHA, OLD, "accepted", known_then, when)]))
     assert identifiers(ledger) == {ASHA: known_by}
+
+
+def test_who_is_remembered_without_identifiers_gets_those_of_an_unchanged_row(ledger):
+    rows = [(ASHA, OLD, "accepted", None, NOW), (BEN, OLD, "accepted", [], NOW), (CHAI, OLD, "accepted", None, NOW)]
+    ledger.remember("r-1", JOB, left(rows))
+    assert (ledger.lacks_identifiers(JOB), ledger.lacks_identifiers(OTHER_JOB)) == (True, False)
+    met = table(
+        [(ASHA, [1, 2]), (BEN, [3]), (DINA, [4])], pa.schema([ACCEPTED.field("key"), ACCEPTED.field("identifiers")])
+    )
+    ledger.know_by(JOB, met)
+    assert (identifiers(ledger)[ASHA], identifiers(ledger)[BEN], ledger.lacks_identifiers(JOB)) == ([1, 2], [], True)
+    ledger.remember("r-2", JOB, left([(CHAI, NEW, "accepted", [5], LATER)]))
+    assert not ledger.lacks_identifiers(JOB)
 
 
 def test_a_run_knows_the_identifiers_of_whom_it_sent_itself_and_compares_nothing_with_them(ledger):

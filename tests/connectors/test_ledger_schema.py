@@ -70,6 +70,12 @@ def shape(path: Path) -> dict[str, list[tuple[object, ...]]]:
         return {table: database.execute(f"pragma table_info({table})").fetchall() for table in tables}
 
 
+def indexes(path: Path) -> set[str]:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        made = database.execute("select sql from sqlite_master where type = 'index' and sql is not null").fetchall()
+        return {" ".join(sql.split()) for (sql,) in made}
+
+
 def version(path: Path) -> list[tuple[int]]:
     with contextlib.closing(sqlite3.connect(path)) as database:
         return database.execute("select version from ledger_schema").fetchall()
@@ -103,6 +109,7 @@ def test_an_upgraded_ledger_is_built_like_a_new_one(old, tmp_path):
     for path in (old, tmp_path / "new.db"):
         Ledger(path).close()
     assert shape(old) == shape(tmp_path / "new.db")
+    assert indexes(old) == indexes(tmp_path / "new.db")
     assert {"settlements", "leases", "learned", "refused", "credits", "forgotten"} <= set(shape(old))
 
 

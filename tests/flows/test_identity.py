@@ -1,6 +1,8 @@
 """People who share an identifier are kept apart: against the sandbox, which merges as the API does."""
 
+import contextlib
 import json
+import sqlite3
 
 import httpx
 import pyarrow.parquet as pq
@@ -214,4 +216,14 @@ def test_who_was_held_before_a_run_stopped_is_held_when_it_goes_on(desk, nights)
     assert stopped.sent == {"in_doubt": 1, "accepted": 1, "conflict": 1}
     desk("settle", stopped.told["run"], "--as", "not-sent")
     assert desk("resume", stopped.told["run"]).sent == {"accepted": 2, "conflict": 1}
+    assert merged(desk) == 0
+
+
+def test_whom_version_2_remembered_is_known_by_her_mobile_once_she_is_met_again(desk, nights):
+    nights(ASHA)
+    with contextlib.closing(sqlite3.connect(desk.home / "ledger.sqlite")) as ledger:
+        ledger.execute("update accepted set identifiers = null")
+        ledger.commit()
+    assert nights(ASHA).sent == {"unchanged": 1}
+    assert nights(HER_OLD_ONE).sent == {"conflict": 1}
     assert merged(desk) == 0
