@@ -185,7 +185,12 @@ def test_who_is_forgotten_is_not_sent_again(desk):
     keys = {row["line"]: row["key_hash"] for row in desk.results(first)}
     with closing(Ledger(desk.home / "ledger.sqlite")) as ledger:
         (memory,) = ledger.memories()
-        assert ledger.forget(memory, keys[2], datetime.now(UTC)) == {"accepted": 1, "refused": 0, "credits": 1, "children": 0}
+        assert ledger.forget(memory, keys[2], datetime.now(UTC)) == {
+            "accepted": 1,
+            "refused": 0,
+            "credits": 1,
+            "children": 0,
+        }
     again = desk.run(mode="sync")
     assert (again.sent, again.points) == ({"invalid": 1, "unchanged": 1}, {"read": 3, "invalid": 1, "unchanged": 2})
     assert [reason["code"] for reason in again.told["reasons"]] == ["customer.forgotten"]
