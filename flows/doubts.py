@@ -18,13 +18,14 @@ from schemas.batches import Batch, Doubt
 from schemas.lookups import Finding, Judgement
 from schemas.outcomes import Fate, RowReply
 from transforms.batches import cut
-from transforms.lookup import NO_IDENTIFIER, UNTOUCHED, conclude, judge, key_type, settled, wanted_of
+from transforms.lookup import NO_IDENTIFIER, NOT_WITH_PARENT, UNTOUCHED, conclude, judge, key_type, settled, wanted_of
 from transforms.mapping import template_of
 from transforms.waves import by_wave, going_again
 
 # `row`, `payload` and `points` of rows, again; `children`, `parent` and `wave` where there are any
 Recall = Callable[[Sequence[int]], pa.Table]
 SendAll = Callable[[Iterator[Batch]], Awaitable[None]]
+APPLIED = (Finding.APPLIED, Finding.APPLIED_WITH_LOSS)
 # A row that was untouched and is sent again may be in doubt again, but not for ever.
 MOST_ROUNDS = 4
 
@@ -81,15 +82,22 @@ async def _send_again(sender: Sender, doubts: Sequence[Doubt], rows: pa.Table) -
 
 
 class _Look:
-    """Two reads of each row, by several at once; what was applied is settled at once."""
+    """Two reads of each row, by several at once; what was applied is settled at once.
+
+    A child is applied only if its parent is: children may have been there before, as they were sent.
+    """
 
     def __init__(self, sender: Sender, rows: pa.Table) -> None:
         self.sender, self.rows = sender, rows
         numbers, payloads = rows.column("row").to_pylist(), rows.column("payload").to_pylist()
         self.payloads: Mapping[int, bytes] = dict(zip(numbers, payloads, strict=True))
+        parents = rows.column("parent").to_pylist() if "parent" in rows.column_names else []
+        # Of children whose parents are in doubt too.
+        self.parents = {row: parent for row, parent in zip(numbers, parents, strict=False) if parent in self.payloads}
         self.reads = CustomerReads(sender.api, sender.job.destination, sender.turn)
         self.key = key_type(template_of(sender.job))
         self.judged: dict[int, Judgement] = {}  # rows that are not settled, and how they stand
+        self.applied: set[int] = set()
         self.untouched: set[int] = set()
 
     async def at_all(self, doubts: Sequence[Doubt]) -> None:
@@ -108,6 +116,9 @@ class _Look:
         async with asyncio.TaskGroup() as group:
             for _ in range(self.sender.job.limits.in_flight):
                 group.create_task(worker())
+        for doubt in doubts:
+            if self.parents.get(doubt.row) in self.applied and self._is_there(doubt.row):
+                await self._accept(doubt)
 
     async def _at(self, doubt: Doubt) -> None:
         payload = self.payloads[doubt.row]
@@ -122,8 +133,15 @@ class _Look:
         if doubt.row in self.judged:
             judgement = conclude(self.judged[doubt.row], judgement)
         self.judged[doubt.row] = judgement
-        if judgement.finding in (Finding.APPLIED, Finding.APPLIED_WITH_LOSS):
-            await self._write(doubt.batch, {doubt.row: settled(self.judged.pop(doubt.row), _told_of(doubt))})
+        if doubt.row not in self.parents and self._is_there(doubt.row):
+            await self._accept(doubt)
+
+    def _is_there(self, row: int) -> bool:
+        return row in self.judged and self.judged[row].finding in APPLIED
+
+    async def _accept(self, doubt: Doubt) -> None:
+        self.applied.add(doubt.row)
+        await self._write(doubt.batch, {doubt.row: settled(self.judged.pop(doubt.row), _told_of(doubt))})
 
     async def write_down(self, doubts: Sequence[Doubt]) -> None:
         """After the second read: what was not applied is planned again, what is unclear says why.
@@ -134,12 +152,14 @@ class _Look:
             return  # not all were read twice; the next process reads them again
         still = {doubt.row: doubt for doubt in doubts if doubt.row in self.judged}
         untouched = {row for row in still if self.judged[row].finding is Finding.UNTOUCHED}
+        untouched |= {row for row in still if self.parents.get(row) in untouched and self._is_there(row)}
         for family in going_again(self.rows, untouched):
             await self._write(still[family[0]].batch, dict.fromkeys(family))
             self.untouched.update(family)
         for row, doubt in still.items():
             if row not in self.untouched:
-                await self._write(doubt.batch, {row: settled(self.judged[row], _told_of(doubt))})
+                judgement = NOT_WITH_PARENT if self._is_there(row) else self.judged[row]
+                await self._write(doubt.batch, {row: settled(judgement, _told_of(doubt))})
 
     async def _write(self, batch: int, found: Mapping[int, RowReply | None]) -> None:
         await self.sender.scribe.write(Settled(batch, found, "look_up", self.sender.now()))

@@ -75,6 +75,7 @@ class Customer(msgspec.Struct, frozen=True, rename="camel"):
     status_label: Scalar = None
     extended_fields: dict[str, Any] | None = None
     loyalty_program_enrollments: tuple[Enrollment, ...] | None = None
+    association_details: Any = None  # only as sent: no read of one customer shows it
     errors: Problems = None
     warnings: Problems = None
 

@@ -215,6 +215,7 @@ LOOKS: dict[str, Meaning] = {
         "The customer is not as the row wants it, and was written to since the request or at an unknown time.",
         f"Look at the stored customer. {_DECIDE}",
     ),
+    "look_up.family_not_seen": Meaning("The customer is there; whether the family is, no read tells.", _DECIDE),
     "look_up.credit_not_seen": Meaning(
         "The points are not in the customer's ledger, or not all of them, and may still be booked.",
         f"Run `bulkload settle RUN` later, which looks again. {_DECIDE}",

@@ -1,7 +1,7 @@
 """What was sent of a customer, held against the customer as the API tells them.
 
 Not compared, because no read shows it: createDate, associatedWith, referralCode, subscriptionInfo, a card's
-series and status, tiers and expiry dates, and points, which are credited and not set.
+series and status, tiers and expiry dates, families and companies, and points, which are credited and not set.
 """
 
 import re

@@ -5,6 +5,7 @@ credits are booked late. A row is untouched only where something shows that the 
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -22,8 +23,11 @@ _CODES = {
     Finding.APPLIED_WITH_LOSS: "look_up.part_missing",
     Finding.UNTOUCHED: "look_up.untouched",
 }
+FAMILY_NOT_SEEN = "look_up.family_not_seen"
 # Of a row for which `wanted_of` finds nothing to ask by.
 NO_IDENTIFIER = Judgement(Finding.UNCLEAR, "look_up.no_identifier")
+# Of a child who is there as sent, and whose parent was not found to be applied.
+NOT_WITH_PARENT = Judgement(Finding.UNCLEAR, FAMILY_NOT_SEEN)
 UNTOUCHED = Judgement(Finding.UNTOUCHED, _CODES[Finding.UNTOUCHED])
 
 
@@ -103,15 +107,24 @@ def _judge_found(sent: Customer, there: Customer, seen: Seen, since_utc: datetim
     if _survived(there) and any(target.startswith("identifiers.") for target in missing):
         return "look_up.merged"
     credits = _credits_of(sent)
-    if not credits and not missing:
+    if not credits and not missing and not sent.association_details:
         return Finding.APPLIED
     if since_utc is None:
         return "look_up.clock_unknown"
-    is_older = _modified_before(since_utc, sent, there)
+    modified = _modified(sent, there)
+    is_older = bool(modified) and all(moment is not None and moment < since_utc for moment in modified)
     if credits:
         is_contradicted = is_older and any(match is Match.OTHER for _, match in compared)
         return _judge_points(credits, seen, since_utc, bool(missing), is_contradicted)
-    return Finding.UNTOUCHED if is_older else "look_up.customer_differs"
+    if is_older:
+        return Finding.UNTOUCHED
+    return "look_up.customer_differs" if missing else _judge_family(modified, since_utc)
+
+
+def _judge_family(modified: Sequence[datetime | None], since_utc: datetime) -> Finding | str:
+    """Whoever was there as sent before may have no family yet: only that they were written to since tells of it."""
+    is_written = any(moment is not None and moment >= since_utc for moment in modified)
+    return Finding.APPLIED if is_written else FAMILY_NOT_SEEN
 
 
 def _judge_points(
@@ -130,15 +143,14 @@ def _judge_points(
     return Finding.UNTOUCHED if seen.elsewhere is False else "look_up.other_customer"
 
 
-def _modified_before(since_utc: datetime, sent: Customer, there: Customer) -> bool:
-    """The customer was last written before the row was sent; False where any of their times cannot be read."""
+def _modified(sent: Customer, there: Customer) -> list[datetime | None]:
+    """When the customer was last written, by all that tells it; None for what cannot be read."""
     profiles = [found for one in sent.profiles or () if (found := profile_of(one, there)) is not None]
     attributions = [profile.attribution for profile in profiles]
     attributions += [there.loyalty_info.attribution] if there.loyalty_info else []
     modified = [one.modified_date for one in attributions if one is not None and one.modified_date]
     updated = [text for one in profiles if (text := one.auto_update_time_iso or one.auto_update_time)]
-    moments = [zoned(text) for text in modified + updated]
-    return bool(modified) and all(moment is not None and moment < since_utc for moment in moments)
+    return [zoned(text) for text in modified + updated] if modified else []
 
 
 def _credits_of(sent: Customer) -> Counter[_Points]:

@@ -14,7 +14,7 @@ import pytest
 
 from connectors.sandbox import bulk, replies
 from connectors.sandbox.wire import decode_batch
-from tests.flows.test_families import HEAD, nested_job
+from tests.flows.test_families import HEAD, NESTED, nested_job
 
 pytestmark = pytest.mark.usefixtures("impatient")
 LOOK_UP = {"in_doubt": "look_up"}
@@ -143,6 +143,48 @@ def test_a_child_that_is_not_there_beside_its_parent_is_left_behind(desk_with):
     assert (fate, codes.split(";")[-1]) == ("refused", "look_up.untouched")
     assert run.sent == {"accepted": 11, "refused": 1}
     assert families.desk.agrees(run)
+
+
+NO_NAMES = {
+    "firstName": None,
+    "loyaltyType": None,
+    "associationDetails": NESTED["map"]["associationDetails"]
+    | {"childCustomers": {"table": "family", "identifiers": {"mobile": "child_phone", "externalId": "child_no"}}},
+}
+
+
+@pytest.fixture
+def as_sent(desk_with):
+    """Families of whom everybody is there already as their rows say; the first request comes to nothing."""
+
+    def families(**mapped):
+        desk = desk_with("reset-before:1")
+        desk.sandbox.preload({"externalId": f"C-{n}", "mobile": f"9198450{n:05}"} for n in range(1, 13))
+        return Families(desk, known=(), destination=LOOK_UP, map=NO_NAMES | mapped)
+
+    return families
+
+
+def test_families_are_not_applied_because_everybody_was_there(as_sent):
+    families = as_sent(loyaltyProgramEnrollments=None)
+    run = families.run()
+    assert (run.exit_code, families.fates(run).keys() & {1, 4, 6, 9, 10, 11, 12}) == (0, set())
+    assert [len(families.desk.books.customer("externalId", f"C-{n}").family.children) for n in (1, 4, 6)] == [2, 1, 1]
+
+
+def test_a_child_that_was_there_goes_again_with_its_parent(as_sent):
+    families = as_sent(firstName="first_name")
+    run = families.run()
+    assert (run.exit_code, run.sent, families.fates(run)) == (0, {"accepted": 12}, {})
+    assert len(families.desk.books.customer("externalId", "C-1").family.children) == 2
+    assert families.desk.agrees(run)
+
+
+def test_a_child_that_was_there_is_in_doubt_with_its_parent(as_sent):
+    families = as_sent()
+    fates = families.fates(families.run())
+    codes = {number: code.split(";")[-1] for number, (_, code) in fates.items()}
+    assert (codes[1], codes[9], codes[10]) == ("look_up.credit_not_seen", *["look_up.family_not_seen"] * 2)
 
 
 @pytest.fixture

@@ -147,6 +147,26 @@ def test_a_time_that_cannot_be_compared_shows_nothing(text, name):
     assert found(judge(row(), seen, SENT_AT)) == unclear("customer_differs")
 
 
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (saw(there(modified=AFTER)), APPLIED),
+        (saw(there(modified=BEFORE)), UNTOUCHED),
+        (saw(there(modified=None)), unclear("family_not_seen")),
+        (saw(there(modified=AFTER), ahead_s=None), unclear("clock_unknown")),
+        (saw(there("Aisha", AFTER)), unclear("customer_differs")),
+    ],
+)
+def test_a_family_is_applied_only_if_its_customer_was_written_since(seen, expected):
+    payload = row(associationDetails={"hierarchyCode": "FAMILY", "roleCode": "HEAD"})
+    assert found(judge(payload, seen, SENT_AT)) == expected
+
+
+def test_points_that_are_booked_show_that_the_family_is_made():
+    payload = row(points=[(1016, 100)], associationDetails={"hierarchyCode": "FAMILY", "roleCode": "HEAD"})
+    assert found(judge(payload, saw(there(), credits=OURS), SENT_AT)) == APPLIED
+
+
 def test_the_latest_of_a_customers_times_counts():
     for profile, info in permutations((BEFORE, AFTER)):
         customer = there("Aisha", profile, loyaltyInfo={"attributionV2": {"modifiedDate": info.isoformat()}})
