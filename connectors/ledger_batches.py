@@ -28,6 +28,7 @@ RESULTS = pa.schema(
      "entity_id": pa.string(), "request_id": pa.string(), "sent_at_utc": pa.timestamp("us", tz="UTC"),
      "answered_at_utc": pa.timestamp("us", tz="UTC")}
 )  # fmt: skip
+AT_ONCE = 1_000  # variables that a statement takes
 _OF_ITS_BATCH = (batches.c.run_no == row_results.c.run_no) & (batches.c.batch == row_results.c.batch)
 
 
@@ -83,6 +84,17 @@ class Batches(Runs):
                 )
                 for row, batch, attempt, sent, answered, request, codes in connection.execute(wanted)
             ]
+
+    def in_doubt(self, run: str, rows: Sequence[int]) -> set[int]:
+        """Which of these rows are in doubt; looked up one by one, however many rows the run has."""
+        r, number = row_results.c, self._number(run)
+        found = set[int]()
+        with self._reading() as connection:
+            for start in range(0, len(rows), AT_ONCE):
+                some = r.row.in_(rows[start : start + AT_ONCE])
+                wanted = sa.select(r.row).where(r.run_no == number, some, r.fate == Fate.IN_DOUBT)
+                found.update(connection.scalars(wanted))
+        return found
 
     def requests(self, run: str) -> Requests:
         """What batches tell of a run's requests: one for each attempt, answers of 429 and probes not among them."""

@@ -12,7 +12,7 @@
     withheld.parquet        credits that rows to be sent go without, as they were sent before
     memory/NAME.parquet     what the ledger remembers of a job's customers, while it is compared
     accepted.parquet        what of it concerns the rows to be sent: what the API accepted last, by customer
-    waves.parquet           rows that go after others: in which wave
+    waves.parquet           rows that go after others: in which wave, and after whom of the run
     widely_shared.parquet   rows that were prepared again, without what too many customers share
     clusters.parquet        rows of customers that share an identifier
     clusters.json           the largest clusters as people are told of them
@@ -217,7 +217,10 @@ class Spool:
             path.unlink()
 
     def waves(self) -> pa.Table:
-        """Rows that go after others and when, by wave (1, 2, …) and row; rows that are not in it go first."""
+        """Rows that go after others and when, by wave (1, 2, …) and row; rows that are not in it go first.
+
+        `waits_for` is the row that has the parent, where one of the run has.
+        """
         path = self.folder / "waves.parquet"
         return pq.read_table(path, columns=WAVES.names).cast(WAVES) if path.exists() else WAVES.empty_table()
 

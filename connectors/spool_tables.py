@@ -13,7 +13,7 @@ FIRSTS = pa.schema(
     [("row", pa.int64()), ("first_run", pa.string()), ("first_file", pa.string()), ("first_line", pa.int64()),
      ("first_fate", pa.string())]
 )  # fmt: skip
-WAVES = pa.schema([("row", pa.int64()), ("wave", pa.int32())])
+WAVES = pa.schema([("row", pa.int64()), ("wave", pa.int32()), ("waits_for", pa.int64())])
 WIDELY_SHARED = pa.schema([("row", pa.int64())])
 CLUSTERS = pa.schema(
     [("row", pa.int64()), ("cluster", pa.int64()), ("shared", pa.uint64()), ("to_be_sent", pa.bool_())]

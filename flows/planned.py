@@ -4,13 +4,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from connectors.spool import Part
 from flows.prepare import PreparedRun
 from flows.underway import Load
 from flows.withheld import planned
+from schemas.errors import Stopped
 from transforms.batches import sendable
-from transforms.waves import in_turn, only_rows, with_wave, within
+from transforms.waves import held_up, in_turn, only_rows, with_wave, within
 
 BODY_ROWS = 2_000
 SENT = ("row", "points", "payload", "children")
@@ -20,13 +22,27 @@ def left_in_waves(load: Load, prepared: PreparedRun) -> Iterator[Iterator[pa.Tab
     """Rows that have no answer yet, one wave after the other; nothing of a wave is read before it is asked for.
 
     Parents and companies go before those who need them, so that no two rows of a family are ever under way together.
+    Whoever's parent may not be there, because what became of its row is not known, does not go.
+
+    Raises:
+        Stopped: at the end, where such rows are left.
     """
     parts = [part for part in prepared.parts if not part.table]  # children travel with their parents
     later = load.spool.waves()
     yield _first(load, parts, later)
     left = [_left(load, part, mine) for part in parts if (mine := within(later, part.first_row, part.end_row)).num_rows]
-    for rows in in_turn(pa.concat_tables([later.slice(0, 0), *left])):
+    waiting = set[int]()
+    for wave in in_turn(pa.concat_tables([later.slice(0, 0), *left])):
+        parents = pc.unique(wave.column("waits_for").drop_null()).to_pylist()
+        waits = held_up(wave, waiting | load.ledger.in_doubt(load.name, parents))
+        waiting.update(wave.column("row").filter(waits).to_pylist())
+        rows = wave.column("row").filter(pc.invert(waits)).combine_chunks()
         yield _slices(planned(load.spool, part, SENT, some) for part, some in _by_part(parts, rows))
+    if waiting:
+        raise Stopped(
+            f"rows that wait for a parent whose own row is in doubt: {len(waiting):,}; `bulkload settle {load.name}`, "
+            f"then `bulkload resume {load.name}`"
+        )
 
 
 def _first(load: Load, parts: Sequence[Part], later: pa.Table) -> Iterator[pa.Table]:

@@ -82,7 +82,7 @@ _HELD = "select row, fate, code, null::bigint as stands_for from held order by r
 # Whoever is in nobody's family is no `node` and no `top`.
 _WAVES = """
     create or replace temp table sent as
-        select row, coalesce(hops.top, person) as root, coalesce(hops.steps, 0) as steps
+        select row, person, coalesce(hops.top, person) as root, coalesce(hops.steps, 0) as steps
         from fates anti join held using (row) left join hops on hops.node = person
         semi join (select node as relative from hops union select top from hops) on relative = person
         where fate is null;
@@ -91,7 +91,15 @@ _WAVES = """
         semi join (select root from sent group by root having count(*) > 1) as several using (root)
 """
 _WAVE = """
-    select row, row_number() over (partition by root order by steps, row) as wave from waiting order by wave, row
+    select waiting.row, row_number() over (partition by root order by steps, waiting.row) as wave,
+           parents.row as waits_for
+    from waiting left join tree on tree.node = person
+    left join (select who, min(row) as row
+               from (select person as who, row from sent
+                     union all
+                     select child, links.row from links semi join sent on sent.row = lead_row where not flat)
+               group by who) as parents on who = tree.top
+    order by wave, waiting.row
 """
 
 
@@ -126,10 +134,11 @@ def _hold(database: duckdb.DuckDBPyConnection, fate: str, code: str, rows: str) 
 
 
 def waves(database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
-    """Rows that go one after another, parents first: `row, wave` (1, 2, …), ordered by wave and row.
+    """Rows that go one after another, parents first: `row, wave` (1, 2, …), `waits_for`, ordered by wave and row.
 
-    Of a family, connected over links from child to parent, no two rows have one wave; a family of which one row is
-    sent has none. Asked after `held_for_families`, of the same database.
+    `waits_for`: the row of the parent, or of the parent in somebody's payload; null where none is sent. Of a family,
+    connected over links from child to parent, no two rows have one wave; a family of which one row is sent has none.
+    Asked after `held_for_families`, of the same database.
     """
     # Nobody of a cycle is sent, but a child of one may be: by a row of its own that names no parent.
     climb(database, "select node, top from tree anti join (select person as node from circles) using (node)")

@@ -1,6 +1,7 @@
 """Rows of one family go one after the other: in which wave each goes, and whether it may go again.
 
-A wave table has `row` and `wave` (1, 2, …), sorted by wave and row; rows that are not in it are of wave 0.
+A wave table has `row`, `wave` (1, 2, …) and `waits_for`, the row that has the parent (null: none of the run), sorted by
+wave and row; rows that are not in it are of wave 0.
 """
 
 from collections.abc import Collection, Iterator
@@ -22,13 +23,18 @@ def only_rows(waves: pa.Table, left: pa.Table) -> pa.Table:
     return waves.filter(pc.is_in(waves.column("row"), value_set=left.column("row")))
 
 
-def in_turn(waves: pa.Table) -> Iterator[pa.Array]:
-    """The row numbers of one wave after the other, sorted within each."""
+def in_turn(waves: pa.Table) -> Iterator[pa.Table]:
+    """One wave after the other, sorted by row within each."""
     ordered = waves.sort_by([("wave", "ascending"), ("row", "ascending")])
-    rows, numbers = ordered.column("row").combine_chunks(), ordered.column("wave").to_numpy()
+    numbers = ordered.column("wave").to_numpy()
     edges = [*np.flatnonzero(np.diff(numbers, prepend=0)).tolist(), len(numbers)]
     for start, end in pairwise(edges):
-        yield rows.slice(start, end - start)
+        yield ordered.slice(start, end - start)
+
+
+def held_up(wave: pa.Table, unsettled: Collection[int]) -> pa.Array:
+    """Which rows of a wave wait for one whose answer is not known, or that waits itself."""
+    return pc.is_in(wave.column("waits_for"), value_set=pa.array(sorted(unsettled), pa.int64()))
 
 
 def with_wave(rows: pa.Table, waves: pa.Table) -> pa.Table:

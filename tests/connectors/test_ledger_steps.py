@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from connectors import ledger_batches
 from connectors.ledger import Ledger
 from connectors.ledger_tables import IllegalMove, Intent, Recorded, Settled, Withdrawn, microseconds
 from schemas.batches import Batch, Delivered, Doubt
@@ -268,6 +269,15 @@ def test_doubts_are_told_row_by_row(ledger):
         Doubt(5, 2, 1, NOW, NOW, "req-1", ("row_count", "504")),
         Doubt(7, 1, 1, NOW, NOW, "req-1", ()),
     ]
+
+
+@pytest.mark.parametrize("at_once", [2, 1_000])
+def test_some_rows_are_asked_for_their_doubts(ledger, monkeypatch, at_once):
+    monkeypatch.setattr(ledger_batches, "AT_ONCE", at_once)
+    ledger.write("r", [sent(rows=(7, 8)), answered(Verdict.IN_DOUBT, rows=(7, 8))])
+    ledger.write("r", [sent(number=2, rows=(9,)), answered(Verdict.ANSWERED, OK, number=2, rows=(9,))])
+    assert ledger.in_doubt("r", [9, 3, 7, 70, 8]) == {7, 8}
+    assert ledger.in_doubt("r", []) == set()
 
 
 ROWS = range(6)

@@ -135,8 +135,11 @@ def test_what_a_retrys_rows_were_first_is_told_per_part(spool):
 
 def test_rows_that_go_after_others_are_told_by_wave(spool):
     assert spool.waves().equals(WAVES.empty_table())
-    pq.write_table(pa.table({"row": [7, 2], "wave": [1, 2], "more": [0, 0]}), spool.folder / "waves.parquet")
-    assert spool.waves().equals(pa.table({"row": [7, 2], "wave": [1, 2]}, schema=WAVES))
+    pq.write_table(
+        pa.table({"row": [7, 2], "wave": [1, 2], "waits_for": [None, 7], "more": [0, 0]}),
+        spool.folder / "waves.parquet",
+    )
+    assert spool.waves().equals(pa.table({"row": [7, 2], "wave": [1, 2], "waits_for": [None, 7]}, schema=WAVES))
 
 
 PAYLOADS = pa.table({"row": range(10, 20), "payload": [b"%d" % n for n in range(10)], "more": [None] * 10})

@@ -371,6 +371,22 @@ def test_a_row_whose_parent_is_not_loaded_is_told_so(desk):
     assert plan.codes() == {"mobile.too_short": 1, "family.parent_not_loaded": 2}
 
 
+@pytest.mark.parametrize(("fault", "word"), [("lost:1", "accepted"), ("reset-before:1", "not-sent")])
+def test_a_row_waits_until_its_parents_doubt_is_settled(desk_with, fault, word):
+    desk = desk_with(fault)
+    desk.write("customers.csv", "member_no,phone,parent\nC-1,9845000001,C-2\nC-2,9845000002,\n")
+    association = {"hierarchyCode": {"value": "FAMILY"}, "roleCode": {"value": "MEMBER"}}
+    parent = {"parentCustomer": {"identifiers": {"externalId": "parent"}}}
+    mapping = {"firstName": None, "loyaltyProgramEnrollments": None, "associationDetails": association | parent}
+    run = desk.run(map=mapping, destination={"operation": "register"})
+    assert (run.exit_code, run.sent) == (4, {"in_doubt": 1, "not_sent": 1})
+    assert "rows that wait for a parent whose own row is in doubt: 1" in run.stdout
+    assert desk("settle", run.told["run"], "--as", word).exit_code == 4
+    resumed = desk("resume", run.told["run"])
+    assert (resumed.exit_code, resumed.sent) == (0, {"accepted": 2})
+    assert desk.books.written_twice() == []
+
+
 # at random
 
 

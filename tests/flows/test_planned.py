@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from connectors.ledger import Ledger
-from connectors.ledger_tables import Intent, RunState
+from connectors.ledger_tables import Intent, Recorded, RunState
 from connectors.spool import Part, Spool
 from connectors.spool_tables import DROPPED, UNREADABLE
 from flows.deliver import deliver
@@ -23,6 +23,9 @@ from flows.prepare import PreparedRun
 from flows.settings import Home, load_job
 from flows.source import Source
 from flows.underway import Load
+from schemas.batches import Delivered
+from schemas.errors import Stopped
+from schemas.outcomes import BatchReply, Verdict
 from transforms.batches import cut
 
 pytestmark = pytest.mark.usefixtures("impatient")
@@ -69,7 +72,11 @@ def load(desk):
     for part in PARTS:
         spool.write("prepared", part, prepared(part))
         spool.write("unreadable", part, UNREADABLE.empty_table())
-    _write(spool, "waves.parquet", {"row": list(LATER), "wave": list(LATER.values())})
+    _write(
+        spool,
+        "waves.parquet",
+        {"row": list(LATER), "wave": list(LATER.values()), "waits_for": [row % 10 for row in LATER]},
+    )
     job = load_job(
         Path(desk.job(destination={"in_doubt": "look_up"}, limits={"in_flight": 4, "requests_per_minute": 1200})),
         os.environ,
@@ -108,6 +115,23 @@ def test_whoever_was_taken_out_or_has_an_answer_is_in_no_wave(load):
     first, *later = rows_of(load)
     assert 3 not in first
     assert later == [[10, 11, *range(13, 20)], [29], [30, *range(32, 40)]]
+
+
+@pytest.mark.parametrize(("verdict", "goes"), [(Verdict.IN_DOUBT, False), (Verdict.REFUSED, True)])
+def test_nobody_goes_whose_parents_row_is_in_doubt(load, verdict, goes):
+    (batch,) = cut([prepared(PARTS[0]).slice(3, 2)], 100, 100_000, count(1))
+    reply = BatchReply(verdict, "no_answer")
+    load.ledger.write("r-1", [Intent(batch, 1, datetime.now(UTC))])
+    load.ledger.write("r-1", [Recorded(Delivered(batch, 1, reply), datetime.now(UTC))])
+    waves = left_in_waves(load, PREPARED)
+    told = [[row for table in next(waves) for row in table["row"].to_pylist()] for _ in range(4)]
+    children = [[row for row in range(start, start + 10) if goes or row % 10 not in (3, 4)] for start in (10, 20, 30)]
+    assert told[1:] == children
+    if goes:
+        assert list(waves) == []
+    else:
+        with pytest.raises(Stopped, match=r"wait.*: 6; `bulkload settle r-1`, then `bulkload resume r-1`"):
+            next(waves)
 
 
 def test_what_was_in_doubt_is_told_with_its_wave(load):

@@ -71,8 +71,14 @@ class Families:
         return {row: code.removeprefix("family.") for row, _, code in self.held()}
 
     def waves(self):
+        """(row, wave) of each row that goes after others."""
         self.held()
-        return waves(self.database).fetchall()
+        return [line[:2] for line in waves(self.database).fetchall()]
+
+    def waiting(self):
+        """Whom each of these rows waits for."""
+        self.held()
+        return {row: waits_for for row, _, waits_for in waves(self.database).fetchall()}
 
     def mentions(self):
         read_kinship(self.database)
@@ -279,6 +285,23 @@ def test_a_nested_child_with_a_row_of_its_own_goes_after_its_parents_row():
     assert families.waves() == [(1, 1), (0, 2)]
 
 
+def test_each_row_waits_for_the_row_of_its_parent():
+    families = flat(("kid", "mum"), ("mum", "gran"), ("twin", "mum"), ("gran",), ("pal", "dad"), ("pet", "dad"))
+    assert families.waiting() == {3: None, 1: 3, 0: 1, 2: 1, 4: None, 5: None}
+
+
+def test_a_row_waits_for_its_parent_in_whosever_payload_it_goes():
+    families = Families([("gran", None, None), ("kid", "mum", None)], [("mum", "gran", None)])
+    assert families.waiting() == {0: None, 1: 2}
+    families = Families([("mum", None, None), ("kid", None, None)], [("kid", "mum", None)])
+    assert families.waiting() == {0: None, 1: 0}
+
+
+def test_nobody_waits_for_a_parent_who_is_there_already():
+    families = flat(("mum",), ("kid", "mum"), ("twin", "mum"), dropped=[(0, "unchanged", "unchanged", None)])
+    assert families.waiting() == {1: None, 2: None}
+
+
 def test_only_rows_that_are_sent_have_waves():
     unchanged = [(0, "unchanged", "unchanged", None)]
     assert flat(("mum",), ("kid", "mum"), dropped=unchanged).waves() == []
@@ -360,12 +383,14 @@ def test_whoever_is_sent_goes_after_the_parent_and_alone_of_the_family(given):
     families = Families(rows, children)
     held = {row for row, *_ in families.held()}
     sent = {name: row for row, (name, _, fate) in enumerate(rows) if fate is None and row not in held}
-    at = dict(families.waves())
+    at, waits_for = dict(families.waves()), families.waiting()
     assert set(at) <= set(sent.values())
     _, _, line = plainly(rows, children)
     for name, row in sent.items():
         for elder in line(name):
             if elder in sent:
                 assert at[sent[elder]] < at[row]
+        parent = next(iter(line(name)), None)
+        assert parent not in sent or waits_for[row] == sent[parent]
         kin = [other for other in sent if other != name and {*line(other), other} & {*line(name), name}]
         assert len({at[sent[other]] for other in kin} | {at.get(row, 0)}) == len(kin) + 1

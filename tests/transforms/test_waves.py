@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.waves import by_wave, going_again, in_turn, only_rows, with_wave, within
+from transforms.waves import by_wave, going_again, held_up, in_turn, only_rows, with_wave, within
 
 WAVES = pa.table({"row": pa.array([2, 7, 4], pa.int64()), "wave": pa.array([1, 1, 2], pa.int32())})
 NOBODY = WAVES.slice(0, 0)
@@ -26,13 +26,19 @@ def test_rows_that_are_not_left_are_in_no_wave():
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 4)), unique_by=lambda one: one[0]))
 def test_waves_come_in_turn_and_each_row_in_its_own(rows):
     table = pa.table({"row": pa.array([row for row, _ in rows], pa.int64()), "wave": [wave for _, wave in rows]})
-    told = [wave.to_pylist() for wave in in_turn(table)] if rows else []
+    told = [wave["row"].to_pylist() for wave in in_turn(table)] if rows else []
     wanted = {wave: sorted(row for row, of in rows if of == wave) for wave in range(1, 5)}
     assert told == [some for some in wanted.values() if some]
 
 
 def test_nobody_waits_where_there_are_no_waves():
     assert list(in_turn(NOBODY)) == []
+
+
+def test_rows_wait_for_those_whose_answer_is_not_known():
+    wave = numbers(4, 5, 6).append_column("waits_for", pa.array([2, None, 3], pa.int64()))
+    assert held_up(wave, {2, 5}).to_pylist() == [True, False, False]
+    assert held_up(wave, set()).to_pylist() == [False] * 3
 
 
 def test_each_row_is_told_its_wave_and_others_are_first():
