@@ -18,7 +18,17 @@ from schemas.batches import Batch, Doubt
 from schemas.lookups import Finding, Judgement
 from schemas.outcomes import Fate, RowReply
 from transforms.batches import cut
-from transforms.lookup import NO_IDENTIFIER, NOT_WITH_PARENT, UNTOUCHED, conclude, judge, key_type, settled, wanted_of
+from transforms.lookup import (
+    NO_IDENTIFIER,
+    NOT_WITH_PARENT,
+    UNTOUCHED,
+    conclude,
+    judge,
+    key_type,
+    settled,
+    wanted_of,
+    was_before,
+)
 from transforms.mapping import template_of
 from transforms.waves import by_wave, going_again
 
@@ -84,7 +94,8 @@ async def _send_again(sender: Sender, doubts: Sequence[Doubt], rows: pa.Table) -
 class _Look:
     """Two reads of each row, by several at once; what was applied is settled at once.
 
-    A child is applied only if its parent is: children may have been there before, as they were sent.
+    A child is applied only if its parent is: children may have been there before, as they were sent. Those that were
+    go again with it; those that were written to since do not.
     """
 
     def __init__(self, sender: Sender, rows: pa.Table) -> None:
@@ -98,6 +109,7 @@ class _Look:
         self.key = key_type(template_of(sender.job))
         self.judged: dict[int, Judgement] = {}  # rows that are not settled, and how they stand
         self.applied: set[int] = set()
+        self.of_old: set[int] = set()  # whose customers were last written to before the row was sent
         self.untouched: set[int] = set()
 
     async def at_all(self, doubts: Sequence[Doubt]) -> None:
@@ -130,6 +142,9 @@ class _Look:
             if seen is None:
                 return
             judgement = judge(payload, seen, sent_at_utc)
+            self.of_old -= {doubt.row}
+            if was_before(payload, seen, sent_at_utc):
+                self.of_old.add(doubt.row)
         if doubt.row in self.judged:
             judgement = conclude(self.judged[doubt.row], judgement)
         self.judged[doubt.row] = judgement
@@ -152,7 +167,8 @@ class _Look:
             return  # not all were read twice; the next process reads them again
         still = {doubt.row: doubt for doubt in doubts if doubt.row in self.judged}
         untouched = {row for row in still if self.judged[row].finding is Finding.UNTOUCHED}
-        untouched |= {row for row in still if self.parents.get(row) in untouched and self._is_there(row)}
+        there = {row for row in still if self._is_there(row)} & self.of_old
+        untouched |= {row for row in there if self.parents.get(row) in untouched}
         for family in going_again(self.rows, untouched):
             await self._write(still[family[0]].batch, dict.fromkeys(family))
             self.untouched.update(family)

@@ -69,6 +69,14 @@ def judge(payload: bytes, seen: Seen, sent_at_utc: datetime) -> Judgement:
     return _told(Finding.UNTOUCHED if is_sure else "look_up.other_customer")
 
 
+def was_before(payload: bytes, seen: Seen, sent_at_utc: datetime) -> bool:
+    """Whoever was read was last written before the row was sent, and so not by it."""
+    since_utc = seen.earliest(sent_at_utc)
+    if seen.customer is None or since_utc is None:
+        return False
+    return _all_before(_modified(read_sent(payload), seen.customer), since_utc)
+
+
 def conclude(first: Judgement, second: Judgement) -> Judgement:
     """Two reads, the second after a while: to be applied one is enough, to be untouched takes both."""
     for finding in (Finding.APPLIED, Finding.APPLIED_WITH_LOSS):
@@ -112,7 +120,7 @@ def _judge_found(sent: Customer, there: Customer, seen: Seen, since_utc: datetim
     if since_utc is None:
         return "look_up.clock_unknown"
     modified = _modified(sent, there)
-    is_older = bool(modified) and all(moment is not None and moment < since_utc for moment in modified)
+    is_older = _all_before(modified, since_utc)
     if credits:
         is_contradicted = is_older and any(match is Match.OTHER for _, match in compared)
         return _judge_points(credits, seen, since_utc, bool(missing), is_contradicted)
@@ -141,6 +149,11 @@ def _judge_points(
     if booked or not is_contradicted:
         return "look_up.credit_not_seen"
     return Finding.UNTOUCHED if seen.elsewhere is False else "look_up.other_customer"
+
+
+def _all_before(modified: Sequence[datetime | None], since_utc: datetime) -> bool:
+    """The customer was last written before; False where any of their times cannot be read."""
+    return bool(modified) and all(moment is not None and moment < since_utc for moment in modified)
 
 
 def _modified(sent: Customer, there: Customer) -> list[datetime | None]:

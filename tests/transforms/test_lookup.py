@@ -14,7 +14,7 @@ from schemas.outcomes import Fate, RowReply
 from schemas.profiles import Column, Leaf, Object, Rule, Template
 from schemas.values import Kind
 from transforms.comparison import read_sent
-from transforms.lookup import NO_IDENTIFIER, conclude, judge, key_type, settled, wanted_of
+from transforms.lookup import NO_IDENTIFIER, conclude, judge, key_type, settled, wanted_of, was_before
 
 SENT_AT = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 BEFORE, AFTER = SENT_AT - timedelta(minutes=5), SENT_AT + timedelta(seconds=1)
@@ -160,6 +160,20 @@ def test_a_time_that_cannot_be_compared_shows_nothing(text, name):
 def test_a_family_is_applied_only_if_its_customer_was_written_since(seen, expected):
     payload = row(associationDetails={"hierarchyCode": "FAMILY", "roleCode": "HEAD"})
     assert found(judge(payload, seen, SENT_AT)) == expected
+
+
+@pytest.mark.parametrize(
+    ("seen", "before"),
+    [
+        (saw(there(modified=BEFORE)), True),
+        (saw(there(modified=AFTER)), False),
+        (saw(there(modified=None)), False),
+        (saw(there(modified=BEFORE), ahead_s=None), False),
+        (Seen(None, "http_502", ahead_s=0.0), False),
+    ],
+)
+def test_whoever_was_last_written_before_the_row_was_sent_was_there_before(seen, before):
+    assert was_before(row(), seen, SENT_AT) is before
 
 
 def test_points_that_are_booked_show_that_the_family_is_made():
