@@ -24,7 +24,7 @@ LEARN = _learn.on_conflict_do_update(
 
 def _written_out(statement: sa.Executable) -> str:
     """To SQLAlchemy 50 rows are 50 dictionaries, which takes longer than SQLite does."""
-    return str(statement.compile(dialect=sqlite.dialect()))  # type: ignore[attr-defined]
+    return str(statement.compile(dialect=sqlite.dialect()))  # type: ignore[attr-defined]  # its stubs know no compile
 
 
 # The API keeps an identifier that is left out or replaced, so what a customer had before stays theirs. A list that is
