@@ -17,8 +17,8 @@ from connectors.dialect import Dialect, look
 from connectors.lines import Bools, Ints, Limits, LineReader, Lines, in_batches
 from connectors.records import record_bounds
 from connectors.unpack import PackedFile
-from schemas.job import Csv
 from schemas.rows import RawRows, Unreadable
+from schemas.tables import Csv
 
 TOO_FEW = "line.too_few_columns"
 TOO_MANY = "line.too_many_columns"

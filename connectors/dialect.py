@@ -11,7 +11,7 @@ from connectors.lines import Limits, LineReader, Lines, check_encoding, check_na
 from connectors.records import record_bounds
 from connectors.unpack import PackedFile
 from schemas.errors import SourceError, raise_all
-from schemas.job import Csv
+from schemas.tables import Csv
 
 DELIMITERS = (",", ";", "\t", "|", "\x1f", "\x01")
 LOOK_BYTES = 256 << 10
@@ -38,7 +38,7 @@ def look(file: PackedFile, written: Csv, delimiter: str | None, limits: Limits) 
     Raises:
         SourceError: empty, no text, in another encoding, without usable column names.
     """
-    wanted = codec_of(written.encoding, file.label)
+    wanted = codec_of(written.encoding or "utf-8", file.label)
     check_marks(delimiter, written.quote, file.label)
     with file.open() as stream:
         head = stream.read(HEAD_BYTES)

@@ -9,8 +9,9 @@ import glob
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -21,8 +22,8 @@ from connectors.lines import Limits
 from connectors.parquet import open_parquet
 from connectors.unpack import PackedFile, member_suffix, unreadable
 from schemas.errors import SourceError, raise_all
-from schemas.job import Csv, Table
-from schemas.rows import OURS, RawRows, SourceFile
+from schemas.rows import OURS, RawRows, Reading, SourceFile
+from schemas.tables import Csv, Table
 
 HASH_BYTES = 1 << 20
 HEADER_BYTES = 1 << 20
@@ -48,36 +49,6 @@ class _Stamped:
     opened: OpenedFile
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A table ready to be read, any number of times; every batch has the first file's columns in its order.
-
-    `files` are in reading order; `RawRows.file` is a place in there. Without what was opened it is only known what
-    the table was: its files may be gone.
-    """
-
-    columns: tuple[str, ...]
-    files: tuple[SourceFile, ...]
-    _stamped: tuple[_Stamped, ...] = ()
-
-    def batches(self) -> Iterator[RawRows]:
-        """All rows, file after file, in file order.
-
-        Raises:
-            SourceError: a file that cannot be read to its end, or that changed since it was opened.
-        """
-        for place, stamped in enumerate(self._stamped):
-            _check_unchanged(stamped)
-            aligned = stamped.opened.columns == self.columns
-            try:
-                for batch in stamped.opened.batches(place):
-                    yield batch if aligned else replace(batch, rows=batch.rows.select(list(self.columns)))
-            except SourceError:
-                _check_unchanged(stamped)  # whatever is wrong with a file that changed: the change is what to tell
-                raise
-            _check_unchanged(stamped)
-
-
 def open_table(table: Table, folder: Path, name: str, limits: Limits = LIMITS) -> Reading:
     """Find and look at the table's files; relative paths start at `folder`, `name` is for messages.
 
@@ -89,7 +60,25 @@ def open_table(table: Table, folder: Path, name: str, limits: Limits = LIMITS) -
     stamped = tuple(_open(path, table, name, limits) for path in _find(table, folder, name))
     columns = stamped[0].opened.columns
     raise_all(SourceError, [problem for each in stamped[1:] for problem in _differences(each, stamped[0])])
-    return Reading(columns, tuple(each.source for each in stamped), stamped)
+    return Reading(columns, tuple(each.source for each in stamped), partial(_batches, stamped, columns))
+
+
+def _batches(stamped: Sequence[_Stamped], columns: tuple[str, ...]) -> Iterator[RawRows]:
+    """All rows, file after file, in file order.
+
+    Raises:
+        SourceError: a file that cannot be read to its end, or that changed since it was opened.
+    """
+    for place, each in enumerate(stamped):
+        _check_unchanged(each)
+        aligned = each.opened.columns == columns
+        try:
+            for batch in each.opened.batches(place):
+                yield batch if aligned else replace(batch, rows=batch.rows.select(list(columns)))
+        except SourceError:
+            _check_unchanged(each)  # whatever is wrong with a file that changed: the change is what to tell
+            raise
+        _check_unchanged(each)
 
 
 def _find(table: Table, folder: Path, name: str) -> list[Path]:

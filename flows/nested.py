@@ -8,13 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.files import Reading
 from connectors.joins import write_joining
 from connectors.nests import Nest, NestRules, nest, rows_schema
 from connectors.sorted_rows import SortedRows
 from connectors.spool import Part, Spool
 from flows.pulling import Read, counted, grouped, no_rows, unreadable_of
-from schemas.rows import ORIGIN, OURS
+from schemas.rows import ORIGIN, OURS, Reading
 from transforms.children import Brood
 from transforms.columns import Place
 from transforms.customers import Changes

@@ -1,14 +1,12 @@
 """Retry: rows that a run rejected are loaded by its job once more, and linked to what became of them first."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
 
 from duckdb import DuckDBPyRelation
 
-from connectors.files import Reading
 from connectors.ledger import Ledger, RunRecord
 from connectors.ledger_tables import RunState
 from connectors.spool import Spool
@@ -17,9 +15,10 @@ from flows.settings import Home, load_job
 from flows.source import Source, nest_key, open_source
 from flows.underway import Load, Manifest, Retry
 from schemas.errors import JobError, SourceError, WrongInput
-from schemas.job import Job, Table
+from schemas.job import Job
 from schemas.outcomes import Fate
-from schemas.rows import ORIGIN, RawRows
+from schemas.rows import ORIGIN, Reading
+from schemas.tables import Table
 from transforms.firsts import first_fates
 from transforms.rejected import leading_columns, leading_rows, nested_columns, nested_rows
 
@@ -83,17 +82,6 @@ def job_of(job_file: Path, environment: Mapping[str, str], retry: Retry | None) 
     return job.model_copy(update={"source": job.source | again, "guards": guards})
 
 
-@dataclass(frozen=True, slots=True)
-class _Share(Reading):
-    """What one table has of the rejected file."""
-
-    take: Callable[[], Iterator[RawRows]] = field(kw_only=True)
-
-    def batches(self) -> Iterator[RawRows]:
-        """The table's own rows."""
-        return self.take()
-
-
 def _shared(job: Job, tables: Mapping[str, Reading]) -> Mapping[str, Reading]:
     """The rejected file as leading and as nested table."""
     nested = next((name for name, table in job.source.items() if table.nest is not None), None)
@@ -104,11 +92,9 @@ def _shared(job: Job, tables: Mapping[str, Reading]) -> Mapping[str, Reading]:
     key = nest_key(job, columns).removeprefix(f"{lead}.")
     return {
         **tables,
-        lead: _Share(tuple(columns), whole.files, take=lambda: leading_rows(whole.batches, nested, key)),
-        nested: _Share(
-            tuple(nested_columns(whole.columns, nested)),
-            whole.files,
-            take=lambda: nested_rows(whole.batches(), nested),
+        lead: Reading(tuple(columns), whole.files, lambda: leading_rows(whole.batches, nested, key)),
+        nested: Reading(
+            tuple(nested_columns(whole.columns, nested)), whole.files, lambda: nested_rows(whole.batches(), nested)
         ),
     }
 

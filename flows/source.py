@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from connectors.files import Reading, open_table
+from connectors.files import open_table
 from connectors.results import plain_names
 from schemas.errors import SourceError, raise_all
 from schemas.job import Job
-from schemas.rows import OURS
+from schemas.rows import OURS, Reading
 from transforms.askers import askers, child_askers
 from transforms.columns import Place, resolve
 from transforms.filters import read_filter

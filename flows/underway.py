@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from connectors.files import Reading
 from connectors.ledger import Ledger
 from connectors.spool import Part, Spool
 from flows.prepare import PreparedRun
@@ -18,7 +17,7 @@ from flows.settings import Home
 from flows.source import Source
 from schemas.errors import JobError, WrongInput
 from schemas.job import Job
-from schemas.rows import SourceFile
+from schemas.rows import Reading, SourceFile
 from schemas.runs import Requests
 from schemas.trace import Spelling
 from transforms.columns import Place

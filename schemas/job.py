@@ -6,79 +6,16 @@ reads YAML into them and refuses by name what does not work yet.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from schemas.mapping import Children, Mapping
-from schemas.spellings import Clock, Country, Duration, Host, Name, Url, UrlPath, Zone
+from schemas.spellings import Clock, Country, Host, Name, Url, UrlPath, Zone
+from schemas.tables import Strict, Tables
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 PositiveInt = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
-
-
-class Strict(BaseModel):
-    """Read strictly, never changed, and silent about what it was given (a value may be a secret)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class Csv(Strict):
-    """How a delimited file is written; `columns` names those of a file without a header line."""
-
-    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
-    encoding: str = "utf-8"
-    quote: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = '"'
-    skip_rows: Annotated[int, Field(ge=0)] = 0
-    columns: list[str] | None = None
-
-
-class MoveTo(Strict):
-    done: str | None = None
-    failed: str | None = None
-
-
-class Decrypt(Strict):
-    pgp_key: str
-    passphrase: SecretStr | None = None
-
-
-class Since(Strict):
-    column: str
-    overlap: Duration = "15m"
-
-
-class On(Strict):
-    on: str
-
-
-class Table(Strict):
-    """One table of the source: files or a database's query, and how it meets the leading table."""
-
-    files: str | None = None
-    database: SecretStr | None = None
-    query: str | None = None
-    format: Literal["csv", "tsv", "jsonl", "parquet", "xlsx"] | None = None
-    csv: Csv = Csv()
-    ready: str | None = None
-    move_to: MoveTo | None = None
-    decrypt: Decrypt | None = None
-    since: Since | None = None
-    join: On | None = None
-    nest: On | None = None
-
-    @model_validator(mode="after")
-    def one_origin(self) -> Self:
-        """A table comes from files or from a database."""
-        if (self.files is None) == (self.database is None):
-            raise ValueError("give either files or database")
-        if self.database is not None and self.query is None:
-            raise ValueError("a database needs a query")
-        if self.query is not None and self.database is None:
-            raise ValueError("query goes with database, not with files")
-        if self.join is not None and self.nest is not None:
-            raise ValueError("give either join or nest")
-        return self
 
 
 class JobLocale(Strict):
@@ -109,7 +46,7 @@ class Rules(Strict):
     filter: str | None = None
     duplicates: Duplicates = Duplicates()
     shared_identifier: Literal["hold", "hold all", "keep_first"] = "hold"
-    placeholders: dict[str, list[str]] = {}
+    placeholders: dict[str, list[str]] = Field(default_factory=dict)
     placeholder_above: PositiveInt | None = 20  # customers; what more of them have is nobody's
     bad_optional: Literal["drop", "reject"] = "drop"
     nulls: Literal["omit", "clear"] | dict[str, Literal["omit", "clear"]] = "omit"
@@ -169,8 +106,8 @@ class Destination(Strict):
     attribution: Attribution | None = None
     enrollments: bool = False
     in_doubt: Literal["look_up", "hold", "resend"] = "look_up"
-    headers: dict[str, str] = {}
-    query: dict[str, str] = {}
+    headers: dict[str, str] = Field(default_factory=dict)
+    query: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def one_place(self) -> Self:
@@ -204,7 +141,8 @@ class Guards(Strict):
     """What a run may not pass without a person; where no guard is given, nothing is guarded.
 
     `max_invalid_percent` is of the rows read without filtered ones, `max_refused_percent` of those answered,
-    `max_changed_percent` of those whose customers the job's memory knows.
+    `max_changed_percent` of those whose customers the job's memory knows, `max_vanished_percent` of the customers whom
+    it knows and who are not in the source: to give it says that the source holds everybody.
     """
 
     min_rows: NotNegative | None = None
@@ -213,6 +151,7 @@ class Guards(Strict):
     max_points: NotNegative | None = None
     max_points_per_customer: NotNegative | None = None
     max_changed_percent: Percent | None = None
+    max_vanished_percent: Percent | None = None
     approve_above_points: NotNegative | None = None
 
 
@@ -244,7 +183,7 @@ class Job(Strict):
 
     name: Name
     mode: Literal["sync", "migrate"] = "sync"
-    source: Annotated[dict[Name, Table], Field(min_length=1)]
+    source: Tables
     locale: JobLocale = JobLocale()
     key: str | None = None
     points_id: str | None = None

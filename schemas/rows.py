@@ -1,5 +1,6 @@
 """What a source yields: rows of text that know where they came from, and lines that are no rows."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,8 +38,32 @@ class RawRows:
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file as it was when it was opened; `sha256` is of its bytes on disk, before any unpacking."""
+    """A file, a member of an archive, or a query, as it was when it was opened.
+
+    People are told of it by `path`, and by `uri` where it was taken from: without credentials, empty where it lies at
+    `path`. `sha256` is of the file's bytes as they lay there, packed and encrypted; of a query its text and its bound
+    values. `size_bytes` goes with it.
+    """
 
     path: Path
     size_bytes: int
     sha256: str
+    uri: str = ""
+
+
+def _gone() -> Iterator[RawRows]:
+    raise AssertionError("only what this table was is known: it cannot be read again")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A table ready to be read: once if it is a query, else any number of times.
+
+    Every batch has `columns` in this order; `RawRows.file` is a place in `files`, which are in reading order. `notes`
+    are sentences, without their full stop, of what was found out about the table and not told by the job.
+    """
+
+    columns: tuple[str, ...]
+    files: tuple[SourceFile, ...]
+    batches: Callable[[], Iterator[RawRows]] = _gone
+    notes: tuple[str, ...] = ()

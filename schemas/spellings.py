@@ -11,6 +11,7 @@ from schemas.mapping import WORD
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 _CLOCK = r"^([01]\d|2[0-3]):[0-5]\d$"
 _DURATION = r"^\d+[smhd]$"
+_COLUMNS = r"^[1-9]\d*-[1-9]\d*$"
 _COUNTRY = r"^[A-Z]{2}$"
 _HOST = r"^[A-Za-z0-9.-]+(:\d+)?$"
 _URL = r"^https?://[^/\s]+/?$"
@@ -20,6 +21,7 @@ IN_WORDS = {
     _NAME: "letters, digits, dots, dashes and underscores, at most 64, a letter or digit first",
     _CLOCK: 'a time from "00:00" to "23:59"',
     _DURATION: "a number with s, m, h or d behind it, such as 15m",
+    _COLUMNS: "the first and the last character of a column, from 1, such as 11-20",
     _COUNTRY: "a country's two capital letters, such as IN or GB",
     _HOST: "a host's name alone, such as eu.api.capillarytech.com, without https:// and without a path",
     _URL: "http:// or https:// and a host, such as http://127.0.0.1:8080, without a path",
@@ -30,6 +32,7 @@ IN_WORDS = {
 Name = Annotated[str, StringConstraints(pattern=_NAME), Field(description=IN_WORDS[_NAME])]
 Clock = Annotated[str, StringConstraints(pattern=_CLOCK), Field(description=IN_WORDS[_CLOCK])]
 Duration = Annotated[str, StringConstraints(pattern=_DURATION), Field(description=IN_WORDS[_DURATION])]
+Columns = Annotated[str, StringConstraints(pattern=_COLUMNS), Field(description=IN_WORDS[_COLUMNS])]
 Country = Annotated[str, StringConstraints(pattern=_COUNTRY), Field(description=IN_WORDS[_COUNTRY])]
 Host = Annotated[str, StringConstraints(pattern=_HOST), Field(description=IN_WORDS[_HOST])]
 Url = Annotated[str, StringConstraints(pattern=_URL), Field(description=IN_WORDS[_URL])]

@@ -87,8 +87,14 @@ def _secrets_in_clear(lines: Lines) -> list[tuple[int, str]]:
             f"{dotted(path)}: a secret is not written here; write ${{NAME}} and set NAME in the environment",
         )
         for path in _paths(lines.value)
-        if path not in lines.from_environment and _field_at(path) is SecretStr and _at(lines.value, path) is not None
+        if path not in lines.from_environment and _field_at(path) is SecretStr and _is_secret(_at(lines.value, path))
     ]
+
+
+def _is_secret(value: Any) -> bool:
+    """A database's URL without a password is none: `sqlite:///crm.db`."""
+    text = str(value)
+    return value is not None and ("://" not in text or "@" in text or "?" in text)
 
 
 def _paths(value: Any, path: Path = ()) -> Iterator[Path]:
@@ -231,7 +237,6 @@ def _nearest(given: str | int, allowed: Sequence[str]) -> str:
 
 # Parts of the syntax that later versions make work. They are refused by name and never ignored.
 _NOT_YET: tuple[tuple[str, ...], ...] = (
-    *(("source", "*", part) for part in ("database", "since", "ready", "move_to", "decrypt")),
     ("run", "dask"),
     ("notify",),
     ("keep",),
@@ -247,16 +252,7 @@ def not_supported(written: dict[str, Any], job: Job | None) -> Iterator[tuple[Pa
         return
     if job.run.workers == "dask":
         yield ("run", "workers"), "dask is not supported yet; use threads or processes"
-    yield from _unread_files(job)
     yield from _unsent_enrolments(job)
-
-
-def _unread_files(job: Job) -> Iterator[tuple[Path, str]]:
-    for name, table in job.source.items():
-        if table.format == "xlsx" or (table.files or "").lower().endswith((".xlsx", ".xls")):
-            yield ("source", name, "files"), "xlsx is not supported yet; save the sheet as CSV"
-        if "://" in (table.files or ""):
-            yield ("source", name, "files"), "URLs are not supported yet; use a path"
 
 
 def _unsent_enrolments(job: Job) -> Iterator[tuple[Path, str]]:

@@ -13,7 +13,7 @@ from connectors.delimited import open_delimited
 from connectors.lines import Limits
 from connectors.unpack import PackedFile
 from schemas.errors import SourceError
-from schemas.job import Csv
+from schemas.tables import Csv
 
 TOKENS = [
     "a",

@@ -6,7 +6,7 @@ from connectors.dialect import look
 from connectors.lines import Limits
 from connectors.unpack import PackedFile
 from schemas.errors import SourceError
-from schemas.job import Csv
+from schemas.tables import Csv
 
 
 @pytest.fixture
