@@ -37,10 +37,12 @@ def _home(work: Path, rows: int) -> Path:
 def _opened(home: Path) -> tuple[Any, Any, Any]:
     from connectors.spool import Spool
     from flows.source import open_source
+    from flows.taking import looking
     from transforms.job_file import read_job
 
     job = read_job(JOB.format(file="customers.csv"), {"K": "k"})
-    return job, open_source(job, home), Spool(home / RUN)
+    with looking(home) as how:
+        return job, open_source(job, how), Spool(home / RUN)
 
 
 def _parts(rows: int) -> Iterator[Any]:

@@ -68,18 +68,20 @@ def read(rows: int) -> dict[str, Any]:
     """Only reading, as the connectors do it: values as text, lines numbered, digest taken."""
     from flows.settings import load_job
     from flows.source import open_source
+    from flows.taking import looking
 
     def all_rows() -> int:
         job = load_job(job_of(rows), os.environ)
-        source = open_source(job, WORK)
-        return sum(batch.rows.num_rows for batch in source.tables[source.lead].batches())
+        with looking(WORK) as how:
+            source = open_source(job, how)
+            return sum(batch.rows.num_rows for batch in source.tables[source.lead].batches())
 
     return spent(all_rows) | {"peak_mb": peak_mb()}
 
 
 def prepare(rows: int) -> dict[str, Any]:
     """`bulkload plan`, with the time of each stage; settling is timed over all threads, DuckDB has its own."""
-    from connectors.files import Reading
+    from connectors import files
     from connectors.spool import Spool
     from flows import load
     from flows import prepare as parts
@@ -89,7 +91,7 @@ def prepare(rows: int) -> dict[str, Any]:
     clock, settled, before = Clock(), {}, {}
     empty_mb = peak_mb()
     clock.wrap(load, "open_source", "read")
-    clock.wrap_iterator(Reading, "batches", "read")
+    clock.wrap_iterator(files, "_batches", "read")
     for method in ("write_slices", "read"):
         clock.wrap(Spool, method, "spool")
     for function, stage in (

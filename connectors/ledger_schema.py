@@ -5,11 +5,11 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from connectors import ledger_memory_tables  # its tables are the ledger's too
+from connectors import ledger_memory_tables, ledger_source_tables  # noqa: F401  # their tables are the ledger's too
 from connectors.ledger_tables import ledger_schema, metadata
 from schemas.errors import WrongInput
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # What each version added to tables that were there before it; tables that are new are simply made.
 ADDED = {
     2: ("alter table runs add column caller TEXT", "alter table runs add column retry_of TEXT"),
@@ -25,6 +25,7 @@ ADDED = {
         "alter table accepted add column identifiers BLOB",
         str(sa.schema.CreateIndex(ledger_memory_tables.WITHOUT_IDENTIFIERS).compile(dialect=sqlite.dialect())),
     ),
+    4: (),
 }
 
 

@@ -5,8 +5,25 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from schemas.errors import WrongInput
+
+LOCK = ".lock"
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Let other processes of this machine see that a folder is in use, by `is_held`."""
+    with _opened(folder / LOCK) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a living process uses a folder."""
+    with _opened(folder / LOCK) as file:
+        return not _locked(file)
 
 
 @contextmanager
@@ -17,9 +34,20 @@ def only_one(folder: Path, name: str) -> Iterator[None]:
         WrongInput: another process is at it.
     """
     folder.mkdir(parents=True, mode=0o700, exist_ok=True)
-    with os.fdopen(os.open(folder / f".{name}.lock", os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise WrongInput(f"job {name}: another process is loading it; wait for its end") from None
+    with _opened(folder / f".{name}.lock") as file:
+        if not _locked(file):
+            raise WrongInput(f"job {name}: another process is loading it; wait for its end")
         yield
+
+
+def _opened(path: Path) -> IO[bytes]:
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "wb")
+
+
+def _locked(file: IO[bytes]) -> bool:
+    """Whether the lock was free; it is this process's then, until the file is closed."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,5 +1,6 @@
 """A run's folder: parts on disk between the stages, and what people get in the end.
 
+    landed/                 copies of remote and encrypted files, while they are read
     rows/00000.arrow        the source's rows as text: one column per source column, by place, plus file and line
     joining/T/00000.parquet what table T holds, as it was read
     joined/T/00000.parquet  what table T has for the rows, row by row
@@ -73,7 +74,7 @@ class Spool:
 
     def create(self) -> None:
         """Make the folder, private to its owner."""
-        self.folder.mkdir(parents=True, mode=0o700)
+        self.folder.mkdir(parents=True, mode=0o700, exist_ok=True)  # its source may have been copied there already
         for name in ("rows", "unreadable", "prepared", "joining", "joined", "nested", "dropped"):
             (self.folder / name).mkdir(mode=0o700)
 

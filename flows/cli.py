@@ -15,6 +15,7 @@ import typer
 
 from flows.settings import Home, home_of
 from flows.told import Told
+from flows.wishes import Wishes
 from schemas.errors import BulkloadError, Stopped
 from schemas.outcomes import Decision
 
@@ -37,6 +38,11 @@ Yes = Annotated[bool, typer.Option("--yes", help="Credit points above guards.app
 Identifier = Annotated[
     str, typer.Argument(help="A customer's key or any mapped identifier, as the source or the API has it.")
 ]
+Full = Annotated[bool, typer.Option("--full", help="Read queries from the beginning, not from their watermark.")]
+SinceValue = Annotated[
+    str | None, typer.Option("--since", metavar="VALUE", help="Read queries from this value, not from their watermark.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Load dropped files again that were loaded before.")]
 UsePrefect = Annotated[
     bool | None, typer.Option("--prefect/--no-prefect", help="Run inside Prefect. [when a Prefect API is configured]")
 ]
@@ -74,10 +80,10 @@ def demo(home: HomeOption = None, as_json: AsJson = False, quiet: Quiet = False)
 @app.command()
 def check(job: JobFile, home: HomeOption = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Check job file, source, columns and credentials; sends nothing."""
-    from flows import commands
+    from flows import checking
 
     with speaking(as_json, quiet) as told:
-        commands.check(job, told)
+        checking.check(job, told)
 
 
 @app.command()
@@ -97,13 +103,20 @@ def preview(
 
 @app.command()
 def plan(
-    job: JobFile, limit: Limit = None, home: HomeOption = None, as_json: AsJson = False, quiet: Quiet = False
+    job: JobFile,
+    limit: Limit = None,
+    full: Full = False,
+    since: SinceValue = None,
+    force: Force = False,
+    home: HomeOption = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Prepare, and say what would be sent; sends nothing. `bulkload run JOB --plan RUN` applies it."""
     from flows import commands
 
     with speaking(as_json, quiet) as told:
-        commands.plan(job, limit, home_for(home), told)
+        commands.plan(job, limit, Wishes(full, since, force), home_for(home), told)
 
 
 @app.command()
@@ -112,6 +125,9 @@ def run(
     yes: Yes = False,
     limit: Limit = None,
     planned: Annotated[str | None, typer.Option("--plan", metavar="RUN", help="Apply this plan exactly.")] = None,
+    full: Full = False,
+    since: SinceValue = None,
+    force: Force = False,
     prefect: UsePrefect = None,
     home: HomeOption = None,
     as_json: AsJson = False,
@@ -121,7 +137,8 @@ def run(
     from flows import commands
 
     with speaking(as_json, quiet) as told:
-        raise typer.Exit(commands.run(job, commands.RunOptions(limit, planned, prefect, yes), home_for(home), told))
+        options = commands.RunOptions(limit, planned, prefect, yes, Wishes(full, since, force))
+        raise typer.Exit(commands.run(job, options, home_for(home), told))
 
 
 @app.command()

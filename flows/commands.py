@@ -1,12 +1,10 @@
 """What the commands do that load or look at data; the command line only reads their words."""
 
-import asyncio
 import json
 import os
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import typer
@@ -14,19 +12,18 @@ import typer
 from connectors.spool import Part, Spool
 from flows import load
 from flows import resume as resuming
-from flows.deliver import preflight
 from flows.demo import JOB, demo_sandbox, environment_of
 from flows.doubtful import settle_run
 from flows.hands import Silent, Workers, pool
-from flows.organization import unknown_words
 from flows.prepare import prepare_run, recipe_of
 from flows.retry import rejected_by
 from flows.settings import Home, load_job, now
 from flows.source import Source, open_source
+from flows.taking import looking
 from flows.terminal import Terminal
 from flows.told import Told
+from flows.wishes import AS_WRITTEN, Wishes
 from schemas.errors import WrongInput
-from schemas.job import Job
 from schemas.outcomes import Decision
 from schemas.runs import Plan
 
@@ -39,6 +36,7 @@ class RunOptions:
     planned: str | None = None
     prefect: bool | None = None
     yes: bool = False
+    wishes: Wishes = AS_WRITTEN
 
 
 def demo(home: Home, told: Told) -> int:
@@ -50,8 +48,8 @@ def demo(home: Home, told: Told) -> int:
 
 def run(job_file: Path, options: RunOptions, home: Home, told: Told) -> int:
     """Plan, then send; returns the exit code."""
-    if options.planned and options.limit:
-        raise WrongInput("--plan applies a plan as it is; leave out --limit")
+    if options.planned and (options.limit or options.wishes != AS_WRITTEN):
+        raise WrongInput("--plan applies a plan as it is; leave out --limit, --full, --since and --force")
     inside = _inside_prefect(options.prefect)
     bring = _prefectly if inside else _plainly
     report = bring(job_file, options, home, told)
@@ -85,6 +83,7 @@ def _prefectly(job_file: Path, options: RunOptions, home: Home, told: Told) -> d
         limit=options.limit,
         plan=options.planned,
         approved=options.yes,
+        **asdict(options.wishes),
         return_state=True,
     )
     report = state.result(raise_on_failure=False)
@@ -103,8 +102,8 @@ def _plainly(job_file: Path, options: RunOptions, home: Home, told: Told) -> dic
             planned = options.planned
             return resuming.run_planned(job_file, home, planned, audience, os.environ, options.yes).as_json()
         with _pool_of(job_file) as workers:
-            limit, yes = options.limit, options.yes
-            return load.run(job_file, home, workers, audience, os.environ, limit, approved=yes).as_json()
+            limit, wishes, yes = options.limit, options.wishes, options.yes
+            return load.run(job_file, home, workers, audience, os.environ, limit, wishes, approved=yes).as_json()
 
 
 def _pool_of(job_file: Path) -> AbstractContextManager[Workers]:
@@ -143,10 +142,10 @@ def _audience(told: Told) -> Terminal:
     return Terminal(quiet=told.quiet or told.as_json)
 
 
-def plan(job_file: Path, limit: int | None, home: Home, told: Told) -> None:
+def plan(job_file: Path, limit: int | None, wishes: Wishes, home: Home, told: Told) -> None:
     """Prepare and print the plan."""
     with _audience(told) as audience, pool("threads") as workers:
-        made = load.plan(job_file, home, workers, audience, os.environ, limit)
+        made = load.plan(job_file, home, workers, audience, os.environ, limit, wishes)
     told.result(made.as_json(), lambda: _plan_lines(made))
 
 
@@ -159,60 +158,18 @@ def _plan_lines(made: Plan) -> Iterator[str]:
         yield f"{'points ' + programme:20} {points:>12,} read"
     minutes = made.seconds_at_allowed_rate / 60
     yield f"{made.requests:,} requests, {minutes:,.1f} minutes at {made.requests_per_minute} a minute"
+    yield from made.notes
     yield from filter(None, [made.changed.told])
     yield from (f"a run would stop: {broken}" for broken in made.guards)
     yield f"apply it with: bulkload run JOB --plan {made.run}"
 
 
-def check(job_file: Path, told: Told) -> None:
-    """Everything that can be known before a row is read; all findings at once.
-
-    Raises:
-        WrongInput: anything that would stop a run.
-    """
-    job = load_job(job_file, os.environ)
-    source = open_source(job, job_file.parent)
-    asyncio.run(preflight(job))
-    findings = asyncio.run(unknown_words(job))
-    named = [*source.places.values(), *source.children.values()]
-    used = {table: {place for of, place in named if of == table} for table in source.tables}
-    unused = {
-        table: [name for place, name in enumerate(source.columns(table)) if place not in used[table]]
-        for table in source.tables
-    }
-    told.result(
-        {
-            "job": job.name,
-            "ok": True,
-            "tables": {
-                name: {"files": list(source.names(name)), "columns": list(source.columns(name))}
-                for name, t in source.tables.items()
-            },
-            "unused_columns": unused,
-            "warnings": findings,
-        },
-        lambda: _check_lines(job, source, unused, findings),
-    )
-
-
-def _check_lines(job: Job, source: Source, unused: Mapping[str, list[str]], findings: list[str]) -> Iterator[str]:
-    yield f"job {job.name}: read, every key known"
-    for name, table in source.tables.items():
-        size = sum(file.size_bytes for file in table.files)
-        yield f"source.{name}: {len(table.files)} file(s), {size:,} bytes, {len(source.columns(name))} columns"
-        if unused[name]:
-            yield f"  not mapped: {', '.join(unused[name])}"
-    yield f"{job.destination.host or job.destination.url}: reached, and it knows us"
-    yield from (f"warning: {finding}" for finding in findings)
-    yield "nothing was sent"
-
-
 def preview(job_file: Path, rows: int, home: Home, told: Told) -> None:
     """The first rows, cleaned and as JSON; prepared in a folder that is gone afterwards."""
     job = load_job(job_file, os.environ)
-    source = open_source(job, job_file.parent)
-    with tempfile.TemporaryDirectory(prefix="bulkload-preview-") as folder, pool("threads") as workers:
-        spool = Spool(Path(folder) / "preview")
+    with looking(job_file.parent) as how, pool("threads") as workers:
+        source = open_source(job, how)
+        spool = Spool(how.landing / "preview")
         spool.create()
         recipe = recipe_of(job, f"{now(job):%Y-%m-%d}", b"preview")
         prepared, _ = prepare_run(job, source, spool, recipe, workers, Silent(), rows)

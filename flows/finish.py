@@ -67,7 +67,7 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
         stopped_because=". ".join(trouble.problems if trouble else ()),
         stopped_by="window" if isinstance(trouble, WindowClosed) else "", files=_files(load.spool.folder),
         doubts=tuple(closed.doubts.rows), doubtful_requests=closed.doubts.requests(), clusters=made.clusters,
-        notes=(*filter(None, [made.changed.told]), *delivery.notes),
+        notes=(*made.notes, *filter(None, [made.changed.told]), *delivery.notes),
     )  # fmt: skip
     told = markdown(report)
     write_text(load.spool.folder / "report.html", html(report))

@@ -4,7 +4,8 @@ import asyncio
 import json
 import shutil
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,12 +23,14 @@ from flows.deliver import preflight
 from flows.hands import Audience, Workers
 from flows.prepare import PreparedRun, prepare_run, recipe_of
 from flows.resume import left_by_window
-from flows.retry import link, open_job
+from flows.retry import job_of, link, open_again
 from flows.settings import Home, load_job, now, run_name
 from flows.settle import section_digests, settle
-from flows.source import Source, open_source
+from flows.source import open_source
+from flows.taking import Taking, clear_landings, landing_in
 from flows.underway import Load, Manifest, Retry, known_tables
 from flows.widely_shared import without_widely_shared
+from flows.wishes import AS_WRITTEN, Wishes
 from schemas.errors import BulkloadError, Stopped
 from schemas.job import Job
 from schemas.runs import Plan, RunReport
@@ -42,14 +45,14 @@ def plan(
     audience: Audience,
     environment: Mapping[str, str],
     limit: int | None = None,
+    wishes: Wishes = AS_WRITTEN,
 ) -> Plan:
     """Prepare and settle; nothing is sent, and the host is not asked."""
     job = load_job(job_file, environment)
-    source = open_source(job, job_file.parent)
-    with room_in(home.folder), closing(Ledger(home.ledger)) as ledger:
-        load = _named(job, source, home, ledger)
-        _start(load)
-        made, _ = _plan(load, job_file, workers, audience, limit)
+    with room_in(home.folder), closing(Ledger(home.ledger)) as ledger, ExitStack() as until_done:
+        started = now(job)
+        begun = Begun(job, job_file, home, ledger, run_name(job, started, home), started)
+        made, _, _ = _prepared(begun, workers, audience, limit, wishes, until_done)
         audience.planned(made)
         return made
 
@@ -61,35 +64,59 @@ def run(
     audience: Audience,
     environment: Mapping[str, str],
     limit: int | None = None,
+    wishes: Wishes = AS_WRITTEN,
     *,
     approved: bool = False,
     retry: Retry | None = None,
     caller: str | None = None,
 ) -> RunReport:
-    """Plan, then send. Host and credentials are proven first: nothing is prepared for nobody.
+    """Plan, then send. Host and credentials are proven first: nothing is taken and prepared for nobody.
 
     `approved`: points above `guards.approve_above_points` are credited without asking the audience. `caller`: the
     Prefect flow run on whose behalf. A run that its window stopped goes first, and may use up this one's time.
     """
-    job, source = open_job(job_file, environment, retry)
+    job = job_of(job_file, environment, retry)
     asyncio.run(preflight(job))
     with room_in(home.folder), closing(Ledger(home.ledger)) as ledger:
         before = left_by_window(ledger, job, home, audience, environment, approved)
         if before is not None and before.state == RunState.STOPPED:
             return before
-        load = _named(job, source, home, ledger, retry)
-        with alone(ledger, home, job, load.name):
-            _start(load, caller)
-            made, prepared = _plan(load, job_file, workers, audience, limit)
+        started = now(job)
+        begun = Begun(job, job_file, home, ledger, run_name(job, started, home), started, retry, caller)
+        with alone(ledger, home, job, begun.name), ExitStack() as until_done:
+            made, prepared, load = _prepared(begun, workers, audience, limit, wishes, until_done)
             audience.planned(made)
             return apply(load, made, prepared, audience, approved)
 
 
-def _named(job: Job, source: Source, home: Home, ledger: Ledger, retry: Retry | None = None) -> Load:
+@dataclass(frozen=True, slots=True)
+class Begun:
     """A run with a name and nothing else yet: who may not begin leaves no trace."""
-    started = now(job)
-    name = run_name(job, started, home)
-    return Load(job, source, home, ledger, name, started, Spool(home.run(name)), retry=retry)
+
+    job: Job
+    job_file: Path
+    home: Home
+    ledger: Ledger
+    name: str
+    started: datetime
+    retry: Retry | None = None
+    caller: str | None = None
+
+
+def _prepared(
+    begun: Begun, workers: Workers, audience: Audience, limit: int | None, wishes: Wishes, until_done: ExitStack
+) -> tuple[Plan, PreparedRun, Load]:
+    """Take the source and plan; copies and connections are gone afterwards."""
+    job, home, ledger = begun.job, begun.home, begun.ledger
+    spool = Spool(home.run(begun.name))
+    clear_landings(home.folder)
+    with landing_in(spool.folder) as landing, ExitStack() as until_read:
+        how = Taking(begun.job_file.parent, landing, job.memory, until_read, until_done, ledger, wishes)
+        source = open_source(job, how) if begun.retry is None else open_again(job, how, begun.retry, ledger)
+        load = Load(job, source, home, ledger, begun.name, begun.started, spool, retry=begun.retry)
+        _start(load, begun.caller)
+        made, prepared = _plan(load, begun.job_file, workers, audience, limit, until_read)
+    return made, prepared, load
 
 
 def _start(load: Load, caller: str | None = None) -> None:
@@ -106,13 +133,15 @@ def _start(load: Load, caller: str | None = None) -> None:
 
 
 def _plan(
-    load: Load, job_file: Path, workers: Workers, audience: Audience, limit: int | None
+    load: Load, job_file: Path, workers: Workers, audience: Audience, limit: int | None, until_read: ExitStack
 ) -> tuple[Plan, PreparedRun]:
     try:
         salt = load.home.salt()
         with room_in(load.home.folder), load.timed("prepare"):
             recipe = recipe_of(load.job, f"{load.started:%Y-%m-%d}", salt)
             prepared, works = prepare_run(load.job, load.source, load.spool, recipe, workers, audience, limit)
+            # What was read lies in the run's parts: a copy less of people's data, and no idle connection.
+            until_read.close()
             prepared = without_widely_shared(load.job, load.spool, prepared, works, workers)
             link(load, prepared)
         with room_in(load.home.folder), load.timed("settle"):
@@ -153,6 +182,8 @@ def _keep(load: Load, made: Plan, prepared: PreparedRun, job_file: Path) -> None
         joins={name: on.on for name, table in load.job.source.items() if (on := table.join or table.nest)},
         memory=load.job.memory,
         children=dict(load.source.children),
+        taken=dict(load.source.taken),
+        notes=load.source.notes,
         parents=tuple(dict.fromkeys(leaf.column.source for leaf in templates[0].parent)),
     )
     write_text(load.spool.folder / "prepared.json", msgspec.json.encode(manifest).decode())

@@ -36,6 +36,7 @@ from prefect.states import Completed, Failed, Running
 from flows import load, resume
 from flows.hands import Stage, in_order, spare_cores
 from flows.settings import home_of, load_job
+from flows.wishes import Wishes
 from schemas.errors import JobError
 from schemas.outcomes import Fate
 from schemas.runs import Plan, RunReport
@@ -59,7 +60,7 @@ def run_name() -> str:
 
 
 def run_in_prefect(
-    mode: str, job: str, home: str | None, limit: int | None, plan: str | None, approved: bool
+    mode: str, job: str, home: str | None, limit: int | None, plan: str | None, approved: bool, wishes: Wishes
 ) -> State[dict[str, object]]:
     """The body of both flows: one load, with Prefect's hands.
 
@@ -81,7 +82,7 @@ def run_in_prefect(
             report = resume.run_planned(job_file, place, plan, audience, os.environ, approved)
         elif report is None:
             report = load.run(
-                job_file, place, prefect_workers, audience, os.environ, limit, approved=approved, caller=caller
+                job_file, place, prefect_workers, audience, os.environ, limit, wishes, approved=approved, caller=caller
             )
     told, words = report.as_json(), verdict(report)
     return Completed(message=words, data=told) if report.exit_code == 0 else Failed(message=words, data=told)

@@ -197,7 +197,7 @@ def recipe_of(job: Job, today: str, salt: bytes) -> Recipe:
 
 def _origins(source: Source, read: Read) -> tuple[Origin, ...]:
     return tuple(
-        Origin(table, name, file.size_bytes, file.sha256, read[table, place])
+        Origin(table, name, file.size_bytes, file.sha256, read[table, place], file.uri)
         for table, reading in source.tables.items()
         for place, (file, name) in enumerate(zip(reading.files, source.names(table), strict=True))
     )

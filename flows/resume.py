@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,12 +21,13 @@ from flows.hands import Audience
 from flows.older import bring_up, is_older, planned_sections
 from flows.prepare import PreparedRun
 from flows.remembering import Remembering
-from flows.retry import open_job
+from flows.retry import job_of, open_rejected
 from flows.settings import Home
 from flows.settle import digest_of, settle
-from flows.source import Source
-from flows.underway import Load, Manifest
-from schemas.errors import JobError, WrongInput
+from flows.source import Source, open_source
+from flows.taking import changed_since, looking
+from flows.underway import Load, Manifest, known_source
+from schemas.errors import JobError, WrongInput, raise_all
 from schemas.job import Job
 from schemas.runs import Requests, RunReport
 
@@ -137,7 +139,8 @@ def _go_on(
 ) -> RunReport:
     spool = Spool(record.folder)
     manifest = Manifest.read(spool)
-    job, source = open_job(job_file, environment, manifest.retry)
+    job = job_of(job_file, environment, manifest.retry)
+    source = reopened(job, job_file.parent, manifest, planned=record.state == RunState.PLANNED)
     with alone(ledger, home, job, record.run, begun=True):
         if changed := list(differences(record, job, source, manifest)):
             if record.state == RunState.DELIVERING:
@@ -150,6 +153,26 @@ def _go_on(
         made = settle(job, source, spool, manifest.prepared, ledger, record.run, audience, salt, refused_again=again)
         keep_all(spool.folder)  # settling wrote anew what it drops
         return apply(load, made, manifest.prepared, audience, approved)
+
+
+def reopened(job: Job, folder: Path, manifest: Manifest, *, planned: bool) -> Source:
+    """A run's source as it is now, as far as it stays where it lay; what was copied or queried is as it was taken.
+
+    Raises:
+        SourceError: it is not there any more; or it is `planned`, and was copied, and is not as it was then.
+    """
+    known = known_source(manifest)
+    with looking(folder) as how:
+        if planned:
+            changed = [
+                f"{each} changed since it was planned; `bulkload run` starts anew"
+                for name, taken in manifest.taken.items()
+                for each in changed_since(job.source[name], name, taken, how)
+            ]
+            raise_all(JobError, changed)
+        still = replace(how, known={name: (known.tables[name], taken) for name, taken in manifest.taken.items()})
+        source = open_rejected(job, still, manifest.retry) if manifest.retry else open_source(job, still)
+    return replace(source, notes=manifest.notes)
 
 
 def underway(job: Job, source: Source, home: Home, ledger: Ledger, record: RunRecord, manifest: Manifest) -> Load:

@@ -2,23 +2,27 @@
 
 from collections.abc import Mapping
 from contextlib import closing
-from functools import reduce
+from dataclasses import replace
+from functools import partial, reduce
 from pathlib import Path
 
 from duckdb import DuckDBPyRelation
 
+from connectors.joins import joining_rows
 from connectors.ledger import Ledger, RunRecord
 from connectors.ledger_tables import RunState
 from connectors.spool import Spool
 from flows.prepare import PreparedRun
 from flows.settings import Home, load_job
 from flows.source import Source, nest_key, open_source
-from flows.underway import Load, Manifest, Retry
+from flows.taking import Taking
+from flows.underway import Load, Manifest, Retry, known_reading
 from schemas.errors import JobError, SourceError, WrongInput
 from schemas.job import Job
 from schemas.outcomes import Fate
 from schemas.rows import ORIGIN, Reading
 from schemas.tables import Table
+from schemas.taken import Taken
 from transforms.firsts import first_fates
 from transforms.rejected import leading_columns, leading_rows, nested_columns, nested_rows
 
@@ -99,23 +103,39 @@ def _shared(job: Job, tables: Mapping[str, Reading]) -> Mapping[str, Reading]:
     }
 
 
-def open_job(job_file: Path, environment: Mapping[str, str], retry: Retry | None) -> tuple[Job, Source]:
-    """A job, and its opened source.
+def open_again(job: Job, how: Taking, retry: Retry, ledger: Ledger) -> Source:
+    """The rejected rows in the place of the source.
+
+    What a joined table's query or dropped files said is taken from the run that rejected them: they are not there, or
+    not the same, a second time.
 
     Raises:
-        WrongInput: job file or source are wrong, or the rejected rows do not say where they came from.
+        WrongInput: the source is wrong, or the rejected rows do not say where they came from.
     """
-    job = job_of(job_file, environment, retry)
-    source = open_source(job, job_file.parent, _shared if retry else None)
-    if retry is None:
-        return job, source
+    before = Spool(ledger.run(retry.run).folder)
+    manifest = Manifest.read(before)
+    joined = dict[str, tuple[Reading, Taken]]()
+    for name, taken in manifest.taken.items():
+        if job.source[name].join is not None:
+            reading = known_reading(manifest.tables[name])
+            joined[name] = (replace(reading, batches=partial(joining_rows, before, name, reading.columns)), taken)
+    return open_rejected(job, replace(how, known={**joined, **how.known}), retry)
+
+
+def open_rejected(job: Job, how: Taking, retry: Retry) -> Source:
+    """The rejected rows as leading and as nested table.
+
+    Raises:
+        WrongInput: as `open_again`.
+    """
+    source = open_source(job, how, _shared)
     lead = source.lead
     if missing := [name for name in ORIGIN if name not in source.tables[lead].columns]:
         raise SourceError(
             f"{retry.file}: lacks {' and '.join(missing)}, by which rows are linked to run {retry.run}; "
             "correct a copy of its rejected.csv, or load the file by `bulkload run`"
         )
-    return job, source
+    return source
 
 
 def link(load: Load, prepared: PreparedRun) -> None:

@@ -134,6 +134,7 @@ def plan_of(
         guards=broken_before(job.guards, closed.totals, closed.most_points, changed),
         digest=digest_of(job, source),
         clusters=known_clusters(spool),
+        notes=source.notes,
     )
 
 

@@ -1,14 +1,14 @@
-"""A job's source: its tables opened, and every column found that the job names; nothing of it is read yet."""
+"""A job's source: its tables taken, and every column found that the job names; nothing of it is read yet."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from connectors.files import open_table
 from connectors.results import plain_names
+from flows.taking import Taking, take
 from schemas.errors import SourceError, raise_all
 from schemas.job import Job
 from schemas.rows import OURS, Reading
+from schemas.taken import Taken
 from transforms.askers import askers, child_askers
 from transforms.columns import Place, resolve
 from transforms.filters import read_filter
@@ -22,6 +22,8 @@ class Source:
     tables: Mapping[str, Reading]
     places: Mapping[str, Place]
     children: Mapping[str, Place] = field(default_factory=dict)  # where the children's columns lie, in the nested table
+    taken: Mapping[str, Taken] = field(default_factory=dict)  # of the tables that are not read in their place
+    notes: tuple[str, ...] = ()  # what was found out and not told by the job, in sentences without their full stop
 
     @property
     def lead(self) -> str:
@@ -52,16 +54,30 @@ class Source:
 Shared = Callable[[Job, Mapping[str, Reading]], Mapping[str, Reading]]
 
 
-def open_source(job: Job, folder: Path, shared: Shared | None = None) -> Source:
-    """Open every table and find every column the job names; `shared` makes of one file's table several.
+def open_source(job: Job, how: Taking, shared: Shared | None = None) -> Source:
+    """Take every table and find every column the job names; `shared` makes of one file's table several.
 
     Raises:
         SourceError: files are missing or unreadable, or columns are missing; all of a kind at once.
     """
-    tables: Mapping[str, Reading] = {
-        name: open_table(table, folder, f"source.{name}") for name, table in job.source.items()
-    }
+    opened = {name: take(table, name, how) for name, table in job.source.items()}
+    tables: Mapping[str, Reading] = {name: reading for name, (reading, _) in opened.items()}
     tables = tables if shared is None else shared(job, tables)
+    places, children = _found(job, tables)
+    taken = {name: taken for name, (_, taken) in opened.items() if taken is not None}
+    notes = tuple(dict.fromkeys(note for reading in tables.values() for note in reading.notes))
+    source = Source(tables, places, children, taken, notes)
+    columns = source.columns(source.lead)
+    if source.nested and source.places[nest_key(job, columns)][0] != source.lead:
+        raise SourceError(
+            f"source.{source.nested}.nest.on: the leading table has neither this column nor the job's key; "
+            "give the column of the nested table the name of one that the leading table has"
+        )
+    return source
+
+
+def _found(job: Job, tables: Mapping[str, Reading]) -> Sequence[Mapping[str, Place]]:
+    """Where every wanted column lies: of the rows, and of their children."""
     columns = {name: tuple(c for c in reading.columns if c not in OURS) for name, reading in tables.items()}
     nested = {name: columns.pop(name) for name, table in job.source.items() if table.nest is not None}
     filtered = read_filter(job.rules.filter).columns if job.rules.filter else ()
@@ -78,13 +94,7 @@ def open_source(job: Job, folder: Path, shared: Shared | None = None) -> Source:
         except SourceError as error:
             problems += error.problems
     raise_all(SourceError, problems)
-    source = Source(tables, *places)
-    if source.nested and source.places[nest_key(job, columns[source.lead])][0] != source.lead:
-        raise SourceError(
-            f"source.{source.nested}.nest.on: the leading table has neither this column nor the job's key; "
-            "give the column of the nested table the name of one that the leading table has"
-        )
-    return source
+    return places
 
 
 def _join_keys(job: Job, columns: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:

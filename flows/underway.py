@@ -19,6 +19,7 @@ from schemas.errors import JobError, WrongInput
 from schemas.job import Job
 from schemas.rows import Reading, SourceFile
 from schemas.runs import Requests
+from schemas.taken import Taken
 from schemas.trace import Spelling
 from transforms.columns import Place
 
@@ -65,12 +66,17 @@ class KnownTable(msgspec.Struct, frozen=True):
 
     columns: tuple[str, ...]
     files: tuple[tuple[str, int, str], ...]  # path, size in bytes, SHA-256
+    uris: tuple[str, ...] = ()  # of each file; empty in a run that an older version planned
 
 
 def known_tables(source: Source) -> dict[str, KnownTable]:
     """What is kept of a source."""
     return {
-        name: KnownTable(table.columns, tuple((str(f.path), f.size_bytes, f.sha256) for f in table.files))
+        name: KnownTable(
+            table.columns,
+            tuple((str(f.path), f.size_bytes, f.sha256) for f in table.files),
+            tuple(f.uri for f in table.files),
+        )
         for name, table in source.tables.items()
     }
 
@@ -83,11 +89,20 @@ def known_source(manifest: "Manifest") -> Source:
     """
     if not manifest.tables:
         raise JobError("an older bulkload planned this run; settle it with that one")
-    tables = {
-        name: Reading(table.columns, tuple(SourceFile(Path(path), size, sha256) for path, size, sha256 in table.files))
-        for name, table in manifest.tables.items()
-    }
-    return Source(tables, manifest.places, manifest.children)
+    return Source(
+        {name: known_reading(table) for name, table in manifest.tables.items()},
+        manifest.places,
+        manifest.children,
+        manifest.taken,
+        manifest.notes,
+    )
+
+
+def known_reading(table: KnownTable) -> Reading:
+    """A table as it was."""
+    uris = table.uris or ("",) * len(table.files)
+    files = zip(table.files, uris, strict=True)
+    return Reading(table.columns, tuple(SourceFile(Path(path), size, sha, uri) for (path, size, sha), uri in files))
 
 
 class Manifest(msgspec.Struct):
@@ -106,6 +121,8 @@ class Manifest(msgspec.Struct):
     memory: str = ""  # what the ledger remembers the run's customers under
     children: dict[str, Place] = {}
     parents: tuple[str, ...] = ()  # columns by which rows name their parents
+    taken: dict[str, Taken] = {}  # of the tables that were not read in their place
+    notes: tuple[str, ...] = ()  # what was found out about the source
 
     @classmethod
     def read(cls, spool: Spool) -> "Manifest":

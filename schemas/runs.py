@@ -69,13 +69,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A file that was read: `rows` includes unreadable lines."""
+    """A file or a query that was read: `rows` includes unreadable lines."""
 
     table: str
     file: str
     size_bytes: int
     sha256: str
     rows: int
+    uri: str = ""  # where it was taken from; empty: it lies where the job says
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,7 @@ class Plan:
     guards: tuple[str, ...]  # what each guard says that this plan breaks
     digest: str  # of the job file and the source; `deliver` refuses a plan whose input changed
     clusters: Clusters = NO_CLUSTERS
+    notes: tuple[str, ...] = ()  # what was found out about the source, in sentences without their full stop
 
     def as_json(self) -> dict[str, Any]:
         """`plan.json`."""
@@ -177,12 +179,14 @@ class Plan:
             "operation": self.operation,
             "sources": [
                 {"table": o.table, "file": o.file, "size_bytes": o.size_bytes, "sha256": o.sha256, "rows": o.rows}
+                | ({"uri": o.uri} if o.uri else {})
                 for o in self.origins
             ],
             "unmatched": dict(self.unmatched),
             "reasons": [reason_json(reason) for reason in self.reasons],
             "changes": [{"target": c.target, "kind": c.kind, "rows": c.rows} for c in self.changes],
             **self.clusters.as_json(),
+            **({"notes": list(self.notes)} if self.notes else {}),
             "digest": self.digest,
         }
 

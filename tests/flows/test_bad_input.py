@@ -12,6 +12,7 @@ import pytest
 
 from flows.settings import load_job
 from flows.source import open_source
+from flows.taking import looking
 from schemas.errors import SourceError
 
 CUSTOMERS = b"member_no,phone,first_name,points\nC-1,9845000001,Asha,5\n"
@@ -91,7 +92,8 @@ def test_a_file_this_user_may_not_read_is_named(desk):
         os.seteuid(65534)
         try:
             with pytest.raises(SourceError, match="no permission to read it; give the user of this process read"):
-                open_source(job, Path(folder))
+                with looking(Path(folder)) as how:
+                    open_source(job, how)
         finally:
             os.seteuid(0)
 

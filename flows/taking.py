@@ -1,0 +1,162 @@
+"""Taking a source: files are found, copied and decrypted, queries are run; what was taken stays readable."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from connectors.durable import make_folder
+from connectors.files import Local, in_place, open_files, open_table
+from connectors.ledger import Ledger
+from connectors.locks import held, is_held
+from connectors.pgp import decrypt
+from connectors.places import Found, Place, place_of
+from connectors.warehouse import open_query
+from flows.wishes import AS_WRITTEN, Wishes
+from schemas.errors import SourceError
+from schemas.rows import Reading, SourceFile
+from schemas.tables import Table
+from schemas.taken import Taken, TakenFile
+
+LANDED = "landed"
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """How a source is taken. Copies lie in `landing` and connections are open until `until_read` is closed."""
+
+    folder: Path  # of the job file
+    landing: Path
+    memory: str
+    until_read: ExitStack
+    until_done: ExitStack  # what nobody else may take in the meantime
+    ledger: Ledger | None = None  # None: somebody only looks
+    wishes: Wishes = AS_WRITTEN
+    # Tables that were taken before and are not taken again: what is left of them.
+    known: Mapping[str, tuple[Reading, Taken]] = field(default_factory=dict)
+
+
+@contextmanager
+def looking(folder: Path) -> Iterator[Taking]:
+    """Take a source to look at it: nothing of it is remembered, and its copies are gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="bulkload-") as landing, ExitStack() as stack:
+        yield Taking(folder, Path(landing), "", stack, stack)
+
+
+@contextmanager
+def landing_in(run: Path) -> Iterator[Path]:
+    """Where a run's copies lie; they are erased at the end, and the run's folder too if nothing else is in it."""
+    landing = run / LANDED
+    make_folder(landing)
+    with held(landing):
+        try:
+            yield landing
+        finally:
+            shutil.rmtree(landing, ignore_errors=True)
+            with suppress(OSError):
+                run.rmdir()
+
+
+def clear_landings(home: Path) -> None:
+    """Erase the copies of runs that were killed while they read their source: they are people's data, in clear."""
+    for landing in home.glob(f"*/{LANDED}"):
+        if not is_held(landing):
+            shutil.rmtree(landing, ignore_errors=True)
+
+
+def take(table: Table, name: str, how: Taking) -> tuple[Reading, Taken | None]:
+    """Open one table; what was taken of it, where it is not read in its place.
+
+    Raises:
+        SourceError: not there, not reachable, not readable, or not of the format.
+    """
+    label = f"source.{name}"
+    if name in how.known:
+        return how.known[name]
+    if table.database is not None:
+        return _queried(table, name, label, how)
+    files = table.files or ""
+    if "://" not in files and table.decrypt is None and table.match is None and not table.is_drop:
+        return open_table(table, how.folder, label), None
+    place = place_of(files, table.match, table.login, how.folder, label, how.until_read)
+    found = place.found()
+    if not found:
+        raise SourceError(f"{label}: no file matches {files}; look at the folder and the spelling of files:")
+    locals_ = [local_of(each, place, table, label, how) for each in found]
+    reading = open_files(locals_, table, label)
+    return reading, Taken(taken_of(found, locals_, reading))
+
+
+def local_of(found: Found, place: Place, table: Table, label: str, how: Taking) -> Local:
+    """A file made ready to be read on this machine: copied if it lies elsewhere, decrypted if the job says so."""
+    if place.is_local:
+        local = in_place(Path(found.path), label)
+    else:
+        landed = place.land(found, how.landing)
+        # What it is called there says what it is; what the copy is called may be another name.
+        source = SourceFile(Path(found.path), landed.size_bytes, landed.sha256, found.uri)
+        local = Local(landed.path, source)
+    if table.decrypt is None:
+        return local
+    secret = table.decrypt.passphrase
+    plain = decrypt(
+        local.path,
+        how.landing,
+        how.folder / table.decrypt.pgp_key,
+        secret.get_secret_value() if secret else None,
+        f"{label}: {found.uri}",
+    )
+    return replace(local, path=plain)
+
+
+def taken_of(found: Sequence[Found], locals_: Sequence[Local], reading: Reading) -> tuple[TakenFile, ...]:
+    """What is kept of files, with the places that the reading gave to each: an archive's members have several."""
+    return tuple(
+        TakenFile(
+            each.uri,
+            each.path,
+            each.stamp,
+            local.source.sha256,
+            local.source.size_bytes,
+            tuple(place for place, file in enumerate(reading.files) if _is_of(file, local.source)),
+        )
+        for each, local in zip(found, locals_, strict=True)
+    )
+
+
+def _is_of(file: SourceFile, whole: SourceFile) -> bool:
+    """Whether a file is this one, or lies in this archive."""
+    return file.uri == whole.uri and (file.path == whole.path or whole.path in file.path.parents)
+
+
+def changed_since(table: Table, name: str, taken: Taken, how: Taking) -> Iterator[str]:
+    """The files that are no longer as they were taken, by name."""
+    if table.files is None:
+        return
+    place = place_of(table.files, table.match, table.login, how.folder, f"source.{name}", how.until_read)
+    now = {each.path: each.stamp for each in place.found()}
+    yield from (file.uri for file in taken.files if now.get(file.path) != file.stamp)
+
+
+def _queried(table: Table, name: str, label: str, how: Taking) -> tuple[Reading, Taken]:
+    assert table.database is not None
+    query = _query_of(table, label, how.folder)
+    bound = None
+    opened = open_query(table.database.get_secret_value(), query, bound, name, label, how.until_read, folder=how.folder)
+    return opened.reading, Taken()
+
+
+def _query_of(table: Table, label: str, folder: Path) -> str:
+    if table.query is not None:
+        return table.query
+    file = folder / (table.query_file or "")
+    trouble = ""
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        trouble = error.strerror or "input/output error"
+    except UnicodeDecodeError:
+        trouble = "it is not UTF-8 text"
+    raise SourceError(f"{label}.query_file: {file} cannot be read: {trouble}")

@@ -1,0 +1,33 @@
+"""What a run took of its source, as far as it is not read in its place: kept to go on with, and to put away."""
+
+import msgspec
+
+
+class TakenFile(msgspec.Struct, frozen=True):
+    """A file that was copied, decrypted, or dropped: where it lay, and how it was then."""
+
+    uri: str  # for people, without credentials
+    path: str  # in its place
+    stamp: str  # another one when somebody wrote it again
+    sha256: str
+    size_bytes: int
+    files: tuple[int, ...]  # places in the table's `Reading.files`: an archive holds several
+
+
+class Pulled(msgspec.Struct, frozen=True):
+    """How far a query was asked for, and from where."""
+
+    column: str
+    kind: str
+    query_sha256: str
+    columns_sha256: str
+    value: str | None = None  # only rows after this one were asked for; None: all
+    horizon: str | None = None  # a transaction was open that may still commit rows from here on
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """What was taken of one table."""
+
+    files: tuple[TakenFile, ...] = ()
+    pulled: Pulled | None = None
+    twice: tuple[TakenFile, ...] = ()  # dropped files that an earlier run loaded already: only to be put away
