@@ -48,8 +48,11 @@ def zstd_frame(content):
     ("content", "packing"),
     [
         (TABLE, None),
-        (gzip.compress(TABLE), "gzip"),
-        (gzip.compress(TABLE[:1000]) + gzip.compress(TABLE[1000:]), "gzip"),  # as several `gzip >>` leave it
+        (gzip.compress(TABLE, mtime=0), "gzip"),
+        (
+            gzip.compress(TABLE[:1000], mtime=0) + gzip.compress(TABLE[1000:], mtime=0),
+            "gzip",
+        ),  # as several `gzip >>` leave it
         (zstd_frame(TABLE), "zstd"),
         (zstd_frame(TABLE[:1000]) + zstd_frame(TABLE[1000:]), "zstd"),
         (zipped(t__csv=TABLE), "zip"),
