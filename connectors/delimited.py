@@ -32,6 +32,7 @@ class Delimited:
     file: PackedFile
     dialect: Dialect
     limits: Limits
+    notes: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
