@@ -48,19 +48,20 @@ class Local:
     """A file on this machine, ready to be read.
 
     Its bytes are at `path`; people are told of it as `source`. Where these two are different files, `path` is ours: a
-    landed or decrypted copy that nobody else writes. Format and packing come from the told name.
+    landed or decrypted copy that nobody else writes. Format and packing come from the told name. `state` is that on
+    disk before its digest was taken; none for a copy.
     """
 
     path: Path
     source: SourceFile
+    state: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Stamped:
-    """A table, how it reads, and its file's state on disk when it was opened; none for a copy of ours."""
+    """A table in a file, and how it reads."""
 
     local: Local
-    state: tuple[int, ...] | None
     label: str
     opened: OpenedFile
 
@@ -73,12 +74,17 @@ def open_table(table: Table, folder: Path, name: str, limits: Limits = LIMITS) -
     Raises:
         SourceError: nothing found, not readable, not of the format, or files with different columns.
     """
-    found = list[tuple[Local, tuple[int, ...] | None]]()
-    for path in _find(table, folder, name):
-        label = f"{name}: {path}"
-        state = _state(path, label)
-        found.append((Local(path, SourceFile(path, state[0], _sha256(path, label))), state))
-    return _reading(found, table, name, limits)
+    return open_files([in_place(path, f"{name}: {path}") for path in _find(table, folder, name)], table, name, limits)
+
+
+def in_place(path: Path, label: str) -> Local:
+    """A file that is read where it lies; it is read once for its digest.
+
+    Raises:
+        SourceError: not there, or not to be read.
+    """
+    state = _state(path, label)
+    return Local(path, SourceFile(path, state[0], _sha256(path, label)), state)
 
 
 def open_files(files: Sequence[Local], table: Table, name: str, limits: Limits = LIMITS) -> Reading:
@@ -87,14 +93,7 @@ def open_files(files: Sequence[Local], table: Table, name: str, limits: Limits =
     Raises:
         SourceError: not readable, not of the format, or files with different columns.
     """
-    found = [
-        (each, _state(each.path, f"{name}: {each.path}") if each.path == each.source.path else None) for each in files
-    ]
-    return _reading(found, table, name, limits)
-
-
-def _reading(found: Sequence[tuple[Local, tuple[int, ...] | None]], table: Table, name: str, limits: Limits) -> Reading:
-    stamped = tuple(each for local, state in found for each in _open(local, state, table, name, limits))
+    stamped = tuple(each for local in files for each in _open(local, table, name, limits))
     columns = stamped[0].opened.columns
     raise_all(SourceError, [problem for each in stamped[1:] for problem in _differences(each, stamped[0])])
     return Reading(
@@ -160,19 +159,19 @@ def _near(path: Path) -> str:
     return f"did you mean {' or '.join(near)}?" if near else f"the folder {path.parent} holds {len(names)} other files"
 
 
-def _open(local: Local, state: tuple[int, ...] | None, table: Table, name: str, limits: Limits) -> Iterator[_Stamped]:
+def _open(local: Local, table: Table, name: str, limits: Limits) -> Iterator[_Stamped]:
     """The table in a file, or the tables in an archive in the order of their names."""
     told = local.source.path
     label = f"{name}: {told}"
-    if is_pgp(told) and state is not None:
+    if is_pgp(told) and table.decrypt is None:
         raise SourceError(f"{label}: the suffix {told.suffix} says {ENCRYPTED}")
     suffix, packing = suffixes(told)
     if packing != "zip":
         file = PackedFile(local.path, label, packing)
         if suffix == ".csv" and not packing and _is_rejected(local.path):
-            yield _Stamped(local, state, label, open_delimited(file, Csv(), ",", limits))
+            yield _Stamped(local, label, open_delimited(file, Csv(), ",", limits))
             return
-        yield _Stamped(local, state, label, _opened(file, table.format or format_of(suffix, label), table, limits))
+        yield _Stamped(local, label, _opened(file, table.format or format_of(suffix, label), table, limits))
         return
     members = tables_in(local.path, label, any_name=bool(table.format or suffix in FORMATS))
     for member in members:
@@ -182,7 +181,7 @@ def _open(local: Local, state: tuple[int, ...] | None, table: Table, name: str, 
         label = f"{name}: {inner.source.path}"
         kind = table.format or format_of(member.suffix if member.suffix in FORMATS else suffix or member.suffix, label)
         file = PackedFile(local.path, label, packing, member=member.name)
-        yield _Stamped(inner, state, label, _opened(file, kind, table, limits))
+        yield _Stamped(inner, label, _opened(file, kind, table, limits))
 
 
 def _is_rejected(path: Path) -> bool:
@@ -229,7 +228,7 @@ def _sha256(path: Path, label: str) -> str:
 
 def _check_unchanged(stamped: _Stamped) -> None:
     """A file that was only touched or moved back is the same by its bytes."""
-    path, state = stamped.local.path, stamped.state
+    path, state = stamped.local.path, stamped.local.state
     if state is None or _state(path, stamped.label) == state:
         return
     if _sha256(path, stamped.label) != stamped.local.source.sha256:
