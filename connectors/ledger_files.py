@@ -29,7 +29,14 @@ class Files(Runs):
         """Keep that a run loaded files, by table. One that was loaded again, by force, is the later run's."""
         number, at_us = self._number(run), microseconds(at_utc)
         lines = [
-            {"job": job, "source": source, "sha256": file.sha256, "uri": file.uri, "run_no": number, "loaded_at_us": at_us}
+            {
+                "job": job,
+                "source": source,
+                "sha256": file.sha256,
+                "uri": file.uri,
+                "run_no": number,
+                "loaded_at_us": at_us,
+            }
             for source, of_it in files.items()
             for file in of_it
         ]

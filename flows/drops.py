@@ -2,10 +2,11 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
@@ -15,7 +16,7 @@ from connectors.kinds import stem_of
 from connectors.locks import claimed
 from connectors.places import Found, Place, place_of
 from flows.taking import Taking, decrypted, landed, taken_of
-from schemas.errors import BulkloadError, SourceError, WrongInput
+from schemas.errors import BulkloadError, SourceError, WrongInput, raise_all
 from schemas.job import Job
 from schemas.manifests import FileManifest
 from schemas.rows import RawRows, Reading
@@ -146,11 +147,56 @@ class Picking:
         return read_manifest(self.place.read(drop.manifest, MANIFEST_BYTES).decode("utf-8", "replace"), label)
 
     def _check(self, manifest: FileManifest, local: Local, uri: str) -> None:
-        """Open it by itself: what is wrong with one file is not told of all."""
-        columns = open_files([local], self.table, self.label).columns
-        broken = list(broken_by_file(manifest, local.source.sha256, columns, f"{self.label}: {uri}"))
-        if broken:
-            raise SourceError(*broken)
+        columns = None
+        if manifest.columns is not None or manifest.columns_sha256 is not None:
+            columns = open_files([local], self.table, self.label).columns
+        raise_all(SourceError, broken_by_file(manifest, local.source.sha256, columns, f"{self.label}: {uri}"))
+
+    def opened(self) -> Reading:
+        """All files as one table.
+
+        Raises:
+            BadFiles: those that cannot be opened each by itself.
+            SourceError: their columns differ.
+        """
+        trouble = None
+        try:
+            return open_files(self.locals_, self.table, self.label)
+        except SourceError as error:
+            trouble = error
+        files = [_taken(drop, local) for drop, local in zip(self.drops, self.locals_, strict=True)]
+        raise self.blamed(zip(files, self.locals_, strict=True), trouble, read=False)
+
+    def rows(self, reading: Reading, taken: Taken) -> Iterator[RawRows]:
+        """The rows of all files.
+
+        Raises:
+            BadFiles: those that cannot be read each by itself.
+        """
+        place, trouble = 0, None
+        try:
+            for batch in reading.batches():
+                place = batch.file
+                yield batch
+        except SourceError as error:
+            trouble = error
+        if trouble is not None:
+            files = zip(taken.files, self.locals_, strict=True)
+            raise self.blamed(((file, local) for file, local in files if file.files[-1] >= place), trouble, read=True)
+
+    def blamed(self, files: Iterable[tuple[TakenFile, Local]], trouble: SourceError, *, read: bool) -> SourceError:
+        """What to say of trouble with several files: which of them have it."""
+        bad = [(file, why) for file, local in files if (why := self._wrong_with(local, read)) is not None]
+        return bad_files(self.name, bad) if bad else trouble
+
+    def _wrong_with(self, local: Local, read: bool) -> SourceError | None:
+        try:
+            reading = open_files([local], self.table, self.label)
+            for _ in reading.batches() if read else ():
+                pass
+        except SourceError as error:
+            return error
+        return None
 
     def taken(self, reading: Reading) -> Taken:
         """What was taken, once it is opened."""
@@ -185,14 +231,14 @@ def take_drop(table: Table, name: str, how: Taking) -> tuple[Reading, Taken]:
     for drop in sorted(_whole(picking), key=_oldest_first):
         picking.pick(drop)
     if picking.bad:
-        raise _bad_files(name, picking.bad)
+        raise bad_files(name, picking.bad)
     if not picking.drops:
-        why = ", ".join(picking.told()) or f"no file matches {table.files}"
+        why = ", ".join(picking.told()) or place.nothing().removeprefix(f"source.{name}: ")
         raise NothingToLoad(f"source.{name}: nothing to load: {why}", name, Taken(twice=tuple(picking.twice)))
-    reading = open_files(picking.locals_, table, f"source.{name}")
+    reading = picking.opened()
     taken = picking.taken(reading)
     notes = (*reading.notes, *(f"source.{name}: {why}" for why in picking.told()))
-    return replace(reading, notes=notes, batches=lambda: _watched(reading, picking, taken)), taken
+    return replace(reading, notes=notes, batches=partial(picking.rows, reading, taken)), taken
 
 
 def _whole(picking: Picking) -> Iterator[Drop]:
@@ -201,7 +247,7 @@ def _whole(picking: Picking) -> Iterator[Drop]:
     drops = [
         Drop(found, _beside(place, found, table.ready), _beside(place, found, table.manifest))
         for found in place.found()
-        if not _is_put_away(found, table)
+        if not _is_put_away(found, picking)
     ]
     theirs = set(chain.from_iterable(drop.beside for drop in drops))
     drops = [drop for drop in drops if drop.found.path not in theirs]
@@ -234,13 +280,18 @@ def _beside(place: Place, found: Found, spelled: str | None) -> str | None:
     return place.beside(found, spelled.replace("{stem}", stem_of(found.name)).replace("{name}", found.name))
 
 
-def _is_put_away(found: Found, table: Table) -> bool:
-    """Whether a file lies where it was put away: ** finds it there again."""
-    if "**" not in (table.files or "") or table.move_to is None:
-        return False
-    begins = (table.files or "").partition("**")[0].strip("/").rpartition("/")[2]
-    folders = filter(None, (table.move_to.done, table.move_to.failed, table.move_to.results))
-    return any(f"/{begins}/{each.strip('./')}/".replace("//", "/") in f"/{found.path}" for each in folders)
+def _is_put_away(found: Found, picking: Picking) -> bool:
+    """Whether a file lies where it was put away: ** finds it there again.
+
+    Raises:
+        SourceError: files would be put away where they lie.
+    """
+    to = picking.table.move_to
+    folders = filter(None, (to.done, to.failed, to.results)) if to is not None else ()
+    lies_in = next((each for each in folders if picking.place.lies_in(found, each)), None)
+    if lies_in is not None and "**" not in (picking.table.files or ""):
+        raise SourceError(f"{picking.label}.move_to: {lies_in} is where the files themselves lie; name another folder")
+    return lies_in is not None
 
 
 def _oldest_first(drop: Drop) -> tuple[datetime, str]:
@@ -265,44 +316,19 @@ def _counted(why: str, count: int) -> str:
 _PLURALS = (("waits for its", "wait for their"), ("is ", "are "), ("was ", "were "), ("has ", "have "))
 
 
-def _bad_files(name: str, bad: Sequence[tuple[TakenFile, SourceError]]) -> BadFiles:
+def bad_files(name: str, bad: Sequence[tuple[TakenFile, SourceError]]) -> BadFiles:
+    """All that is wrong with some files of a table, at once."""
     problems = chain.from_iterable(error.problems for _, error in bad)
     return BadFiles(*dict.fromkeys(problems), table=name, files=[file for file, _ in bad])
 
 
-def _watched(reading: Reading, picking: Picking, taken: Taken) -> Iterator[RawRows]:
-    """The rows; where they cannot be read, it is told which files are to blame.
-
-    Raises:
-        BadFiles: those that cannot be read each by itself.
-    """
-    place, trouble = 0, None
-    try:
-        for batch in reading.batches():
-            place = batch.file
-            yield batch
-    except SourceError as error:
-        trouble = error
-    if trouble is None:
-        return
-    not_read = [
-        (file, local) for file, local in zip(taken.files, picking.locals_, strict=True) if file.files[-1] >= place
-    ]
-    bad = [(file, why) for file, local in not_read if (why := _wrong_with(local, picking)) is not None]
-    raise _bad_files(picking.name, bad) if bad else trouble
-
-
-def _wrong_with(local: Local, picking: Picking) -> SourceError | None:
-    try:
-        for _ in open_files([local], picking.table, picking.label).batches():
-            pass
-    except SourceError as error:
-        return error
-    return None
-
-
 def _claim(uri: str) -> str:
     return f"drop-{blake2b(uri.encode(), digest_size=16).hexdigest()}"
+
+
+def done_with(job: Job, taken: Mapping[str, Taken]) -> dict[str, Sequence[TakenFile]]:
+    """The dropped files that a run has loaded when it ends, by table."""
+    return {name: each.files for name, each in taken.items() if job.source[name].is_drop and not each.limited}
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def take(table: Table, name: str, how: Taking) -> tuple[Reading, Taken | None]:
     if table.database is not None:
         return _queried(table, name, label, how)
     files = table.files or ""
-    if "://" not in files and table.decrypt is None and table.match is None and not table.is_drop:
+    if "://" not in files and table.decrypt is None and table.match is None:
         return open_table(table, how.folder, label), None
     place = place_of(files, table.match, table.login, how.folder, label, how.until_read)
     found = place.found()

@@ -16,6 +16,11 @@ class TakenFile(msgspec.Struct, frozen=True):
     rows: int | None = None  # as its manifest says
     points: dict[str, int] | int | None = None  # as its manifest says: by programme, or of all
 
+    @property
+    def name(self) -> str:
+        """Without its folders."""
+        return self.path.rpartition("/")[2]
+
 
 class Pulled(msgspec.Struct, frozen=True):
     """How far a query was asked for, and from where."""

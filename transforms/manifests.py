@@ -1,7 +1,7 @@
 """Manifests: read, and compared with what is in the file. What differs is told in words, without a customer's value."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 
 import pyarrow as pa
@@ -33,42 +33,43 @@ def read_manifest(text: str, label: str) -> FileManifest:
 _KNOWN = ", ".join(FileManifest.model_fields)
 
 
-def broken_by_file(manifest: FileManifest, digest: str, columns: Sequence[str], label: str) -> Iterator[str]:
-    """What of the file is not as its manifest says, before any row is read."""
+def broken_by_file(manifest: FileManifest, digest: str, columns: Sequence[str] | None, label: str) -> Iterator[str]:
+    """What of a file is not as its manifest says, before any row is read; its columns where it says something of them."""
     if manifest.sha256 is not None and manifest.sha256 != digest:
         yield f"{label}: its manifest expects the SHA-256 {manifest.sha256}, the file has {digest}; have it sent again"
+    if columns is None:
+        return
+    names = ", ".join(columns)
     if manifest.columns is not None and list(columns) != manifest.columns:
-        yield (
-            f"{label}: its manifest expects the columns {', '.join(manifest.columns)}, the file has "
-            f"{', '.join(columns)}; have it sent again, or its manifest corrected"
-        )
+        expected = ", ".join(manifest.columns)
+        yield f"{label}: its manifest expects the columns {expected}, the file has {names}; have one of them corrected"
     found = sha256(SEPARATOR.join(columns).encode()).hexdigest()
-    if manifest.columns_sha256 is not None and found != manifest.columns_sha256:
+    if manifest.columns_sha256 not in (None, found):
         yield (
-            f"{label}: its manifest expects columns of the SHA-256 {manifest.columns_sha256}, those of the file "
-            f"({', '.join(columns)}) have {found}; have it sent again, or its manifest corrected"
+            f"{label}: its manifest expects columns_sha256 {manifest.columns_sha256}, the file's columns ({names}) "
+            f"have {found}; have one of them corrected"
         )
 
 
 def broken_by_rows(expected: int | None, found: int, label: str) -> Iterator[str]:
     """A number of rows that is not the manifest's."""
     if expected is not None and expected != found:
-        yield f"{label}: its manifest expects {expected:,} rows, {found:,} were read; have it sent again"
+        yield f"{label}: its manifest expects {expected:,} rows, {found:,} were read; look at both"
 
 
-def broken_by_points(
-    expected: Mapping[str, int] | int | None, found: Mapping[str, int], label: str
-) -> Iterator[str]:
+def broken_by_points(expected: Mapping[str, int] | int | None, found: Mapping[str, int], label: str) -> Iterator[str]:
     """Sums of points that are not the manifest's; what no number was read from counts nothing."""
+    if expected is None:
+        return
     if isinstance(expected, int):
         expected, found = {"all programmes": expected}, {"all programmes": sum(found.values())}
-    for programme in dict.fromkeys([*(expected or {}), *found]) if expected is not None else ():
+    for programme in dict.fromkeys([*expected, *found]):
         said, read = expected.get(programme, 0), found.get(programme, 0)
         if said != read:
-            yield f"{label}: its manifest expects {said:,} points of {programme}, {read:,} were read; have it sent again"
+            yield f"{label}: its manifest expects {said:,} points of {programme}, {read:,} were read; look at both"
 
 
-def points_by_file(prepared: pa.Table) -> Mapping[int, Counter[str]]:
+def points_by_file(prepared: pa.Table) -> Mapping[int, Mapping[str, int]]:
     """Points read of some prepared rows: by place of the file, and by programme."""
     found: dict[int, Counter[str]] = {}
     for name in prepared.column_names:
@@ -82,7 +83,7 @@ def points_by_file(prepared: pa.Table) -> Mapping[int, Counter[str]]:
     return found
 
 
-def added(parts: Sequence[Mapping[int, Counter[str]]]) -> Mapping[int, Counter[str]]:
+def added(parts: Iterable[Mapping[int, Mapping[str, int]]]) -> Mapping[int, Mapping[str, int]]:
     """The sums of several parts."""
     whole: dict[int, Counter[str]] = {}
     for part in parts:
