@@ -32,11 +32,14 @@ class Delimited:
     file: PackedFile
     dialect: Dialect
     limits: Limits
-    notes: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
         return self.dialect.columns
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.dialect.notes
 
     def batches(self, place: int) -> Iterator[RawRows]:
         """Its rows in file order; `place` is the file's place in the reading.
