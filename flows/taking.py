@@ -34,6 +34,7 @@ class Taking:
     until_done: ExitStack  # what nobody else may take in the meantime
     ledger: Ledger | None = None  # None: somebody only looks
     wishes: Wishes = AS_WRITTEN
+    locks: Path | None = None  # where dropped files are claimed; None: they are not
     # Tables that were taken before and are not taken again: what is left of them.
     known: Mapping[str, tuple[Reading, Taken]] = field(default_factory=dict)
 
@@ -79,7 +80,7 @@ def take(table: Table, name: str, how: Taking) -> tuple[Reading, Taken | None]:
     if table.database is not None:
         return _queried(table, name, label, how)
     files = table.files or ""
-    if "://" not in files and table.decrypt is None and table.match is None and not table.is_drop:
+    if "://" not in files and table.decrypt is None and table.match is None:
         return open_table(table, how.folder, label), None
     place = place_of(files, table.match, table.login, how.folder, label, how.until_read)
     found = place.found()
@@ -92,13 +93,20 @@ def take(table: Table, name: str, how: Taking) -> tuple[Reading, Taken | None]:
 
 def local_of(found: Found, place: Place, table: Table, label: str, how: Taking) -> Local:
     """A file made ready to be read on this machine: copied if it lies elsewhere, decrypted if the job says so."""
+    return decrypted(landed(found, place, label, how), table, f"{label}: {found.uri}", how)
+
+
+def landed(found: Found, place: Place, label: str, how: Taking) -> Local:
+    """A file on this machine, copied if it lies elsewhere."""
     if place.is_local:
-        local = in_place(Path(found.path), label)
-    else:
-        landed = place.land(found, how.landing)
-        # What it is called there says what it is; what the copy is called may be another name.
-        source = SourceFile(Path(found.path), landed.size_bytes, landed.sha256, found.uri)
-        local = Local(landed.path, source)
+        return in_place(Path(found.path), label)
+    copy = place.land(found, how.landing)
+    # What it is called there says what it is; what the copy is called may be another name.
+    return Local(copy.path, SourceFile(Path(found.path), copy.size_bytes, copy.sha256, found.uri))
+
+
+def decrypted(local: Local, table: Table, label: str, how: Taking) -> Local:
+    """The same file in clear, if the job says that it is encrypted."""
     if table.decrypt is None:
         return local
     secret = table.decrypt.passphrase
@@ -107,7 +115,7 @@ def local_of(found: Found, place: Place, table: Table, label: str, how: Taking) 
         how.landing,
         how.folder / table.decrypt.pgp_key,
         secret.get_secret_value() if secret else None,
-        f"{label}: {found.uri}",
+        label,
     )
     return replace(local, path=plain)
 
