@@ -50,7 +50,8 @@ def looking(folder: Path) -> Iterator[Taking]:
 def landing_in(run: Path) -> Iterator[Path]:
     """Where a run's copies lie; they are erased at the end, and the run's folder too if nothing else is in it."""
     landing = run / LANDED
-    make_folder(landing)
+    make_folder(run)
+    landing.mkdir(mode=0o700)
     with held(landing):
         try:
             yield landing
