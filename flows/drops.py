@@ -14,6 +14,7 @@ from pathlib import Path
 from connectors.files import Local, open_files
 from connectors.kinds import stem_of
 from connectors.locks import claimed
+from connectors.pgp import NoKey
 from connectors.places import Found, Place, place_of
 from flows.taking import Taking, decrypted, landed, taken_of
 from schemas.errors import BulkloadError, SourceError, WrongInput, raise_all
@@ -97,7 +98,7 @@ class Picking:
 
     def _claimed(self, drop: Drop) -> bool:
         locks = self.how.locks
-        return locks is None or self.how.until_done.enter_context(claimed(locks, _claim(drop.found.uri)))
+        return locks is None or self.how.until_done.enter_context(claimed(locks, claim_of(drop.found.uri)))
 
     def _landed(self, drop: Drop) -> Local | None:
         """None: it is not there any more as it was listed; whoever had claimed it may have put it away."""
@@ -131,6 +132,8 @@ class Picking:
             manifest = self._manifest(drop)
             plain = decrypted(local, self.table, f"{self.label}: {drop.found.uri}", self.how)
             self._check(manifest, plain, drop.found.uri)
+        except NoKey:
+            raise  # not this file's fault: all of them stay
         except SourceError as error:
             trouble = error
         if trouble is not None:
@@ -322,7 +325,8 @@ def bad_files(name: str, bad: Sequence[tuple[TakenFile, SourceError]]) -> BadFil
     return BadFiles(*dict.fromkeys(problems), table=name, files=[file for file, _ in bad])
 
 
-def _claim(uri: str) -> str:
+def claim_of(uri: str) -> str:
+    """The name of a file's lock."""
     return f"drop-{blake2b(uri.encode(), digest_size=16).hexdigest()}"
 
 
@@ -341,6 +345,6 @@ def claimed_again(job: Job, taken: Mapping[str, Taken], locks: Path) -> Iterator
     with ExitStack() as stack:
         for name, of_it in taken.items():
             for file in of_it.files if job.source[name].is_drop else ():
-                if not stack.enter_context(claimed(locks, _claim(file.uri))):
+                if not stack.enter_context(claimed(locks, claim_of(file.uri))):
                     raise WrongInput(f"source.{name}: {file.uri} is being loaded by another run; wait for its end")
         yield

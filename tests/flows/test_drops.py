@@ -1,18 +1,27 @@
 """Dropped files: taken when they are whole, loaded once, put away when the run has ended."""
 
 import csv
-import json
+import gzip
+import io
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connectors.locks import claimed
+from connectors.sandbox.server import run_sandbox
+from connectors.sandbox.settings import Settings
+from flows import drops
 from tests.flows.conftest import CUSTOMERS, Desk, Outcome
+from tests.senders import a_sender
+from tests.servers_files import SSHD, Sftp
 
 HEADER = "line,fate,code,message,entity_id,attempt,request_id"
 
@@ -30,7 +39,7 @@ def drop(desk: Desk) -> Desk:
     return desk
 
 
-def job(desk: Desk, name: str = "job.yaml", **over: Any) -> str:
+def job(desk: Desk, file: str = "job.yaml", **over: Any) -> str:
     """A job whose customers are dropped; `table` changes the words of its table."""
     table = {
         "files": "inbox/*.csv",
@@ -39,15 +48,13 @@ def job(desk: Desk, name: str = "job.yaml", **over: Any) -> str:
         **over.pop("table", {}),
     }
     made = Path(desk.job(source={"customers": table}, **over))
-    return str(made.rename(made.with_name(name)))
+    return str(made.rename(made.with_name(file)))
 
 
 def lying(desk: Desk, folder: str) -> list[str]:
     """The names of the files in a folder, without result files."""
     return sorted(
-        each.name
-        for each in (desk.folder / folder).glob("*")
-        if each.is_file() and not each.name.startswith("result_")
+        each.name for each in (desk.folder / folder).glob("*") if each.is_file() and not each.name.startswith("result_")
     )
 
 
@@ -67,8 +74,6 @@ def test_files_wait_for_their_marker(drop: Desk):
 
 @pytest.mark.parametrize(("ready", "marker"), [("{stem}.ok", "a.ok"), ("ready-{name}", "ready-a.csv.gz")])
 def test_a_marker_may_be_named_by_the_job(drop: Desk, ready: str, marker: str):
-    import gzip
-
     drop.write("inbox/a.csv.gz", gzip.compress(lines(1, 2).encode()))
     path = job(drop, table={"files": "inbox/*", "ready": ready})
     assert drop("run", path).told["run"] == ""
@@ -217,8 +222,6 @@ def test_a_stopped_run_leaves_its_files_and_goes_on_without_them(drop: Desk):
 
 def test_one_bad_file_fails_alone(drop: Desk):
     path = job(drop, table={"files": "inbox/*.gz"})
-    import gzip
-
     whole = gzip.compress(lines(1, 3).encode())
     drop.write("inbox/a.csv.gz", whole)
     drop.write("inbox/b.csv.gz", gzip.compress(os.urandom(20_000).hex().encode())[:-1000])
@@ -253,7 +256,6 @@ def test_each_file_gets_a_result_file(drop: Desk):
     assert [(row["line"], row["fate"]) for row in rows] == [
         ("2", "accepted"), ("3", "accepted"), ("4", "unreadable"), ("6", "invalid"),
     ]  # fmt: skip
-    assert rows[0]["entity_id"]
     assert rows[0]["request_id"]
     assert [bool(row["message"]) for row in rows] == [False, False, True, True]
     assert "98450" not in text
@@ -263,9 +265,6 @@ def test_each_file_gets_a_result_file(drop: Desk):
 
 
 def test_a_result_file_names_the_members_of_an_archive(drop: Desk):
-    import io
-    import zipfile
-
     with zipfile.ZipFile(made := io.BytesIO(), "w") as archive:
         archive.writestr("north.csv", lines(1, 1))
         archive.writestr("south.csv", lines(2, 2))
@@ -309,7 +308,7 @@ def test_a_file_that_was_put_away_is_not_found_again(drop: Desk):
 def test_rejected_rows_are_retried_after_the_file_has_moved(drop: Desk):
     drop.write("inbox/a.csv", lines(1, 2) + ",9845000004,Asha,4\n")
     done = drop("run", job(drop))
-    corrected = (drop.of(done) / "rejected.csv").read_text().replace(",9845000004,", "C-4,9845000004,")
+    corrected = (drop.of(done) / "rejected.csv").read_text().replace('"","9845000004"', '"C-4","9845000004"')
     drop.write("corrected.csv", corrected)
     again = drop("retry", done.told["run"], str(drop.folder / "corrected.csv"))
     assert again.sent == {"accepted": 1}
@@ -347,3 +346,100 @@ def test_a_plan_whose_file_was_replaced_is_refused(drop: Desk):
     refused = drop("run", path, "--plan", planned.told["run"])
     assert refused.exit_code == 2
     assert "changed since it was planned" in refused.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path(SSHD).exists(), reason="needs openssh-server")
+def test_a_drop_may_lie_on_an_sftp_server(drop: Desk):
+    server = Sftp(drop.folder / "server")
+    try:
+        for folder in ("in", "done"):
+            (server.root / folder).mkdir()
+        (server.root / "in/a.csv").write_text(lines(1, 2))
+        (server.root / "in/a.csv.ok").touch()
+        (server.root / "in/b.csv").write_text(lines(3, 4))
+        table = {
+            "files": server.url("in/*.csv"),
+            "login": server.login(),
+            "ready": ".ok",
+            "move_to": {"done": "../done"},
+        }
+        path = job(drop, table=table)
+        first = drop("run", path)
+        assert first.sent == {"accepted": 2}
+        assert sorted(each.name for each in (server.root / "in").iterdir()) == ["b.csv"]
+        moved = sorted(each.name for each in (server.root / "done").iterdir())
+        assert (moved[:2], moved[2][:7]) == (["a.csv", "a.csv.ok"], "result_")
+        shutil.move(server.root / "done/a.csv", server.root / "in/c.csv")
+        (server.root / "in/c.csv.ok").touch()
+        assert first.told["run"] in notes(drop("run", path))
+        assert (server.root / "done/c.csv").exists()
+    finally:
+        server.stop()
+
+
+@pytest.mark.skipif(shutil.which("gpg") is None, reason="needs gnupg")
+def test_an_encrypted_drop_with_a_damaged_file(drop: Desk):
+    with a_sender() as sender:
+        whole = sender.encrypt(table=lines(1, 2).encode())
+        drop.write("inbox/a.csv.pgp", whole)
+        drop.write("inbox/b.csv.pgp", sender.encrypt(table=lines(3, 3).encode())[:-20])
+        drop.write("key.asc", sender.private_key.read_bytes())
+        words = {"files": "inbox/*.pgp", "decrypt": {"pgp_key": "key.asc", "passphrase": "wrong"}}
+        assert drop("run", job(drop, table=words)).exit_code == 2
+        assert lying(drop, "inbox") == ["a.csv.pgp", "b.csv.pgp"]
+        path = job(drop, table=words | {"decrypt": {"pgp_key": "key.asc", "passphrase": "correct horse"}})
+        damaged = drop("run", path)
+        print(damaged)
+        assert (damaged.exit_code, lying(drop, "failed")) == (2, ["b.csv.pgp"])
+        assert "b.csv.pgp: gpg does not vouch for the file" in damaged.stderr
+        assert drop("run", path).sent == {"accepted": 2}
+        assert lying(drop, "done") == ["a.csv.pgp"]
+
+
+def test_a_file_that_another_run_has_is_left_to_it(drop: Desk):
+    where = drop.write("inbox/a.csv", lines(1, 2))
+    drop.write("inbox/b.csv", lines(3, 3))
+    drop.home.mkdir()
+    with claimed(drop.home, drops.claim_of(str(where))) as ours:
+        assert ours
+        done = drop("run", job(drop))
+        planned = drop("plan", job(drop))
+    assert done.sent == {"accepted": 1}
+    assert "1 file is being loaded by another run" in notes(done)
+    assert planned.told["problems"] == ["source.customers: nothing to load: 1 file is being loaded by another run"]
+    assert lying(drop, "inbox") == ["a.csv"]
+    assert list(drop.home.glob(".drop-*")) == []
+
+
+def test_a_run_goes_on_only_with_files_that_nobody_has(drop: Desk):
+    where = drop.write("inbox/a.csv", lines(1, 2))
+    path = job(drop)
+    planned = drop("plan", path)
+    with claimed(drop.home, drops.claim_of(str(where))):
+        refused = drop("run", path, "--plan", planned.told["run"])
+    assert refused.exit_code == 2
+    assert "is being loaded by another run" in refused.stderr
+
+
+@pytest.mark.slow
+def test_two_processes_load_each_file_of_a_drop_once(drop: Desk):
+    for n in range(1, 21):
+        drop.write(f"inbox/{n:02}.csv", lines(2 * n - 1, 2 * n))
+    with run_sandbox(Settings(), ()) as other:
+        other.preload(f"C-{n}" for n in range(1, 41))
+        jobs = [job(drop, "one.yaml", name="one"), job(drop, "two.yaml", name="two", destination={"url": other.url})]
+        main = "from flows.cli import main; main()"
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-c", main, "run", path, "--home", str(drop.home), "--json"], stdout=subprocess.PIPE
+            )
+            for path in (*jobs, *jobs)
+        ]
+        codes = [(process.communicate(), process.returncode)[1] for process in running]
+        assert set(codes) <= {0, 2}  # a job that is being loaded is not loaded by a second process
+        assert {path.name for path in (drop.folder / "done").glob("[0-9]*")} == {f"{n:02}.csv" for n in range(1, 21)}
+        books = (drop.books, other.books)
+        assert [each.written_twice() for each in books] == [[], []]
+        assert sum(each.customers_written() for each in books) == 40
+        assert sum(credit[1016].points for each in books if (credit := each.credits())) == sum(range(1, 41))
