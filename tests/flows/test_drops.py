@@ -1,12 +1,10 @@
 """Dropped files: taken when they are whole, loaded once, put away when the run has ended."""
 
 import csv
-import json
 import os
 import shutil
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +43,7 @@ def job(desk: Desk, name: str = "job.yaml", **over: Any) -> str:
 def lying(desk: Desk, folder: str) -> list[str]:
     """The names of the files in a folder, without result files."""
     return sorted(
-        each.name
-        for each in (desk.folder / folder).glob("*")
-        if each.is_file() and not each.name.startswith("result_")
+        each.name for each in (desk.folder / folder).glob("*") if each.is_file() and not each.name.startswith("result_")
     )
 
 
