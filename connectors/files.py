@@ -17,6 +17,7 @@ from typing import Protocol
 
 from connectors.archive import tables_in
 from connectors.delimited import open_delimited
+from connectors.fixed import open_fixed
 from connectors.jsonlines import open_json_lines
 from connectors.kinds import ENCRYPTED, FORMATS, format_of, is_pgp, suffixes
 from connectors.lines import Limits
@@ -197,6 +198,8 @@ def _opened(file: PackedFile, kind: str, table: Table, limits: Limits) -> Opened
     if kind in ("csv", "tsv"):
         delimiter = table.csv.delimiter or ("\t" if kind == "tsv" else None)
         return open_delimited(file, table.csv, delimiter, limits)
+    if kind == "fixed":
+        return open_fixed(file, table.fixed or {}, table.csv, limits)
     if kind == "jsonl":
         return open_json_lines(file, limits)
     if kind == "parquet":
