@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from connectors.durable import make_folder
-from connectors.files import Local, in_place, open_files, open_table
+from connectors.files import Local, check_unchanged, in_place, open_files, open_table
 from connectors.ledger import Ledger
 from connectors.locks import held, is_held
 from connectors.pgp import decrypt
@@ -85,7 +85,7 @@ def take(table: Table, name: str, how: Taking) -> tuple[Reading, Taken | None]:
     place = place_of(files, table.match, table.login, how.folder, label, how.until_read)
     found = place.found()
     if not found:
-        raise SourceError(f"{label}: no file matches {files}; look at the folder and the spelling of files:")
+        raise SourceError(place.nothing())
     locals_ = [local_of(each, place, table, label, how) for each in found]
     reading = open_files(locals_, table, label)
     return reading, Taken(taken_of(found, locals_, reading))
@@ -112,12 +112,13 @@ def decrypted(local: Local, table: Table, label: str, how: Taking) -> Local:
     secret = table.decrypt.passphrase
     plain = decrypt(
         local.path,
-        how.landing,
+        Path(tempfile.mkdtemp(dir=how.landing)),  # two files of one name, from two folders
         how.folder / table.decrypt.pgp_key,
         secret.get_secret_value() if secret else None,
         label,
     )
-    return replace(local, path=plain)
+    check_unchanged(local, label)
+    return replace(local, path=plain, state=None)
 
 
 def taken_of(found: Sequence[Found], locals_: Sequence[Local], reading: Reading) -> tuple[TakenFile, ...]:
