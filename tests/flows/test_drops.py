@@ -18,7 +18,7 @@ import pytest
 from connectors.locks import claimed
 from connectors.sandbox.server import run_sandbox
 from connectors.sandbox.settings import Settings
-from flows import drops
+from flows.claims import claim_of
 from tests.flows.conftest import CUSTOMERS, Desk, Outcome
 from tests.senders import a_sender
 from tests.servers_files import SSHD, Sftp
@@ -405,7 +405,7 @@ def test_a_file_that_another_run_has_is_left_to_it(drop: Desk):
     where = drop.write("inbox/a.csv", lines(1, 2))
     drop.write("inbox/b.csv", lines(3, 3))
     drop.home.mkdir()
-    with claimed(drop.home, drops.claim_of(str(where))) as ours:
+    with claimed(drop.home, claim_of(str(where))) as ours:
         assert ours
         done = drop("run", job(drop))
         planned = drop("plan", job(drop))
@@ -420,7 +420,7 @@ def test_a_run_goes_on_only_with_files_that_nobody_has(drop: Desk):
     where = drop.write("inbox/a.csv", lines(1, 2))
     path = job(drop)
     planned = drop("plan", path)
-    with claimed(drop.home, drops.claim_of(str(where))):
+    with claimed(drop.home, claim_of(str(where))):
         refused = drop("run", path, "--plan", planned.told["run"])
     assert refused.exit_code == 2
     assert "is being loaded by another run" in refused.stderr
@@ -441,7 +441,6 @@ def test_two_processes_load_each_file_of_a_drop_once(drop: Desk):
             for path in (*jobs, *jobs)
         ]
         codes = [(process.communicate(), process.returncode)[1] for process in running]
-        print(codes, [each.customers_written() for each in (drop.books, other.books)])
         assert set(codes) <= {0, 2}  # a job that is being loaded is not loaded by a second process
         assert {path.name for path in (drop.folder / "done").glob("[0-9]*")} == {f"{n:02}.csv" for n in range(1, 21)}
         books = (drop.books, other.books)
