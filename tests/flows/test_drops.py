@@ -10,15 +10,21 @@ import sys
 import threading
 import time
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connectors.locks import claimed
+from connectors.places import place_of
 from connectors.sandbox.server import run_sandbox
 from connectors.sandbox.settings import Settings
 from flows.claims import claim_of
+from flows.drops import Picking
+from flows.taking import Taking
+from flows.whole import whole_files
+from schemas.tables import Table
 from tests.flows.conftest import CUSTOMERS, Desk, Outcome
 from tests.senders import a_sender
 from tests.servers_files import SSHD, Sftp
@@ -346,6 +352,35 @@ def test_a_plan_whose_file_was_replaced_is_refused(drop: Desk):
     refused = drop("run", path, "--plan", planned.told["run"])
     assert refused.exit_code == 2
     assert "changed since it was planned" in refused.stderr
+
+
+def test_a_file_that_vanishes_before_it_is_read_is_left_out(drop: Desk):
+    (drop.home / "landed").mkdir(parents=True)
+    drop.write("inbox/a.csv", lines(1, 2))
+    drop.write("inbox/b.csv", lines(3, 4))
+    with ExitStack() as stack:
+        table = Table(files="inbox/*.csv", move_to={"done": "done"})
+        place = place_of("inbox/*.csv", None, None, drop.folder, "source.customers", stack)
+        picking = Picking(table, "customers", place, Taking(drop.folder, drop.home / "landed", "", stack, stack))
+        listed = whole_files(table, place, "source.customers", picking.left, wait=False)
+        (drop.folder / "inbox/a.csv").unlink()
+        for each in listed:
+            picking.pick(each)
+    assert [each.found.name for each in picking.drops] == ["b.csv"]
+    assert picking.told() == ["1 file was taken away or written again before it could be read"]
+
+
+def test_refusals_beyond_the_guard_after_the_end_are_done_with(drop: Desk):
+    drop.write("inbox/a.csv", lines(39, 42))
+    judged = drop("run", job(drop, guards={"max_refused_percent": 10}))
+    assert (judged.exit_code, judged.told["state"]) == (3, "done")
+    assert lying(drop, "done") == ["a.csv"]
+
+
+def test_where_files_can_only_be_read_none_is_moved(drop: Desk):
+    refused = drop("run", job(drop, table={"files": "https://files.example.com/a.csv"}))
+    assert refused.exit_code == 2
+    assert "source.customers: files can only be read there; leave out move_to" in refused.stderr
 
 
 @pytest.mark.slow
