@@ -84,10 +84,10 @@ def postgresql_server(*settings: str, standby: bool = False) -> Iterator[Server]
         )  # fmt: skip
         if standby:
             (folder / "data" / "standby.signal").touch()
-        options = (f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", "fsync=off", *settings)  # fmt: skip
+        here = (f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", "fsync=off")
         with log.open("wb") as written:
             process = subprocess.Popen(
-                [initdb.with_name("postgres"), "-D", folder / "data", *(f"--{option}" for option in options)],
+                [initdb.with_name("postgres"), "-D", folder / "data", *(f"--{each}" for each in (*here, *settings))],
                 stdout=written, stderr=written, user=user, cwd=folder,
             )  # fmt: skip
         try:
@@ -110,8 +110,9 @@ def mariadb_server() -> Iterator[Server]:
         folder = Path(made)
         begin, log = folder / "begin.sql", folder / "log"
         begin.write_text(
-            "create user owner@'127.0.0.1' identified by 's3cret-of-tests';"
-            "grant all on *.* to owner@'127.0.0.1' with grant option; create database shop;",
+            "create user owner@'127.0.0.1' identified by 's3cret-of-tests';\n"
+            "grant all on *.* to owner@'127.0.0.1' with grant option;\n"
+            "create database shop character set utf8mb4;\n",
             encoding="utf-8",
         )
         if user:
