@@ -1,6 +1,8 @@
 """BigQuery by its own client, as Arrow; bigquery://project/dataset?location=EU, by the machine's Google credentials."""
 
+import re
 from collections.abc import Iterator
+from http import HTTPStatus
 from itertools import chain
 from typing import Any
 
@@ -88,11 +90,14 @@ def _type(kind: Kind, value: object) -> str:
 
 def _read_planning(error: Exception) -> Trouble:
     """While a query is planned no row is looked at."""
-    return Trouble(str(getattr(error, "message", "") or error).partition("\n")[0])
+    text = str(getattr(error, "message", "") or error).partition("\n")[0]
+    return Trouble(re.sub(r"^(GET|POST) \S+: ", "", text))
 
 
 def _read(error: Exception) -> Trouble:
     reasons = [each.get("reason", "") for each in getattr(error, "errors", ()) if isinstance(each, dict)]
     code = getattr(error, "code", None) or type(error).__name__
+    if code == HTTPStatus.FORBIDDEN:
+        return Trouble("permission denied (403); grant roles/bigquery.readSessionUser and roles/bigquery.dataViewer")
     gone = not reasons or "backendError" in reasons
     return Trouble(f"an error that may quote a value ({code}{''.join(f', {each}' for each in reasons if each)})", gone)

@@ -24,12 +24,12 @@ _KINDS = {
     8: ("timestamp_ntz", Kind.TIMESTAMP),
 }  # fmt: skip
 _AS = {
-    Kind.TIMESTAMPTZ: "to_timestamp_tz(?)", Kind.TIMESTAMP: "to_timestamp_ntz(?)", Kind.DATE: "to_date(?)",
-    Kind.INTEGER: "to_number(?, 38, 0)", Kind.TEXT: "?",
+    Kind.TIMESTAMPTZ: "cast(? as timestamp_tz)", Kind.TIMESTAMP: "cast(? as timestamp_ntz)",
+    Kind.DATE: "cast(? as date)", Kind.INTEGER: "cast(? as number(38, 0))", Kind.TEXT: "?",
 }  # fmt: skip
 _LOWEST = {
     Kind.TIMESTAMPTZ: "0001-01-01T00:00:00+00:00", Kind.TIMESTAMP: "0001-01-01T00:00:00", Kind.DATE: "0001-01-01",
-    Kind.INTEGER: "-" + "9" * 38, Kind.DECIMAL: "-inf", Kind.TEXT: "",
+    Kind.INTEGER: "-inf", Kind.DECIMAL: "-inf", Kind.TEXT: "",
 }  # fmt: skip
 
 
@@ -79,10 +79,10 @@ def _kind(column: Any) -> tuple[str, Kind | None]:
 
 
 def _as(kind: Kind, value: object) -> str:
-    if kind != Kind.DECIMAL:
-        return _AS[kind]
-    scale = scale_of(value)
-    return "to_double(?)" if scale is None else f"to_number(?, 38, {scale})"
+    if kind == Kind.DECIMAL or (kind == Kind.INTEGER and value is None):
+        scale = scale_of(value)
+        return "cast(? as double)" if scale is None else f"cast(? as number(38, {scale}))"
+    return _AS[kind]
 
 
 def _batches(cursor: Any) -> Iterator[pa.RecordBatch]:

@@ -59,14 +59,19 @@ def unprivileged(*names: str) -> str | None:
     return next(name for name in (*names, "nobody") if name in known)
 
 
+def postgresql_initdb() -> Path | None:
+    """What makes a PostgreSQL; its other programs lie beside it."""
+    found = shutil.which("initdb"), *sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
+    return next((Path(each).resolve() for each in found if each), None)
+
+
 @contextlib.contextmanager
 def postgresql_server(*settings: str, standby: bool = False) -> Iterator[Server]:
     """A PostgreSQL of its own, with passwords asked for; skips where there is none.
 
     `settings` are more of its settings ("max_prepared_transactions=5"); a `standby` waits for a primary for ever.
     """
-    found = shutil.which("initdb"), *sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
-    initdb = next((Path(each).resolve() for each in found if each), None)
+    initdb = postgresql_initdb()
     if initdb is None:
         pytest.skip("no PostgreSQL here: install Debian's postgresql")
     user, port = unprivileged("postgres"), free_port()
