@@ -43,16 +43,12 @@ class BucketDoor(Door):
                 run(system.loop, client.__aexit__, None, None, None, limit_s=CLOSE_S)
 
     def listed(self, system: FileSystem, folder: str) -> list[Entry]:
-        try:
+        with suppress(FileNotFoundError):  # nothing has a name that begins so
             return super().listed(system, folder)
-        except FileNotFoundError:
-            pass
-        bucket = folder.partition("/")[0]
-        try:
-            system.info(bucket)
-        except FileNotFoundError:
-            raise SourceError(f"{self.label}: there is no such bucket; look at its spelling and region") from None
-        return []
+        with suppress(FileNotFoundError):
+            system.info(folder.partition("/")[0])
+            return []
+        raise SourceError(f"{self.at}: there is no such bucket; look at its spelling and region")
 
     def blocks(
         self, system: FileSystem, path: str, offset: int, size_bytes: int | None

@@ -92,12 +92,12 @@ class SftpDoor(Door):
         import asyncssh  # noqa: PLC0415 - optional
 
         if isinstance(error, asyncssh.HostKeyNotVerifiable):
-            return SourceError(f"{self.label}: {self._host_key(options)}")
+            return SourceError(f"{self.at}: {self._host_key(options)}")
         if isinstance(error, asyncssh.KeyExchangeFailed) and "host key" in str(error):
-            return SourceError(f"{self.label}: {self._host_key(options)}")
+            return SourceError(f"{self.at}: {self._host_key(options)}")
         if isinstance(error, (asyncssh.PermissionDenied, PermissionError)):
             return SourceError(
-                f"{self.label}: the server refuses this login; look at login: (user, and password or key_file)"
+                f"{self.at}: the server refuses this login; look at login: (user, and password or key_file)"
             )
         if isinstance(error, asyncssh.KeyImportError):
             return SourceError(

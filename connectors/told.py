@@ -2,9 +2,7 @@
 
 import errno
 import socket
-import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from connectors.landing import Lost
 from schemas.errors import SourceError
@@ -18,6 +16,7 @@ _CLOUD = (
     "(environment, profile, the machine's role)"
 )
 _CERTIFICATE = "its certificate is not trusted; have it mended, or trust its authority on this machine"
+_MISSING = "does not exist"
 # By class name, nearest class first, because the libraries may not be installed.
 _WORDS = {
     "NoCredentialsError": _CLOUD,
@@ -27,15 +26,15 @@ _WORDS = {
     "ClientAuthenticationError": _CLOUD,
     "ParamValidationError": "the bucket's name is not one the store accepts; look at its spelling",
     "SFTPPermissionDenied": "no permission",
-    "SFTPNoSuchFile": "does not exist",
-    "SFTPNoSuchPath": "does not exist",
+    "SFTPNoSuchFile": _MISSING,
+    "SFTPNoSuchPath": _MISSING,
     "SFTPWriteProtect": "no permission",
     "SFTPNoSpaceOnFilesystem": "the server's disk is full",
     "SFTPQuotaExceeded": "the server's disk is full",
     "SFTPFailure": "the server refuses it",
     "SFTPOpUnsupported": "the server cannot do it",
     "ChannelOpenError": "the server opens no SFTP session for this user",
-    "FileNotFoundError": "does not exist",
+    "FileNotFoundError": _MISSING,
     "NotADirectoryError": "is no folder",
     "IsADirectoryError": "is a folder",
     "PermissionError": "no permission",
@@ -75,58 +74,43 @@ _MAY_GO_AWAY = {
 }
 
 
-@contextmanager
-def told(label: str) -> Iterator[None]:
-    """Raise what libraries raise in words, and let our own errors and bugs pass.
+def in_words(error: Exception, label: str) -> SourceError | Lost:
+    """What to raise instead, outside of the `except`: SourceError is for somebody to mend, Lost may go away by itself.
 
-    Raises:
-        SourceError: somebody has to do something.
-        Lost: it may go away by itself.
+    Our own errors come back as they are; bugs are raised.
     """
-    trouble: Exception | None = None
-    try:
-        yield
-    except (SourceError, Lost):
-        raise
-    except Exception as error:
-        if not _is_theirs(error):
-            raise
-        trouble = error
-    if trouble is not None:
-        raise _in_words(trouble, label)
-
-
-def is_missing(error: Exception) -> bool:
-    """Whether it says that there is no such file."""
-    return _named(error, {"FileNotFoundError", "SFTPNoSuchFile", "SFTPNoSuchPath"}) is not None
-
-
-def _is_theirs(error: Exception) -> bool:
-    return isinstance(error, (OSError, EOFError)) or type(error).__module__.partition(".")[0] in _THEIRS
-
-
-def _in_words(error: Exception, label: str) -> Exception:
+    if isinstance(error, (SourceError, Lost)):
+        return error
+    if not _is_theirs(error):
+        raise error
     deepest = _cause(error)
     if isinstance(deepest, socket.gaierror) and deepest.errno != socket.EAI_AGAIN:
         return SourceError(f"{label}: there is no host of this name; look at its spelling")
     if isinstance(deepest, OSError) and deepest.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
         return Lost("no way leads to the server")
     for each in (error, deepest):
-        if isinstance(each, ssl.SSLError) and not isinstance(each, ssl.SSLCertVerificationError):
-            return Lost("the connection broke")
-        words = _named(each, _WORDS)
+        words = _WORDS.get(_named(each, _WORDS))
         if words is not None:
-            return SourceError(f"{label}: {_nearer(_WORDS[words], error)}")
+            return SourceError(f"{label}: {_nearer(words, error)}")
     for each in (deepest, error):
-        lost = _named(each, _MAY_GO_AWAY)
-        if lost is not None and (lost != "OSError" or each is error):
-            return Lost(_MAY_GO_AWAY[lost])
-    return SourceError(f"{label}: cannot be read ({type(error).__name__}); look at it with another program")
+        words = _MAY_GO_AWAY.get(_named(each, _MAY_GO_AWAY))
+        if words is not None:
+            return Lost(words)
+    return SourceError(f"{label}: cannot be reached or read ({type(error).__name__}); try it with another program")
+
+
+def is_missing(error: Exception) -> bool:
+    """Whether it says that there is no such file."""
+    return _WORDS.get(_named(error, _WORDS)) == _MISSING
+
+
+def _is_theirs(error: Exception) -> bool:
+    return isinstance(error, (OSError, EOFError)) or type(error).__module__.partition(".")[0] in _THEIRS
 
 
 def _nearer(words: str, error: Exception) -> str:
     said = str(error).lower()
-    if words == "does not exist" and "bucket does not exist" in said:
+    if words == _MISSING and "bucket does not exist" in said:
         return "there is no such bucket; look at its spelling and region"
     if words == "no permission":
         return f"{words}; ask for the right to read, move and write there"
@@ -141,5 +125,5 @@ def _cause(error: BaseException) -> BaseException:
     return error
 
 
-def _named(error: BaseException, names: "set[str] | dict[str, str]") -> str | None:
-    return next((each.__name__ for each in type(error).__mro__ if each.__name__ in names), None)
+def _named(error: BaseException, names: Mapping[str, str]) -> str:
+    return next((each.__name__ for each in type(error).__mro__ if each.__name__ in names), "")

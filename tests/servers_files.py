@@ -89,8 +89,8 @@ class S3:
     """moto's server; its credentials are in the environment of the test."""
 
     def __init__(self):
-        import boto3
-        from moto.server import ThreadedMotoServer
+        import boto3  # noqa: PLC0415 - a second, for tests of S3 only
+        from moto.server import ThreadedMotoServer  # noqa: PLC0415
 
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         self._server.start()
@@ -113,11 +113,10 @@ class Ftp:
 
     def __init__(self, folder):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            import pyftpdlib.handlers
-        from pyftpdlib.authorizers import DummyAuthorizer
-        from pyftpdlib.handlers import FTPHandler
-        from pyftpdlib.servers import FTPServer
+            warnings.simplefilter("ignore", DeprecationWarning)  # it imports asyncore
+            from pyftpdlib.authorizers import DummyAuthorizer  # noqa: PLC0415
+            from pyftpdlib.handlers import FTPHandler  # noqa: PLC0415
+            from pyftpdlib.servers import FTPServer  # noqa: PLC0415
 
         self.root = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -128,7 +127,7 @@ class Ftp:
             pass
 
         Handler.authorizer = authorizer
-        Handler.use_sendfile = False
+        Handler.use_sendfile, Handler.auth_failed_timeout = False, 0
         self.handler = Handler
         self._server = FTPServer(("127.0.0.1", 0), Handler)
         self.port = self._server.address[1]
@@ -141,7 +140,7 @@ class Ftp:
 
     def _serve(self):
         while self._is_on:
-            self._server.serve_forever(timeout=0.05, blocking=False)
+            self._server.ioloop.loop(0.05, blocking=False)
 
     def stop(self):
         self._is_on = False
@@ -150,7 +149,10 @@ class Ftp:
 
 
 class Web:
-    """A folder by HTTP, with or without ranges; `asked` are the requests' ranges, `cut_after` bytes it hangs up once."""
+    """A folder by HTTP, with or without ranges; after `cut_after` bytes it hangs up, once.
+
+    `asked` are the requests' paths and ranges, `logins` their authorizations.
+    """
 
     def __init__(self, folder, *, ranges=True, tls=None):
         self.root, self.ranges = folder, ranges
