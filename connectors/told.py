@@ -1,6 +1,7 @@
 """What file servers' libraries raise, told in words of ours: theirs may hold a password or a signature."""
 
 import errno
+import re
 import socket
 from collections.abc import Mapping
 
@@ -17,6 +18,8 @@ _CLOUD = (
 )
 _CERTIFICATE = "its certificate is not trusted; have it mended, or trust its authority on this machine"
 _MISSING = "does not exist"
+# How s3fs tells a request that the server will never take.
+_REFUSALS = (errno.EINVAL, errno.EPERM, errno.ENOSYS, errno.EREMCHG)
 # By class name, nearest class first, because the libraries may not be installed.
 _WORDS = {
     "NoCredentialsError": _CLOUD,
@@ -38,7 +41,7 @@ _WORDS = {
     "NotADirectoryError": "is no folder",
     "IsADirectoryError": "is a folder",
     "PermissionError": "no permission",
-    "error_perm": "no permission",
+    "error_perm": "the server refuses it: there is no such file, or no right to it",
     "SSLCertVerificationError": _CERTIFICATE,
     "ClientConnectorCertificateError": _CERTIFICATE,
     "ClientConnectorSSLError": "speaks no TLS that is safe",
@@ -61,6 +64,8 @@ _MAY_GO_AWAY = {
     "SFTPNoConnection": "the connection broke",
     "DisconnectError": "the server ended the connection",
     "ClientPayloadError": "the connection broke",
+    "ServiceRequestError": "the server cannot be reached",
+    "ServiceResponseError": "the connection broke",
     "ServerDisconnectedError": "the connection broke",
     "IncompleteRead": "the connection broke",
     "IncompleteReadError": "the connection broke",
@@ -84,28 +89,32 @@ def in_words(error: Exception, label: str) -> SourceError | Lost:
     if not _is_theirs(error):
         raise error
     deepest = _cause(error)
-    if isinstance(deepest, socket.gaierror) and deepest.errno != socket.EAI_AGAIN:
-        return SourceError(f"{label}: there is no host of this name; look at its spelling")
-    if isinstance(deepest, OSError) and deepest.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
-        return Lost("no way leads to the server")
-    for each in (error, deepest):
-        words = _WORDS.get(_named(each, _WORDS))
-        if words is not None:
-            return SourceError(f"{label}: {_nearer(words, error)}")
-    for each in (deepest, error):
-        words = _MAY_GO_AWAY.get(_named(each, _MAY_GO_AWAY))
-        if words is not None:
-            return Lost(words)
+    to_mend = _to_mend(error, deepest)
+    if to_mend:
+        return SourceError(f"{label}: {to_mend}")
+    lost = next((lost for each in (deepest, error) if (lost := _word(each, _MAY_GO_AWAY))), "")
+    if lost:
+        return Lost(lost)
     return SourceError(f"{label}: cannot be reached or read ({type(error).__name__}); try it with another program")
 
 
 def is_missing(error: Exception) -> bool:
     """Whether it says that there is no such file."""
-    return _WORDS.get(_named(error, _WORDS)) == _MISSING
+    return _word(error, _WORDS) == _MISSING
 
 
 def _is_theirs(error: Exception) -> bool:
     return isinstance(error, (OSError, EOFError)) or type(error).__module__.partition(".")[0] in _THEIRS
+
+
+def _to_mend(error: Exception, deepest: BaseException) -> str:
+    if isinstance(deepest, socket.gaierror) and deepest.errno != socket.EAI_AGAIN:
+        return "there is no host of this name; look at its spelling"
+    if words := _word(error, _WORDS) or _word(deepest, _WORDS):
+        return f"{_nearer(words, error)}{_code(error)}"
+    if isinstance(error, OSError) and error.errno in _REFUSALS:
+        return f"the server refuses the request{_code(error)}; look at region and endpoint"
+    return ""
 
 
 def _nearer(words: str, error: Exception) -> str:
@@ -117,6 +126,13 @@ def _nearer(words: str, error: Exception) -> str:
     return words
 
 
+def _code(error: BaseException) -> str:
+    """S3's own word for it, which one can look up."""
+    response = getattr(error.__cause__, "response", None) or {}
+    code = str(response.get("Error", {}).get("Code", ""))
+    return f" ({code})" if re.fullmatch("[A-Za-z]+", code) else ""
+
+
 def _cause(error: BaseException) -> BaseException:
     seen = {id(error)}
     while (under := error.__cause__ or error.__context__) is not None and id(under) not in seen:
@@ -125,5 +141,5 @@ def _cause(error: BaseException) -> BaseException:
     return error
 
 
-def _named(error: BaseException, names: Mapping[str, str]) -> str:
-    return next((each.__name__ for each in type(error).__mro__ if each.__name__ in names), "")
+def _word(error: BaseException, words: Mapping[str, str]) -> str:
+    return next((words[each.__name__] for each in type(error).__mro__ if each.__name__ in words), "")
