@@ -98,12 +98,12 @@ class Sftp(Folder):
         with self.known_hosts.open("a") as file:
             file.write(f"[127.0.0.1]:{port or self.port} {kind} {key}\n")
 
-    def start(self):
+    def start(self, subsystem="internal-sftp"):
         config = self.folder / "sshd_config"
         config.write_text(
             f"ListenAddress 127.0.0.1:{self.port}\nHostKey {self.folder}/host\nPidFile none\nUsePAM no\n"
             f"AuthorizedKeysFile {self.folder}/authorized_keys\nStrictModes no\nPasswordAuthentication no\n"
-            "PermitRootLogin yes\nSubsystem sftp internal-sftp\nMaxStartups 100\n"
+            f"PermitRootLogin yes\nSubsystem sftp {subsystem}\nMaxStartups 100\n"
         )
         Path("/run/sshd").mkdir(exist_ok=True)
         with (self.folder / "log").open("ab") as log:
@@ -182,7 +182,7 @@ class Ftp(Folder):
             def send(self, data):
                 if server.cut_after is not None and self.tot_bytes_sent + len(data) > server.cut_after:
                     server.cut_after = None
-                    self.close()
+                    self.cmd_channel.close()
                     return 0
                 sent = super().send(data)
                 server.sent_bytes += sent
@@ -291,7 +291,7 @@ class Web(Folder):
 
 
 class Line:
-    """A way to a server that breaks after so many bytes came back, once for each number, for good when `is_last`.
+    """A way to a server that breaks when so many bytes in all came back, for each number; `is_last`: then for good.
 
     Counts connections and the bytes that came back.
     """
@@ -342,15 +342,13 @@ class Line:
         _hang_up(far)
 
     def _back(self, far, near):
-        carried = 0
         with suppress(OSError):
             while block := far.recv(65536):
-                if self._breaks and carried + len(block) > self._breaks[0]:
+                if self._breaks and self.back_bytes + len(block) > self._breaks[0]:
                     self._breaks.pop(0)
                     self._is_cut = self._is_last
                     break
                 near.sendall(block)
-                carried += len(block)
                 self.back_bytes += len(block)
         _hang_up(near)
 
