@@ -190,7 +190,7 @@ def test_what_is_still_encrypted_is_refused(source, name, content):
         ("folder", "is a folder; name its files, for example"),
         ("pipe.csv", "is no regular file"),
         ("customers.docx", "the suffix .docx says no format; set format:"),
-        ("book.xlsx", "xlsx is not supported yet"),
+        ("book.xlsx", "the zip data is cut off or damaged"),
         ("empty.csv", "the file is empty"),
     ],
 )
