@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from connectors.kinds import FORMATS, PGP_SUFFIXES
-from connectors.unpack import MAX_GROWTH, PACKINGS, SPARE_BYTES, archive_of, damaged, too_large, wrong_suffix
+from connectors.unpack import MAX_GROWTH, PACKINGS, SPARE_BYTES, archive_of, damaged, opened, too_large, wrong_suffix
 from schemas.errors import SourceError
 
 MAX_MEMBERS = 1_000
@@ -37,11 +37,11 @@ def tables_in(path: Path, label: str, *, any_name: bool = False, spare_bytes: in
     Raises:
         SourceError: empty, damaged, protected, a bomb, or with a member that is no table.
     """
-    with path.open("rb") as raw:
+    with opened(path, label) as (raw, size_bytes):
         if raw.read(2) != b"PK":
             raise wrong_suffix(label, "zip")
         with archive_of(raw, label) as archive:
-            check_sizes(archive, path.stat().st_size, label, spare_bytes)
+            check_sizes(archive, size_bytes, label, spare_bytes)
             infos = archive.infolist()
     kept = [info for info in infos if not info.is_dir() and not _is_litter(info.filename)]
     if not kept:

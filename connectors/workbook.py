@@ -18,7 +18,7 @@ import pyarrow as pa
 from connectors.archive import check_sizes
 from connectors.lines import Limits, check_names
 from connectors.unpack import PackedFile, archive_of, unreadable
-from connectors.workbook_cells import Cells, Odd
+from connectors.workbook_cells import Cells, Odd, Place
 from connectors.workbook_sheet import (
     NotXml,
     Row,
@@ -93,6 +93,9 @@ def open_workbook(file: PackedFile, written: Workbook, limits: Limits) -> ExcelS
         seen = _Seen(written.header_row)
         for row in book.rows(sheet):
             seen.add(row)
+        for cell in book.merged:
+            if cell[0] > written.header_row:
+                seen.merged.add(cell)
         places = tuple(sorted(seen.header))
         columns = tuple(seen.header[at] for at in places)
         _check_header(columns, seen, label)
@@ -113,6 +116,7 @@ class _Seen:
     header_row: int
     header: dict[int, str] = field(default_factory=dict)
     unnamed: Odd = field(default_factory=Odd)
+    merged: Odd = field(default_factory=Odd)
     hidden: int = 0
 
     def add(self, row: Row) -> None:
@@ -127,7 +131,9 @@ class _Seen:
 
     def notes(self) -> Iterator[str]:
         if self.hidden:
-            yield f"{self.hidden:,} hidden rows are read like the others"
+            yield f"{self.hidden:,} hidden row{'s are' if self.hidden > 1 else ' is'} read like the others"
+        if self.merged.count:
+            yield f"{_cells(self.merged)} several merged ones together, and only the first of them has the value"
 
 
 def _check_header(columns: tuple[str, ...], seen: _Seen, label: str) -> None:
@@ -186,6 +192,7 @@ class _Book:
         parts = related(self._part(f"{folder}/_rels/{stem}.rels".lstrip("/")), main)
         workbook = elements(self._part(main))
         self.sheets = sheets_of(workbook, parts)
+        self.merged: list[Place] = []  # of the sheet whose rows were read last
         by_kind = dict(parts.values())
         strings = Strings()
         if "sharedStrings" in by_kind:
@@ -200,6 +207,7 @@ class _Book:
         for _ in feed(self._part(sheet.part), rows.start, rows.end, rows.text):
             yield from rows.found
             rows.found.clear()
+        self.merged = rows.merged
 
     def _part(self, name: str) -> IO[bytes]:
         return self._archive.open(name)

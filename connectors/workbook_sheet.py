@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import IO
 from xml.parsers import expat
 
-from connectors.workbook_cells import GENERAL, Cells, Format, format_of_code, unescaped
+from connectors.workbook_cells import GENERAL, Cells, Format, Place, format_of_code, unescaped
 
 BLOCK_BYTES = 256 << 10
 LAST_ROW, LAST_COLUMN = 1_048_576, 16_384
@@ -158,6 +158,7 @@ class Rows:
 
     def __init__(self, cells: Cells) -> None:
         self.found: list[Row] = []
+        self.merged: list[Place] = []  # the first cell of each range
         self._cells = cells
         self._row, self._column, self._hidden = 0, -1, False
         self._values: dict[int, str] = {}
@@ -183,6 +184,8 @@ class Rows:
                 raise ValueError("beyond the last row")
         elif name == "rPh":
             self._reading = True
+        elif name == "mergeCell":
+            self.merged.append(place_of(attributes.get("ref", "").partition(":")[0]))
 
     def end(self, name: str) -> None:
         name = self._names[name]
@@ -216,6 +219,16 @@ class Rows:
         if not raw and not self._formula:
             return None
         return self._cells.text((self._row, self._column), self._kind, self._style, raw, formula=self._formula)
+
+
+def place_of(cell: str) -> Place:
+    """Row and column of a cell such as C5.
+
+    Raises:
+        ValueError: no cell of a sheet.
+    """
+    letters = cell.rstrip("0123456789")
+    return int(cell[len(letters) :]), column_number(letters)
 
 
 def column_number(letters: str) -> int:

@@ -239,12 +239,14 @@ def test_prefixes_and_left_out_places_are_read_too(read):
 def test_what_a_sheet_hides_is_told(open_book):
     book = book_of([["card", "x"], [4111111111111111999, "a"], [1, "#N/A"], [2, "#REF!"], [3, "b"], [4, "c"]])
     book.active.row_dimensions[5].hidden = True
+    book.active.merge_cells("A6:B6")
     opened = open_book(book)
     assert opened.notes == (
         "sheet Customers: 2 cells (the first is B3) hold an error such as #N/A or #REF!, which is read as that word",
         "sheet Customers: cell A2 holds a number beyond 15 digits, all that Excel keeps: its last digits are lost; "
         "have such numbers sent as text",
-        "sheet Customers: 1 hidden rows are read like the others",
+        "sheet Customers: 1 hidden row is read like the others",
+        "sheet Customers: cell A6 holds several merged ones together, and only the first of them has the value",
     )
 
 
