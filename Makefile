@@ -9,9 +9,9 @@ CHROMIUM := $(shell command -v chromium || command -v chromium-browser || comman
 demo: .venv/installed  ## load 2,000 messy customers into the sandbox, and say where the report is
 	@$(BIN)/bulkload demo
 
-test: .venv/installed  ## every test; those of the report's looks need Chromium
+test: .venv/installed  ## every test; those of the report's looks need Chromium, some of sources a server's program
 	@test -n "$(CHROMIUM)" || echo "no Chromium here: tests/browser is left out (Debian: apt-get install chromium)"
-	$(BIN)/python -m pytest $(if $(CHROMIUM),,--ignore=tests/browser)
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(if $(CHROMIUM),,--ignore=tests/browser)
 
 check: .venv/installed  ## format, lint, types, rooms
 	$(BIN)/ruff format --check .

@@ -15,7 +15,9 @@ from transforms.job_file import read_job
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = typer.main.get_command(app).commands
-ENVIRONMENT = {"CAPILLARY_KEY": "k", "CAPILLARY_SECRET": "s"}
+ENVIRONMENT = dict.fromkeys(
+    ("CAPILLARY_KEY", "CAPILLARY_SECRET", "SFTP_KEY_FILE", "PGP_KEY_FILE", "PGP_PASSPHRASE", "WAREHOUSE_URL"), "x"
+)
 
 
 def blocks(language: str) -> list[str]:
@@ -24,7 +26,7 @@ def blocks(language: str) -> list[str]:
 
 def test_every_job_file_shown_is_read():
     operations = [read_job(text, ENVIRONMENT, "README.md").destination.operation for text in blocks("yaml")]
-    assert operations == ["update", "update", "register"]
+    assert operations == ["update", "update", "update", "update", "register"]
 
 
 def test_the_smallest_job_shown_is_the_one_that_ships():

@@ -40,7 +40,7 @@ REASONS = re.compile(
 
 ROWS = b'[{"id":7001},{"errors":[{"code":8009}]}]'
 HEAD = b"HTTP/1.1 200 OK\r\nX-CAP-REQUEST-ID: r-1\r\n"
-PACKED = gzip.compress(ROWS)
+PACKED = gzip.compress(ROWS, mtime=0)
 BY_LENGTH = HEAD + b"Content-Length: %d\r\n\r\n" % len(ROWS) + ROWS
 BY_CHUNKS = HEAD + b"Transfer-Encoding: chunked\r\n\r\na;x=1\r\n%b\r\n1E\r\n%b\r\n0\r\nX-T: 1\r\n\r\n" % (
     ROWS[:10],

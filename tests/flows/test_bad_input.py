@@ -91,9 +91,9 @@ def test_a_file_this_user_may_not_read_is_named(desk):
         Path(folder).chmod(0o755)
         os.seteuid(65534)
         try:
-            with pytest.raises(SourceError, match="no permission to read it; give the user of this process read"):
-                with looking(Path(folder)) as how:
-                    open_source(job, how)
+            told = pytest.raises(SourceError, match="no permission to read it; give the user of this process read")
+            with told, looking(Path(folder)) as how:
+                open_source(job, how)
         finally:
             os.seteuid(0)
 
