@@ -12,6 +12,7 @@ from flows.closing import Answers, close_run
 from flows.clusters import hold_conflicts, known_clusters
 from flows.hands import Audience
 from flows.prepare import PreparedRun
+from flows.since import read_since
 from flows.source import Source
 from flows.withheld import planned
 from schemas.job import Job
@@ -135,6 +136,7 @@ def plan_of(
         digest=digest_of(job, source),
         clusters=known_clusters(spool),
         notes=source.notes,
+        since=read_since(source.taken),
     )
 
 

@@ -1,8 +1,9 @@
 """How far a table was read: what `:since` stands for in its query, and what is kept of it from run to run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Kind(StrEnum):
@@ -55,3 +56,22 @@ class Seen:
     held: int = 0
     lowest_held: str | None = None  # none, though rows are held: one of them has no value
     without: int = 0  # rows without a value
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSince:
+    """From where on a query was asked, and up to where it need not be asked again; texts are not told."""
+
+    column: str
+    from_: str | None  # none: from the very beginning
+    to: str | None = None  # none: as before, or a plan's
+
+    def as_json(self) -> dict[str, str]:
+        """One entry of `since`."""
+        told = {"column": self.column, "from": self.from_, "to": self.to}
+        return {name: value for name, value in told.items() if value is not None}
+
+
+def since_json(since: Mapping[str, ReadSince]) -> dict[str, Any]:
+    """The key `since`, where a table has it."""
+    return {"since": {table: read.as_json() for table, read in since.items()}} if since else {}
