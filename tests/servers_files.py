@@ -114,7 +114,6 @@ class Ftp:
     def __init__(self, folder):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            import pyftpdlib.handlers
         from pyftpdlib.authorizers import DummyAuthorizer
         from pyftpdlib.handlers import FTPHandler
         from pyftpdlib.servers import FTPServer

@@ -3,7 +3,6 @@
 import os
 import shutil
 import stat
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from connectors import pgp
 from connectors.pgp import decrypt
 from schemas.errors import SourceError
+from tests.senders import a_sender
 
 pytestmark = pytest.mark.skipif(shutil.which("gpg") is None, reason="needs gpg (Debian package gnupg)")
 
@@ -20,50 +20,11 @@ TABLE = b"member_no,points\n" + b"".join(b"C-%d,%d\n" % (n, n * 7919 % 104_729) 
 PASSPHRASE = "correct horse"
 
 
-class Sender:
-    """Somebody with a key of their own, in a home of their own."""
-
-    def __init__(self, home, passphrase):
-        self.home, self.passphrase = home, passphrase
-        self.gpg("--quick-generate-key", "drops@example.com", "future-default", "default", "never")
-        self.private_key, self.public_key = home / "private.asc", home / "public.asc"
-        self.private_key.write_bytes(self.gpg("--armor", "--export-secret-keys"))
-        self.public_key.write_bytes(self.gpg("--armor", "--export"))
-
-    def gpg(self, *command, given=b""):
-        quiet = (
-            "--homedir",
-            self.home,
-            "--batch",
-            "--no-tty",
-            "--pinentry-mode",
-            "loopback",
-            "--trust-model",
-            "always",
-        )
-        done = subprocess.run(
-            ["gpg", *quiet, "--passphrase", self.passphrase, *command], input=given, capture_output=True, check=True
-        )
-        return done.stdout
-
-    def encrypt(self, *how, table=TABLE):
-        return self.gpg("--encrypt", "--recipient", "drops@example.com", *how, given=table)
-
-
 @pytest.fixture(scope="session")
 def senders():
     """Two of them: the first one's key has a passphrase."""
-    with tempfile.TemporaryDirectory(prefix="gpg-test-") as folder:
-        homes = [Path(folder) / name for name in ("a", "b")]
-        try:
-            for home in homes:
-                home.mkdir(mode=0o700)
-                (home / "gpg-agent.conf").write_text("s2k-count 65536\n")  # a passphrase nobody has to guess
-            yield [Sender(home, passphrase) for home, passphrase in zip(homes, (PASSPHRASE, ""), strict=True)]
-        finally:
-            for home in homes:
-                for ending in ("--kill", "all"), ("--remove-socketdir",):
-                    subprocess.run(["gpgconf", "--homedir", home, *ending], capture_output=True, check=False)
+    with a_sender(PASSPHRASE) as first, a_sender("") as second:
+        yield first, second
 
 
 @pytest.fixture
@@ -100,7 +61,7 @@ def opened(tmp_path, first):
     ids=["binary", "armor", "plain", "packed", "signed too", "nameless"],
 )
 def test_a_file_for_the_key_comes_out_as_it_was(opened, first, how):
-    plain = opened(first.encrypt(*how))
+    plain = opened(first.encrypt(*how, table=TABLE))
     assert plain.read_bytes() == TABLE
     assert stat.S_IMODE(plain.stat().st_mode) == 0o600
 
@@ -109,11 +70,11 @@ def test_a_file_for_the_key_comes_out_as_it_was(opened, first, how):
     ("name", "expected"), [("t.csv.PGP", "t.csv"), ("t.gpg", "t"), ("t.csv.gz.asc", "t.csv.gz"), ("t", "t.plain")]
 )
 def test_the_plain_file_loses_its_pgp_suffix(opened, first, name, expected):
-    assert opened(first.encrypt(), name=name).name == expected
+    assert opened(first.encrypt(table=TABLE), name=name).name == expected
 
 
 def test_a_key_without_passphrase_needs_none(opened, second):
-    assert opened(second.encrypt(), key=second.private_key, passphrase=None).read_bytes() == TABLE
+    assert opened(second.encrypt(table=TABLE), key=second.private_key, passphrase=None).read_bytes() == TABLE
 
 
 @pytest.mark.parametrize(
@@ -126,18 +87,18 @@ def test_a_key_without_passphrase_needs_none(opened, second):
 )
 def test_a_passphrase_that_does_not_open_the_key_is_told(opened, first, passphrase, said):
     with pytest.raises(SourceError, match=said):
-        opened(first.encrypt(), passphrase=passphrase)
+        opened(first.encrypt(table=TABLE), passphrase=passphrase)
 
 
 def test_a_file_for_another_key_names_that_key(opened, second):
     with pytest.raises(SourceError, match=r"encrypted for key [0-9A-F]{16}, which decrypt\.pgp_key .* does not hold"):
-        opened(second.encrypt())
+        opened(second.encrypt(table=TABLE))
 
 
 @pytest.mark.parametrize("how", [(), ("--armor",), ("--compress-algo", "none")], ids=["binary", "armor", "plain"])
 @pytest.mark.parametrize("part", [0.999, 0.5])
 def test_a_cut_is_noticed(opened, first, how, part):
-    content = first.encrypt(*how)
+    content = first.encrypt(*how, table=TABLE)
     with pytest.raises(SourceError, match="gpg does not vouch for the file: cut off, damaged or tampered with"):
         opened(content[: int(len(content) * part)])
 
@@ -173,12 +134,12 @@ def test_what_is_no_pgp_file_is_told(opened, content):
 
 def test_a_public_key_opens_nothing(opened, first):
     with pytest.raises(SourceError, match=r"public\.asc holds no private key; write one there: gpg --export"):
-        opened(first.encrypt(), key=first.public_key)
+        opened(first.encrypt(table=TABLE), key=first.public_key)
 
 
 def test_a_key_that_is_not_there_is_told(opened, first, tmp_path):
     with pytest.raises(SourceError, match=r"decrypt\.pgp_key .*none\.asc: cannot be read \(No such file"):
-        opened(first.encrypt(), key=tmp_path / "none.asc")
+        opened(first.encrypt(table=TABLE), key=tmp_path / "none.asc")
 
 
 def test_a_bomb_stops_at_its_cap(opened, first, monkeypatch):
@@ -190,7 +151,7 @@ def test_a_bomb_stops_at_its_cap(opened, first, monkeypatch):
 
 
 def test_without_gpg_the_package_is_named(opened, first, monkeypatch):
-    content = first.encrypt()
+    content = first.encrypt(table=TABLE)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(SourceError, match="decrypt needs the program gpg; install it: apt-get install gnupg"):
         opened(content)
@@ -204,7 +165,7 @@ def test_no_key_no_agent_and_no_passphrase_are_left(opened, first, tmp_path, mon
     script = f'#!/bin/sh\n{{ printf "%s\\n" "$@" "$GNUPGHOME"; env; }} >>{tmp_path}/seen\nexec {real} "$@"\n'
     (front / "gpg").write_text(script)
     (front / "gpg").chmod(0o700)
-    content = first.encrypt()
+    content = first.encrypt(table=TABLE)
     monkeypatch.setenv("PATH", f"{front}{os.pathsep}{os.environ['PATH']}")
     opened(content).unlink()
     with pytest.raises(SourceError):
@@ -222,4 +183,4 @@ def test_a_long_temporary_folder_leaves_room_for_the_agents_socket(opened, first
     long = tmp_path / ("x" * 100)
     long.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(long))
-    assert opened(first.encrypt()).read_bytes() == TABLE
+    assert opened(first.encrypt(table=TABLE)).read_bytes() == TABLE

@@ -7,13 +7,13 @@ import hashlib
 import json
 import os
 import sqlite3
-import subprocess
 import zipfile
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 import openpyxl
+import psycopg
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -22,8 +22,8 @@ import pytest
 from flows import load
 from flows.hands import Silent, pool
 from flows.settings import Home
-from tests.servers import postgresql_server
-from tests.servers_files import s3_server, sftp_server
+from tests.senders import a_sender
+from tests.servers_files import NO_SSHD, S3, SSHD, Sftp, running
 
 ROWS = 100_000
 MAPPED = {
@@ -36,6 +36,9 @@ MAPPED = {
         {"programId": {"value": 1016}, "loyaltyPoints": "points", "pointsExpiryDate": "until"}
     ],
 }
+COLUMNS = [
+    "member_no", "phone", "email", "first_name", "last_name", "store", "spent", "birth_date", "points", "until"
+]  # fmt: skip
 NAMES = ["Asha", "Zoë", "José", "नेहा", "麗", "O'Neil", 'Anna "Ann"', "Müller, jr"]
 
 
@@ -79,16 +82,11 @@ def text(people: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def file(name: str, content: bytes, **table: object):
-    def write(folder: Path, **_: object) -> dict[str, object]:
-        (folder / name).write_bytes(content)
-        return {"files": name, **table}
-
-    return write
-
-
 def payloads(folder: Path, table: dict[str, object]) -> str:
-    """A digest over all payloads that would be sent, in order."""
+    """A digest over all payloads that would be sent, in order; what is written in capitals is the environment's."""
+    environment = {**os.environ, "EVERY_KEY": "k"} | {
+        name: str(table.pop(name)) for name in list(table) if name.isupper()
+    }
     job = {
         "name": "every",
         "source": {"customers": table},
@@ -102,7 +100,6 @@ def payloads(folder: Path, table: dict[str, object]) -> str:
     }
     (folder / "job.yaml").write_text(json.dumps(job), encoding="utf-8")
     home = Home(folder / "home")
-    environment = {**os.environ, "EVERY_KEY": "k", "EVERY_URL": str(table.pop("url", ""))}
     with pool("threads") as workers:
         made = load.plan(folder / "job.yaml", home, workers, Silent(), environment)
     assert made.totals.read == ROWS
@@ -118,4 +115,168 @@ def payloads(folder: Path, table: dict[str, object]) -> str:
 @pytest.fixture(scope="module")
 def expected(text: bytes, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("expected")
-    return payloads(folder, file("c.csv", text)(folder))
+    (folder / "c.csv").write_bytes(text)
+    return payloads(folder, {"files": "c.csv"})
+
+
+def as_workbook(folder: Path, rows: list[tuple[object, ...]], names: list[str], **_: object) -> dict[str, object]:
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("Customers")
+    sheet.append(names)
+    for row in rows:
+        # A workbook knows no zones, and numbers are numbers.
+        *most, until = row
+        assert isinstance(until, dt.datetime)
+        sheet.append(
+            [float(each) if isinstance(each, Decimal) else each for each in most] + [until.replace(tzinfo=None)]
+        )
+    book.save(folder / "c.xlsx")
+    return {"files": "c.xlsx"}
+
+
+def as_json_lines(folder: Path, rows: list[tuple[object, ...]], names: list[str], **_: object) -> dict[str, object]:
+    with (folder / "c.jsonl").open("w", encoding="utf-8") as lines:
+        for row in rows:
+            lines.write(json.dumps(dict(zip(names, row, strict=True)), default=_plain, ensure_ascii=False) + "\n")
+    return {"files": "c.jsonl"}
+
+
+def _plain(value: object) -> object:
+    return float(value) if isinstance(value, Decimal) else value.isoformat()  # type: ignore[attr-defined]
+
+
+def as_parquet(folder: Path, people: pa.Table, **_: object) -> dict[str, object]:
+    pq.write_table(people, folder / "c.parquet")
+    return {"files": "c.parquet"}
+
+
+def as_text(name: str, change, **table: object):
+    """The CSV, written another way."""
+
+    def write(folder: Path, text: bytes, **_: object) -> dict[str, object]:
+        (folder / name).write_bytes(change(text))
+        return {"files": name, **table}
+
+    return write
+
+
+def as_strings(text: bytes) -> pa.Table:
+    kinds = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(COLUMNS, pa.string()))
+    return pyarrow.csv.read_csv(pa.BufferReader(text), convert_options=kinds)
+
+
+def with_tabs(text: bytes) -> bytes:
+    sink = pa.BufferOutputStream()
+    pyarrow.csv.write_csv(as_strings(text), sink, pyarrow.csv.WriteOptions(delimiter="\t"))
+    return sink.getvalue().to_pybytes()
+
+
+def fixed_width(text: bytes) -> bytes:
+    columns = [pa.compute.utf8_rpad(column, 30) for column in as_strings(text).columns]
+    return "".join(pa.compute.binary_join_element_wise(*columns, "\n", "").to_pylist()).encode()
+
+
+def in_a_zip_archive(folder: Path, text: bytes, **_: object) -> dict[str, object]:
+    """Cut in two: the second member has a header of its own."""
+    lines = text.splitlines(keepends=True)
+    with zipfile.ZipFile(folder / "c.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("c_1.csv", b"".join(lines[: ROWS // 2]))
+        archive.writestr("c_2.csv", lines[0] + b"".join(lines[ROWS // 2 :]))
+    return {"files": "c.zip"}
+
+
+def encrypted(folder: Path, text: bytes, stack: contextlib.ExitStack, **_: object) -> dict[str, object]:
+    sender = stack.enter_context(a_sender())
+    (folder / "c.csv.pgp").write_bytes(sender.encrypt(table=text))
+    decrypt = {"pgp_key": str(sender.private_key), "passphrase": "${EVERY_PASSPHRASE}"}
+    return {"files": "c.csv.pgp", "decrypt": decrypt, "EVERY_PASSPHRASE": sender.passphrase}
+
+
+TYPES = ("text", "text", "text", "text", "text", "text", "numeric(12, 2)", "date", "bigint", "timestamp with time zone")
+
+
+def in_postgresql(text: bytes, request: pytest.FixtureRequest, **_: object) -> dict[str, object]:
+    server = request.getfixturevalue("postgresql")
+    columns = ", ".join(f"{name} {kind}" for name, kind in zip(COLUMNS, TYPES, strict=True))
+    with psycopg.connect(server.url("postgresql", "postgres"), autocommit=True) as connection:
+        connection.execute(f"create table people (nr serial, {columns})")
+        with connection.cursor().copy(
+            f"copy people ({', '.join(COLUMNS)}) from stdin with (format csv, header)"
+        ) as copy:
+            copy.write(text)
+    query = f"select {', '.join(COLUMNS)} from people order by nr"
+    return {"database": "${EVERY_URL}", "query": query, "EVERY_URL": server.url("postgresql", "postgres")}
+
+
+def in_duckdb(folder: Path, people: pa.Table, **_: object) -> dict[str, object]:
+    with duckdb.connect(str(folder / "crm.duckdb")) as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.register("people_now", people)
+        connection.execute("create table people as from people_now")
+    return {"database": "duckdb:///crm.duckdb", "query": "from people"}
+
+
+def in_sqlite(folder: Path, rows: list[tuple[object, ...]], **_: object) -> dict[str, object]:
+    with contextlib.closing(sqlite3.connect(folder / "crm.sqlite")) as connection:
+        connection.execute(f"create table people ({', '.join(COLUMNS)})")
+        plain = (tuple(str(x) if isinstance(x, Decimal | dt.date) else x for x in row) for row in rows)
+        connection.executemany(f"insert into people values ({', '.join('?' * len(COLUMNS))})", plain)
+        connection.commit()
+    return {"database": "sqlite:///crm.sqlite", "query": "select * from people order by rowid"}
+
+
+def in_a_bucket(
+    text: bytes, stack: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch, **_: object
+) -> dict[str, object]:
+    server = stack.enter_context(running(S3()))
+    server.client.create_bucket(Bucket="customers")
+    server.client.put_object(Bucket="customers", Key="inbox/c.csv.gz", Body=gzip.compress(text, mtime=0))
+    where = {"ENDPOINT_URL": server.endpoint, "ACCESS_KEY_ID": "testing", "SECRET_ACCESS_KEY": "testing"}
+    for name, value in where.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    return {"files": "s3://customers/inbox/*.csv.gz"}
+
+
+def on_a_server(folder: Path, text: bytes, stack: contextlib.ExitStack, **_: object) -> dict[str, object]:
+    if SSHD is None:
+        pytest.skip(NO_SSHD)
+    server = stack.enter_context(running(Sftp(folder / "ssh")))
+    (server.root / "c.csv").write_bytes(text)
+    return {"files": server.url("c.csv"), "login": server.login()}
+
+
+PLACES = {name: f"{30 * n + 1}-{30 * n + 30}" for n, name in enumerate(COLUMNS)}
+WAYS = {
+    "tsv": as_text("c.tsv", with_tabs),
+    "utf-16": as_text("c.csv", lambda text: text.decode().encode("utf-16")),
+    "utf-16 without a mark": as_text("c.csv", lambda text: text.decode().encode("utf-16-le")),
+    "gb18030": as_text("c.csv", lambda text: text.decode().encode("gb18030"), csv={"encoding": "gb18030"}),
+    "fixed width": as_text(
+        "c.txt",
+        fixed_width,
+        format="fixed",
+        fixed={name: f"{30 * n + 1}-{30 * n + 30}" for n, name in enumerate(COLUMNS)},
+    ),
+    "gz": as_text("c.csv.gz", lambda text: gzip.compress(text, mtime=0)),
+    "zip": in_a_zip_archive,
+    "pgp": encrypted,
+    "xlsx": as_workbook,
+    "jsonl": as_json_lines,
+    "parquet": as_parquet,
+    "postgresql": in_postgresql,
+    "duckdb": in_duckdb,
+    "sqlite": in_sqlite,
+    "s3": in_a_bucket,
+    "sftp": on_a_server,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+def test_the_same_customers_give_the_same_payloads(way, expected, people, rows, text, tmp_path, request, monkeypatch):
+    with contextlib.ExitStack() as stack:
+        table = WAYS[way](
+            folder=tmp_path, people=people, rows=rows, text=text, names=COLUMNS,
+            stack=stack, request=request, monkeypatch=monkeypatch,
+        )  # fmt: skip
+        assert payloads(tmp_path, table) == expected
