@@ -24,6 +24,7 @@ from flows.window import WindowClosed
 from schemas.errors import GuardStopped, OutOfBalance
 from schemas.outcomes import Fate
 from schemas.runs import Plan, RunReport
+from schemas.vanished import VANISHED_FILE
 from transforms.guards import RefusedShare
 from transforms.report import html, markdown
 from transforms.totals import check
@@ -72,7 +73,7 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
         stopped_by="window" if isinstance(trouble, WindowClosed) else "", files=_files(load.spool.folder),
         doubts=tuple(closed.doubts.rows), doubtful_requests=closed.doubts.requests(), clusters=made.clusters,
         notes=(*made.notes, *filter(None, [made.changed.told]), *moved.notes(), *delivery.notes),
-        since=made.since | moved.told(),
+        since={**made.since, **moved.told()},
     )  # fmt: skip
     told = markdown(report)
     write_text(load.spool.folder / "report.html", html(report))
@@ -96,7 +97,8 @@ def _refused_too_many(load: Load) -> GuardStopped | None:
 
 def _files(folder: Path) -> dict[str, str]:
     files = {"report": "report.html", "markdown": "report.md", "rejected": "rejected.csv", "results": "results.parquet"}
-    return files | ({"unreadable": UNREADABLE_FOLDER} if (folder / UNREADABLE_FOLDER).exists() else {})
+    more = {"unreadable": UNREADABLE_FOLDER, "vanished": VANISHED_FILE}
+    return files | {what: name for what, name in more.items() if (folder / name).exists()}
 
 
 def _prove(report: RunReport, made: Plan, source: Source) -> None:

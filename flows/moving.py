@@ -123,9 +123,7 @@ class Moved:
                 mark = Watermark(
                     pulled.column, Kind(pulled.kind), each.value, pulled.query_sha256, pulled.columns_sha256
                 )
-                self.load.ledger.move_watermark(
-                    self.load.name, self.load.job.memory, name, mark, datetime.now(UTC)
-                )
+                self.load.ledger.move_watermark(self.load.name, self.load.job.memory, name, mark, datetime.now(UTC))
 
 
 def _upto(each: Stands) -> str:

@@ -148,9 +148,7 @@ def _queried(table: Table, name: str, label: str, how: Taking) -> tuple[Reading,
     if table.since is None:
         return open_query(url, query, None, name, label, how.until_read, folder=how.folder).reading, Taken()
     asked = asking(name, table.since, query, how.wishes, how.ledger, how.memory, how.timezone)
-    opened = open_query(
-        url, query, asked.bound, name, label, how.until_read, horizon=asked.horizon, folder=how.folder
-    )
+    opened = open_query(url, query, asked.bound, name, label, how.until_read, horizon=asked.horizon, folder=how.folder)
     pulled = asked.pulled(opened)
     notes = asked.notes(pulled) if how.ledger is not None else ()
     return replace(opened.reading, notes=(*opened.reading.notes, *notes)), Taken(pulled=pulled)

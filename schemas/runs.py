@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from schemas.clusters import NO_CLUSTERS, Clusters
 from schemas.outcomes import Fate
-from schemas.vanished import Vanished
+from schemas.vanished import NOBODY_VANISHED, Vanished
 from schemas.watermarks import ReadSince, since_json
 
 
@@ -162,7 +162,7 @@ class Plan:
     clusters: Clusters = NO_CLUSTERS
     notes: tuple[str, ...] = ()  # what was found out about the source, in sentences without their full stop
     since: Mapping[str, ReadSince] = field(default_factory=dict)  # by table
-    vanished: Vanished = Vanished()
+    vanished: Vanished = NOBODY_VANISHED
 
     def as_json(self) -> dict[str, Any]:
         """`plan.json`."""

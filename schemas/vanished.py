@@ -20,11 +20,21 @@ class Vanished:
 
     known: int = 0
     gone: int = 0
+    not_looked: str = ""  # why nobody can say
 
     @property
     def told(self) -> str:
         """As a sentence without its full stop; empty when there is nothing to tell."""
+        if self.not_looked:
+            return f"Who vanished is not known: {self.not_looked}"
         if not self.gone:
             return ""
-        which = f"{self.gone:,} of {self.known:,} customers that were loaded before"
-        return f"Vanished: {which} are not in the source; vanished.csv lists them, and nothing was deleted"
+        which = f"{self.gone:,} of {self.known:,} customers that were loaded before are not in the source"
+        return f"{which}; {VANISHED_FILE} lists {_how_many(self.gone)}, and nothing was deleted"
+
+
+def _how_many(gone: int) -> str:
+    return "them" if gone <= MOST_LISTED else f"{MOST_LISTED:,} of them"
+
+
+NOBODY_VANISHED = Vanished()
