@@ -72,6 +72,7 @@ def settle(
             spool.write_many_dropped("changes", found, database)
             spool.view_dropped(database)
             known, changed = count_changed(parts)
+            gone = find_vanished(job, source, spool, prepared, ledger, database)
             spool.write_accepted(touched(parts, with_mentions=with_families))
             spool.view(database, "accepted")
             hold_conflicts(job, source, spool, prepared, database, salt)
@@ -82,7 +83,6 @@ def settle(
             # The last step: of rows that are not sent nothing is withheld.
             spool.view_dropped(database)
             spool.write_withheld(withheld(parts))
-            gone = find_vanished(job, source, spool, prepared, ledger, database)
         spool.clear_memory()
     elif is_looked_for(job, prepared):
         with spool.database(_laid_out(job, spool, ledger, run)) as database:
