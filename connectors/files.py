@@ -17,6 +17,7 @@ from typing import Protocol
 
 from connectors.archive import tables_in
 from connectors.delimited import open_delimited
+from connectors.fixed import open_fixed
 from connectors.jsonlines import open_json_lines
 from connectors.kinds import ENCRYPTED, FORMATS, format_of, is_pgp, suffixes
 from connectors.lines import Limits
@@ -111,15 +112,17 @@ def _batches(stamped: Sequence[_Stamped], columns: tuple[str, ...]) -> Iterator[
         SourceError: a file that cannot be read to its end, or that changed since it was opened.
     """
     for place, each in enumerate(stamped):
-        _check_unchanged(each)
+        check_unchanged(each.local, each.label)
         aligned = each.opened.columns == columns
         try:
             for batch in each.opened.batches(place):
                 yield batch if aligned else replace(batch, rows=batch.rows.select(list(columns)))
         except SourceError:
-            _check_unchanged(each)  # whatever is wrong with a file that changed: the change is what to tell
+            check_unchanged(
+                each.local, each.label
+            )  # whatever is wrong with a file that changed: the change is what to tell
             raise
-        _check_unchanged(each)
+        check_unchanged(each.local, each.label)
 
 
 def _find(table: Table, folder: Path, name: str) -> list[Path]:
@@ -195,6 +198,8 @@ def _opened(file: PackedFile, kind: str, table: Table, limits: Limits) -> Opened
     if kind in ("csv", "tsv"):
         delimiter = table.csv.delimiter or ("\t" if kind == "tsv" else None)
         return open_delimited(file, table.csv, delimiter, limits)
+    if kind == "fixed":
+        return open_fixed(file, table.fixed or {}, table.csv, limits)
     if kind == "jsonl":
         return open_json_lines(file, limits)
     if kind == "parquet":
@@ -226,13 +231,16 @@ def _sha256(path: Path, label: str) -> str:
     raise unreadable(label, trouble)
 
 
-def _check_unchanged(stamped: _Stamped) -> None:
-    """A file that was only touched or moved back is the same by its bytes."""
-    path, state = stamped.local.path, stamped.local.state
-    if state is None or _state(path, stamped.label) == state:
+def check_unchanged(local: Local, label: str) -> None:
+    """Refuse a file that somebody writes; one that was only touched or moved back is the same by its bytes.
+
+    Raises:
+        SourceError: it is not the file any more that was opened.
+    """
+    if local.state is None or _state(local.path, label) == local.state:
         return
-    if _sha256(path, stamped.label) != stamped.local.source.sha256:
-        raise SourceError(f"{stamped.label}: changed while it was read; wait until it is written, then run again")
+    if _sha256(local.path, label) != local.source.sha256:
+        raise SourceError(f"{label}: changed while it was read; wait until it is written, then run again")
 
 
 def _differences(other: _Stamped, first: _Stamped) -> list[str]:

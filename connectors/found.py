@@ -69,6 +69,9 @@ class Place(Protocol):
     def again(self, found: Found) -> Found | None:
         """As it is now; None: gone."""
 
+    def lies_in(self, found: Found, to: str) -> bool:
+        """Whether a file lies in a folder that files are moved to."""
+
     def move(self, found: Found, to: str, name: str) -> str:
         """Put a file away under `name` and give its uri there; never overwrites, a number is added instead.
 

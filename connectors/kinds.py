@@ -54,6 +54,14 @@ def suffixes(path: PurePath) -> tuple[str, str | None]:
     return (PurePath(path.stem).suffix if packing else path.suffix).lower(), packing
 
 
+def stem_of(name: str) -> str:
+    """A file's name without what tells its format, packing and encryption: `a.csv.gz.pgp` gives `a`."""
+    path = PurePath(name)
+    for known in (PGP_SUFFIXES, PACKINGS, FORMATS):
+        path = PurePath(path.stem) if path.suffix.lower() in known else path
+    return path.name
+
+
 def format_of(suffix: str, label: str) -> str:
     """The format a suffix stands for.
 

@@ -73,6 +73,9 @@ class LocalPlace:
         path = Path(found.path)
         return None if self._is_missing(path) else self._found(path)
 
+    def lies_in(self, found: Found, to: str) -> bool:
+        return Path(found.path).parent.resolve() == self._target(to).resolve()
+
     def move(self, found: Found, to: str, name: str) -> str:
         source, folder = Path(found.path), self._target(to)
         now = self.again(found)

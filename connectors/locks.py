@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import IO
 from schemas.errors import WrongInput
 
 LOCK = ".lock"
+MANY_FILES = 65_536
 
 
 @contextmanager
@@ -38,6 +40,40 @@ def only_one(folder: Path, name: str) -> Iterator[None]:
         if not _locked(file):
             raise WrongInput(f"job {name}: another process is loading it; wait for its end")
         yield
+
+
+@contextmanager
+def claimed(folder: Path, name: str) -> Iterator[bool]:
+    """Claim something by name, if no other process of this machine has; whether it is ours now.
+
+    The lock's file is gone afterwards: of names that come once there would be ever more.
+    """
+    path = folder / f".{name}.lock"
+    _open_many()
+    with _opened(path) as file:
+        # Who let go in between has taken the file away: it is another one's to be made anew.
+        if not (_locked(file) and _is_still(path, file)):
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _open_many() -> None:
+    """A claim is an open file, and a drop of thousands is claimed at once: more than a process is given at first."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, MANY_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def _is_still(path: Path, file: IO[bytes]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def _opened(path: Path) -> IO[bytes]:

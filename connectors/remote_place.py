@@ -92,6 +92,9 @@ class RemotePlace:
     def again(self, found: Found) -> Found | None:
         return self._now(found.path)
 
+    def lies_in(self, found: Found, to: str) -> bool:
+        return found.path.rpartition("/")[0] == self._folder(to).rstrip("/")
+
     def move(self, found: Found, to: str, name: str) -> str:
         folder = self._folder(to)
         return self._do(found.path, lambda system: self._moved(system, found, folder, name))

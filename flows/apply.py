@@ -11,6 +11,7 @@ from flows.guards import held_back, left_of
 from flows.hands import Audience
 from flows.planned import left_in_waves, recalled
 from flows.prepare import PreparedRun
+from flows.putting_away import put_away
 from flows.settle import mapping_digest, section_digests
 from flows.underway import Load
 from schemas.outcomes import Fate
@@ -24,7 +25,7 @@ def apply(load: Load, made: Plan, prepared: PreparedRun, audience: Audience, app
     load.ledger.doubt_leftovers(load.name, datetime.now(UTC))
     left = left_of(load, made, prepared)
     if (trouble := held_back(load, made, left, audience, approved)) is not None:
-        return finish(load, made, prepared, Delivery(Requests(), (), trouble), audience)
+        return put_away(load, finish(load, made, prepared, Delivery(Requests(), (), trouble), audience), audience)
     load.ledger.set_run_state(load.name, RunState.DELIVERING)
     destination = section_digests(load.job)["destination"]
     load.ledger.loads_with(load.name, load.job.memory, mapping_digest(load.job), destination)
@@ -38,4 +39,4 @@ def apply(load: Load, made: Plan, prepared: PreparedRun, audience: Audience, app
         if made.requests:
             recall = partial(recalled, load, prepared)
             delivery = deliver(load.job, waves, numbers, load.ledger, load.name, audience, recall)
-    return finish(load, made, prepared, delivery, audience)
+    return put_away(load, finish(load, made, prepared, delivery, audience), audience)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -53,8 +53,14 @@ def run(job_file: Path, options: RunOptions, home: Home, told: Told) -> int:
     inside = _inside_prefect(options.prefect)
     bring = _prefectly if inside else _plainly
     report = bring(job_file, options, home, told)
-    told.result(report, lambda: iter([f"report: {home.run(str(report['run'])) / 'report.html'}"]))
+    told.result(report, lambda: _where(report, home))
     return int(str(report["exit_code"]))
+
+
+def _where(report: Mapping[str, object], home: Home) -> Iterator[str]:
+    """Where the report is; without a run there is none."""
+    if report["run"]:
+        yield f"report: {home.run(str(report['run'])) / 'report.html'}"
 
 
 def _inside_prefect(asked: bool | None) -> bool:

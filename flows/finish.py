@@ -13,6 +13,7 @@ from connectors.results import UNREADABLE_FOLDER, Results, write_text
 from connectors.spool import Part
 from flows.closing import close_run, rejected_columns, write_rows
 from flows.deliver import Delivery
+from flows.drops import done_with
 from flows.hands import Audience
 from flows.moving import Moving
 from flows.prepare import PreparedRun
@@ -81,6 +82,9 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
     write_text(load.spool.folder / "run.json", json.dumps(report.as_json(), indent=1))
     keep_all(load.spool.folder)  # nobody writes them again once the run is done
     moved.keep()
+    if report.state == "done" and load.retry is None:
+        loaded = done_with(load.job, load.source.taken)
+        load.ledger.loaded(load.name, load.job.memory, loaded, datetime.now(UTC))
     load.ledger.finish_run(
         load.name, RunState(report.state), exit_code=code, finished_at_utc=datetime.now(UTC), summary=report.as_json()
     )

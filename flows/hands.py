@@ -37,6 +37,9 @@ class Audience(Protocol):
     def say(self, line: str) -> None:
         """A sentence worth keeping."""
 
+    def warn(self, line: str) -> None:
+        """Trouble that comes too late for the report, and is told to whoever asked for silence too."""
+
     def planned(self, plan: Plan) -> None:
         """The plan stands; nothing is sent yet."""
 
@@ -53,6 +56,7 @@ class Silent:
     def stage(self, stage: Stage, total: int | None = None) -> None: ...
     def advance(self, done: int, note: str = "") -> None: ...
     def say(self, line: str) -> None: ...
+    def warn(self, line: str) -> None: ...
     def planned(self, plan: Plan) -> None: ...
     def approve(self, plan: Plan) -> bool:
         return False

@@ -20,8 +20,12 @@ from connectors.spool import Spool
 from flows.alone import alone
 from flows.apply import apply
 from flows.deliver import preflight
+from flows.drops import NothingToLoad
 from flows.hands import Audience, Workers
+from flows.manifests import check_counts, first_rows_of
+from flows.nothing import check_least, without_a_run
 from flows.prepare import PreparedRun, prepare_run, recipe_of
+from flows.putting_away import bad_files_put_away
 from flows.resume import left_by_window
 from flows.retry import job_of, link, open_again
 from flows.settings import Home, load_job, now, run_name
@@ -53,7 +57,11 @@ def plan(
     with room_in(home.folder), closing(Ledger(home.ledger)) as ledger, ExitStack() as until_done:
         started = now(job)
         begun = Begun(job, job_file, home, ledger, run_name(job, started, home), started)
-        made, _, _ = _prepared(begun, workers, audience, limit, wishes, until_done)
+        try:
+            made, _, _ = _prepared(begun, workers, audience, limit, wishes, until_done)
+        except NothingToLoad as nothing:
+            check_least(job, nothing)
+            raise
         audience.planned(made)
         return made
 
@@ -85,7 +93,11 @@ def run(
         started = now(job)
         begun = Begun(job, job_file, home, ledger, run_name(job, started, home), started, retry, caller)
         with alone(ledger, home, job, begun.name), ExitStack() as until_done:
-            made, prepared, load = _prepared(begun, workers, audience, limit, wishes, until_done)
+            try:
+                with bad_files_put_away(job, job_file.parent, audience):
+                    made, prepared, load = _prepared(begun, workers, audience, limit, wishes, until_done)
+            except NothingToLoad as nothing:
+                return without_a_run(job, job_file.parent, started, nothing, audience)
             audience.planned(made)
             return apply(load, made, prepared, audience, approved)
 
@@ -113,9 +125,11 @@ def _prepared(
     spool = Spool(home.run(begun.name))
     clear_landings(home.folder)
     with landing_in(spool.folder) as landing, ExitStack() as until_read:
-        zone = job.locale.timezone
-        how = Taking(begun.job_file.parent, landing, job.memory, until_read, until_done, ledger, wishes, zone)
+        reading = (begun.job_file.parent, landing, job.memory, until_read, until_done)
+        how = Taking(*reading, ledger, wishes, home.folder, job.locale.timezone)
         source = open_source(job, how) if begun.retry is None else open_again(job, how, begun.retry, ledger)
+        if limit is not None:
+            source = first_rows_of(source, limit)
         load = Load(job, source, home, ledger, begun.name, begun.started, spool, retry=begun.retry)
         _start(load, begun.caller)
         made, prepared = _plan(load, begun.job_file, workers, audience, limit, until_read)
@@ -143,6 +157,7 @@ def _plan(
         with room_in(load.home.folder), load.timed("prepare"):
             recipe = recipe_of(load.job, f"{load.started:%Y-%m-%d}", salt)
             prepared, works = prepare_run(load.job, load.source, load.spool, recipe, workers, audience, limit)
+            check_counts(load.source, load.spool, prepared)
             # What was read lies in the run's parts: a copy less of people's data, and no idle connection.
             until_read.close()
             prepared = without_widely_shared(load.job, load.spool, prepared, works, workers)

@@ -145,6 +145,10 @@ class PrefectAudience:
         """A line of the run's log."""
         get_run_logger().info("%s", line)
 
+    def warn(self, line: str) -> None:
+        """A warning in the run's log."""
+        get_run_logger().warning("%s", line)
+
     def planned(self, plan: Plan) -> None:
         """What will be sent, as a table."""
         rows = plan.totals.rows

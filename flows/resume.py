@@ -17,6 +17,7 @@ from flows.alone import alone
 from flows.apply import apply
 from flows.closing import closed_parts
 from flows.deliver import preflight
+from flows.drops import claimed_again
 from flows.hands import Audience
 from flows.older import bring_up, is_older, planned_sections
 from flows.prepare import PreparedRun
@@ -141,7 +142,7 @@ def _go_on(
     manifest = Manifest.read(spool)
     job = job_of(job_file, environment, manifest.retry)
     source = reopened(job, job_file.parent, manifest, planned=record.state == RunState.PLANNED)
-    with alone(ledger, home, job, record.run, begun=True):
+    with alone(ledger, home, job, record.run, begun=True), claimed_again(job, source.taken, home.folder):
         if changed := list(differences(record, job, source, manifest)):
             if record.state == RunState.DELIVERING:
                 bring_up(spool, manifest, home.salt())

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from connectors.results import plain_names
+from flows.drops import take_drop
 from flows.taking import Taking, take
 from schemas.errors import SourceError, raise_all
 from schemas.job import Job
@@ -58,9 +59,13 @@ def open_source(job: Job, how: Taking, shared: Shared | None = None) -> Source:
     """Take every table and find every column the job names; `shared` makes of one file's table several.
 
     Raises:
+        NothingToLoad: a drop has no file that is ready and new.
         SourceError: files are missing or unreadable, or columns are missing; all of a kind at once.
     """
-    opened = {name: take(table, name, how) for name, table in job.source.items()}
+    opened = {
+        name: take_drop(table, name, how) if table.is_drop and name not in how.known else take(table, name, how)
+        for name, table in job.source.items()
+    }
     tables: Mapping[str, Reading] = {name: reading for name, (reading, _) in opened.items()}
     tables = tables if shared is None else shared(job, tables)
     places, children = _found(job, tables)

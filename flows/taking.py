@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from connectors.durable import make_folder
-from connectors.files import Local, in_place, open_files, open_table
+from connectors.files import Local, check_unchanged, in_place, open_files, open_table
 from connectors.ledger import Ledger
 from connectors.locks import held, is_held
 from connectors.pgp import decrypt
@@ -35,6 +35,7 @@ class Taking:
     until_done: ExitStack  # what nobody else may take in the meantime
     ledger: Ledger | None = None  # None: somebody only looks
     wishes: Wishes = AS_WRITTEN
+    locks: Path | None = None  # where dropped files are claimed; None: they are not
     timezone: str = "UTC"  # of times that a person wishes without one
     # Tables that were taken before and are not taken again: what is left of them.
     known: Mapping[str, tuple[Reading, Taken]] = field(default_factory=dict)
@@ -51,7 +52,8 @@ def looking(folder: Path) -> Iterator[Taking]:
 def landing_in(run: Path) -> Iterator[Path]:
     """Where a run's copies lie; they are erased at the end, and the run's folder too if nothing else is in it."""
     landing = run / LANDED
-    make_folder(landing)
+    make_folder(run)
+    landing.mkdir(mode=0o700)
     with held(landing):
         try:
             yield landing
@@ -80,12 +82,12 @@ def take(table: Table, name: str, how: Taking) -> tuple[Reading, Taken | None]:
     if table.database is not None:
         return _queried(table, name, label, how)
     files = table.files or ""
-    if "://" not in files and table.decrypt is None and table.match is None and not table.is_drop:
+    if "://" not in files and table.decrypt is None and table.match is None:
         return open_table(table, how.folder, label), None
     place = place_of(files, table.match, table.login, how.folder, label, how.until_read)
     found = place.found()
     if not found:
-        raise SourceError(f"{label}: no file matches {files}; look at the folder and the spelling of files:")
+        raise SourceError(place.nothing())
     locals_ = [local_of(each, place, table, label, how) for each in found]
     reading = open_files(locals_, table, label)
     return reading, Taken(taken_of(found, locals_, reading))
@@ -93,24 +95,32 @@ def take(table: Table, name: str, how: Taking) -> tuple[Reading, Taken | None]:
 
 def local_of(found: Found, place: Place, table: Table, label: str, how: Taking) -> Local:
     """A file made ready to be read on this machine: copied if it lies elsewhere, decrypted if the job says so."""
+    return decrypted(landed(found, place, label, how), table, f"{label}: {found.uri}", how)
+
+
+def landed(found: Found, place: Place, label: str, how: Taking) -> Local:
+    """A file on this machine, copied if it lies elsewhere."""
     if place.is_local:
-        local = in_place(Path(found.path), label)
-    else:
-        landed = place.land(found, how.landing)
-        # What it is called there says what it is; what the copy is called may be another name.
-        source = SourceFile(Path(found.path), landed.size_bytes, landed.sha256, found.uri)
-        local = Local(landed.path, source)
+        return in_place(Path(found.path), label)
+    copy = place.land(found, how.landing)
+    # What it is called there says what it is; what the copy is called may be another name.
+    return Local(copy.path, SourceFile(Path(found.path), copy.size_bytes, copy.sha256, found.uri))
+
+
+def decrypted(local: Local, table: Table, label: str, how: Taking) -> Local:
+    """The same file in clear, if the job says that it is encrypted."""
     if table.decrypt is None:
         return local
     secret = table.decrypt.passphrase
     plain = decrypt(
         local.path,
-        how.landing,
+        Path(tempfile.mkdtemp(dir=how.landing)),  # two files of one name, from two folders
         how.folder / table.decrypt.pgp_key,
         secret.get_secret_value() if secret else None,
-        f"{label}: {found.uri}",
+        label,
     )
-    return replace(local, path=plain)
+    check_unchanged(local, label)
+    return replace(local, path=plain, state=None)
 
 
 def taken_of(found: Sequence[Found], locals_: Sequence[Local], reading: Reading) -> tuple[TakenFile, ...]:

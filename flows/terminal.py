@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
@@ -64,6 +65,13 @@ class Terminal:
     def say(self, line: str) -> None:
         """A line above the live one, whole: a log is searched for its paths and hosts."""
         self.console.print(line, markup=False, soft_wrap=True)
+
+    def warn(self, line: str) -> None:
+        """On stderr, however quiet."""
+        if self._quiet:
+            typer.echo(line, err=True)
+        else:
+            self.say(line)
 
     def planned(self, plan: Plan) -> None:
         """One line: what will be sent. Another, where the mapping is why."""

@@ -39,6 +39,11 @@ Url = Annotated[str, StringConstraints(pattern=_URL), Field(description=IN_WORDS
 UrlPath = Annotated[str, StringConstraints(pattern=_PATH), Field(description=IN_WORDS[_PATH])]
 
 
+def seconds_of(duration: str) -> int:
+    """How long a `Duration` is."""
+    return int(duration[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[duration[-1]]
+
+
 def _known_zone(name: str) -> str:
     """A zone that the clocks of this machine know."""
     try:

@@ -106,6 +106,14 @@ class Table(Strict):
             raise ValueError(f"must be a regular expression; {error}") from None
         return match
 
+    @field_validator("ready", "manifest")
+    @classmethod
+    def names_a_file_beside(cls, spelled: str | None) -> str | None:
+        """A suffix, or a name with {name} or {stem} in it, of a file in the same folder."""
+        if spelled is not None and not _BESIDE.fullmatch(spelled):
+            raise ValueError('must be a suffix such as .ok, or a name with {name} or {stem}, such as "{stem}.ok"')
+        return spelled
+
     @model_validator(mode="after")
     def one_origin(self) -> Self:
         """A table comes from files or from a database, and has the words of that."""
@@ -132,9 +140,11 @@ class Table(Strict):
     @property
     def is_drop(self) -> bool:
         """Whether files are dropped here: each is loaded once, when it is whole, and then put away."""
-        return self.ready is not None or self.move_to is not None
+        return any(each is not None for each in (self.ready, self.move_to, self.manifest))
 
 
+# A word that is no suffix would be glued to the name.
+_BESIDE = re.compile(r"[._-][^/{}]+|(?!\{name\}$)[^/{}]*\{(name|stem)\}[^/{}]*")
 _OF_FILES = {
     "match", "format", "csv", "fixed", "xlsx", "login", "ready", "still_for", "move_to", "manifest", "decrypt",
 }  # fmt: skip

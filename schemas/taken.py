@@ -12,6 +12,14 @@ class TakenFile(msgspec.Struct, frozen=True):
     sha256: str
     size_bytes: int
     files: tuple[int, ...]  # places in the table's `Reading.files`: an archive holds several
+    beside: tuple[str, ...] = ()  # what goes where a dropped file goes: its marker, its manifest
+    rows: int | None = None  # as its manifest says
+    points: dict[str, int] | int | None = None  # as its manifest says: by programme, or of all
+
+    @property
+    def name(self) -> str:
+        """Without its folders."""
+        return self.path.rpartition("/")[2]
 
 
 class Pulled(msgspec.Struct, frozen=True):
@@ -31,4 +39,5 @@ class Taken(msgspec.Struct, frozen=True):
 
     files: tuple[TakenFile, ...] = ()
     pulled: Pulled | None = None
+    limited: bool = False  # only its first rows were asked for: no file of it is done with
     twice: tuple[TakenFile, ...] = ()  # dropped files that an earlier run loaded already: only to be put away

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+
 class Sender:
     """Somebody with a key of their own, in a home of their own."""
 

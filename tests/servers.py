@@ -84,7 +84,8 @@ def postgresql_server(*settings: str, standby: bool = False) -> Iterator[Server]
         )  # fmt: skip
         if standby:
             (folder / "data" / "standby.signal").touch()
-        options = (f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", "fsync=off", *settings)  # fmt: skip
+        own = (f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", "fsync=off")
+        options = (*own, *settings)
         with log.open("wb") as written:
             process = subprocess.Popen(
                 [initdb.with_name("postgres"), "-D", folder / "data", *(f"--{option}" for option in options)],

@@ -61,7 +61,7 @@ def rejected_of(
     rejected = pc.is_in(closed.column("fate"), value_set=pa.array(REJECTED)).combine_chunks()
     at = pc.indices_nonzero(rejected)
     lines = closed.take(at)
-    reason = [_sentences(codes, operation) for codes in lines.column("codes").to_pylist()]
+    reason = [sentences(codes, operation) for codes in lines.column("codes").to_pylist()]
     values = [raw.column(str(place)).combine_chunks().take(at) for place in range(len(columns))]
     named = pa.array(files, pa.string()).take(lines.column("file").combine_chunks())
     ours = [
@@ -74,7 +74,8 @@ def rejected_of(
     return pa.Table.from_arrays([*values, *ours], [*columns, *OURS])
 
 
-def _sentences(codes: str | None, operation: Operation) -> str:
+def sentences(codes: str | None, operation: Operation) -> str:
+    """What codes that are joined by ; mean."""
     return " ".join(dict.fromkeys(meaning(code, operation).cause for code in (codes or "").split(";") if code))
 
 

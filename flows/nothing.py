@@ -1,0 +1,41 @@
+"""When a drop has no new file that is ready: no run is made, and what is told looks like a run of no rows."""
+
+from datetime import datetime
+from pathlib import Path
+
+from flows.drops import NothingToLoad
+from flows.hands import Audience
+from flows.putting_away import put_loaded_away
+from flows.settings import now
+from schemas.errors import GuardStopped
+from schemas.job import Job
+from schemas.runs import Requests, RunReport, Totals
+
+
+def check_least(job: Job, nothing: NothingToLoad) -> None:
+    """Do nothing where a job may have no rows.
+
+    Raises:
+        GuardStopped: it asks for some.
+    """
+    if job.guards.min_rows:
+        raise GuardStopped(*nothing.problems, f"guards.min_rows: 0 read, at least {job.guards.min_rows:,} must be")
+
+
+def without_a_run(job: Job, folder: Path, started: datetime, nothing: NothingToLoad, audience: Audience) -> RunReport:
+    """What is told in place of a run. Files that were loaded before are put away.
+
+    Raises:
+        GuardStopped: the job asks for some rows.
+    """
+    troubles = put_loaded_away(job, folder, nothing, audience)
+    check_least(job, nothing)
+    for problem in nothing.problems:
+        audience.say(problem)
+    return RunReport(
+        run="", job=job.name, mode=job.mode, state="done", exit_code=0,
+        started=started.isoformat(timespec="seconds"), finished=now(job).isoformat(timespec="seconds"),
+        destination=job.destination.host or job.destination.url or "", operation=job.destination.operation,
+        totals=Totals(0, {}, {}, {}), requests=Requests(), requests_per_minute=job.limits.requests_per_minute,
+        seconds={}, reasons=(), changes=(), origins=(), ticks=(), notes=(*nothing.problems, *troubles),
+    )  # fmt: skip

@@ -1,0 +1,54 @@
+"""The result file of each dropped file: its lines with what became of them, written from the run's results."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+from connectors.kinds import stem_of
+from connectors.result_files import ResultFiles, results_in_slices
+from flows.underway import Load
+from schemas.taken import Taken, TakenFile
+from transforms.result_files import READ, result_lines
+
+
+def name_of(load: Load, file: TakenFile) -> str:
+    """`result_20260301003000_customers.csv`: by the local time at which the run was started."""
+    return f"result_{load.started:%Y%m%d%H%M%S}_{stem_of(file.name)}.csv"
+
+
+@contextmanager
+def result_files(load: Load, drops: Mapping[str, Taken]) -> Iterator[Mapping[str, Path]]:
+    """Result files by uri of the file, while they are needed; a joined table's rows have no fate, nor a result file."""
+    folder = load.spool.folder / "result_files"
+    shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
+    try:
+        yield _written(load, drops, ResultFiles(folder))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _written(load: Load, drops: Mapping[str, Taken], results: ResultFiles) -> Mapping[str, Path]:
+    files = [(file, _members(load, name, file)) for name, taken in drops.items() for file in taken.files]
+    files = [(file, members) for file, members in files if members]
+    operation, begun = load.job.destination.operation, set[int]()
+    for rows in results_in_slices(load.spool.folder, READ):
+        met = set(pc.unique(rows.column("file")).to_pylist())
+        for number, (_, members) in enumerate(files):
+            if number not in begun or not met.isdisjoint(members):
+                results.write(number, result_lines(rows, members, operation), header=number not in begun)
+                begun.add(number)
+    return {file.uri: results.path(number) for number, (file, _) in enumerate(files) if number in begun}
+
+
+def _members(load: Load, table: str, file: TakenFile) -> Mapping[str, str]:
+    """What the results call a file; or its members, with their names in the archive."""
+    source = load.source
+    if table not in (source.lead, source.nested):
+        return {}
+    names, paths = source.names(table), [each.path for each in source.tables[table].files]
+    if len(file.files) == 1:
+        return {names[file.files[0]]: ""}
+    return {names[place]: paths[place].relative_to(file.path).as_posix() for place in file.files}

@@ -1,0 +1,345 @@
+"""Dropped files: taken when they are whole, loaded once, put away when the run has ended."""
+
+import csv
+import os
+import shutil
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.flows.conftest import CUSTOMERS, Desk, Outcome
+
+HEADER = "line,fate,code,message,entity_id,attempt,request_id"
+
+
+def lines(first: int, last: int) -> str:
+    """Customers C-first to C-last, each with as many points as its number."""
+    return CUSTOMERS + "".join(f"C-{n},98450{n:05},Asha,{n}\n" for n in range(first, last + 1))
+
+
+@pytest.fixture
+def drop(desk: Desk) -> Desk:
+    """A desk with an inbox, and a sandbox that knows C-1 to C-40."""
+    (desk.folder / "inbox").mkdir()
+    desk.sandbox.preload(f"C-{n}" for n in range(1, 41))
+    return desk
+
+
+def job(desk: Desk, name: str = "job.yaml", **over: Any) -> str:
+    """A job whose customers are dropped; `table` changes the words of its table."""
+    table = {
+        "files": "inbox/*.csv",
+        "still_for": "0s",
+        "move_to": {"done": "done/", "failed": "failed/"},
+        **over.pop("table", {}),
+    }
+    made = Path(desk.job(source={"customers": table}, **over))
+    return str(made.rename(made.with_name(name)))
+
+
+def lying(desk: Desk, folder: str) -> list[str]:
+    """The names of the files in a folder, without result files."""
+    return sorted(
+        each.name for each in (desk.folder / folder).glob("*") if each.is_file() and not each.name.startswith("result_")
+    )
+
+
+def notes(outcome: Outcome) -> str:
+    return "\n".join(outcome.told.get("notes", []))
+
+
+def test_files_wait_for_their_marker(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 2))
+    drop.write("inbox/a.csv.ok", "")
+    drop.write("inbox/b.csv", lines(3, 4))
+    done = drop("run", job(drop, table={"ready": ".ok"}))
+    assert done.sent == {"accepted": 2}
+    assert "1 file waits for its .ok" in notes(done)
+    assert (lying(drop, "inbox"), lying(drop, "done")) == (["b.csv"], ["a.csv", "a.csv.ok"])
+
+
+@pytest.mark.parametrize(("ready", "marker"), [("{stem}.ok", "a.ok"), ("ready-{name}", "ready-a.csv.gz")])
+def test_a_marker_may_be_named_by_the_job(drop: Desk, ready: str, marker: str):
+    import gzip
+
+    drop.write("inbox/a.csv.gz", gzip.compress(lines(1, 2).encode()))
+    path = job(drop, table={"files": "inbox/*", "ready": ready})
+    assert drop("run", path).told["run"] == ""
+    drop.write(f"inbox/{marker}", "")
+    assert drop("run", path).sent == {"accepted": 2}
+    assert lying(drop, "done") == sorted(["a.csv.gz", marker])
+
+
+def test_a_file_that_still_grows_is_left(drop: Desk):
+    growing, over = drop.write("inbox/a.csv", lines(1, 1)), threading.Event()
+    drop.write("inbox/b.csv", lines(2, 3))
+
+    def grow() -> None:
+        while not over.wait(0.05):
+            with growing.open("a") as file:
+                file.write("C-9,9845000009,Asha,9\n")
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    try:
+        done = drop("run", job(drop, table={"still_for": "1s"}))
+    finally:
+        over.set()
+        writer.join()
+    assert done.sent == {"accepted": 2}
+    assert "1 file is still being written" in notes(done)
+    assert lying(drop, "inbox") == ["a.csv"]
+
+
+def test_the_oldest_file_is_read_first(drop: Desk):
+    for name, age_s in (("a.csv", 10), ("b.csv", 30), ("c.csv", 20)):
+        os.utime(drop.write(f"inbox/{name}", lines(ord(name[0]) - 96, ord(name[0]) - 96)), (0, time.time() - age_s))
+    done = drop("run", job(drop))
+    assert [row["file"] for row in drop.results(done)] == ["b.csv", "c.csv", "a.csv"]
+
+
+def test_names_may_be_told_by_an_expression(drop: Desk):
+    drop.write("inbox/customers_01.csv", lines(1, 2))
+    drop.write("inbox/orders_01.csv", "no customers\n")
+    done = drop("run", job(drop, table={"files": "inbox", "match": r"customers_\d+\.csv"}))
+    assert done.sent == {"accepted": 2}
+    assert lying(drop, "inbox") == ["orders_01.csv"]
+
+
+def test_a_file_is_loaded_once_whatever_it_is_called(drop: Desk):
+    path = job(drop)
+    drop.write("inbox/a.csv", lines(1, 2))
+    first = drop("run", path)
+    drop.write("inbox/again.csv", lines(1, 2))
+    drop.write("inbox/new.csv", lines(3, 3))
+    second = drop("run", path)
+    assert second.told["rows"]["read"] == 1
+    assert f"1 file was loaded by run {first.told['run']}" in notes(second)
+    assert lying(drop, "done") == ["a.csv", "again.csv", "new.csv"]
+
+
+def test_a_file_is_loaded_again_by_force(drop: Desk):
+    path = job(drop, mode="sync")
+    drop.write("inbox/a.csv", lines(1, 2))
+    drop("run", path)
+    drop.write("inbox/a.csv", lines(1, 2))
+    again = drop("run", path, "--force")
+    assert again.sent == {"unchanged": 2}
+    assert len(lying(drop, "done")) == 2
+
+
+def test_of_two_files_of_one_content_one_is_loaded(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 2))
+    drop.write("inbox/b.csv", lines(1, 2))
+    done = drop("run", job(drop))
+    assert done.told["rows"]["read"] == 2
+    assert "1 file has the same content as another one" in notes(done)
+    assert lying(drop, "done") == ["a.csv", "b.csv"]
+
+
+def test_without_a_ready_file_there_is_no_run(drop: Desk):
+    path = job(drop, table={"ready": ".ok"})
+    drop.write("inbox/a.csv", lines(1, 2))
+    drop.write("inbox/b.csv", lines(3, 4))
+    nothing = drop("run", path)
+    assert nothing.exit_code == 0
+    assert nothing.told["run"] == ""
+    assert set(nothing.told["rows"].values()) == {0}
+    assert nothing.told["notes"] == ["source.customers: nothing to load: 2 files wait for their .ok"]
+    assert [drop(*words).exit_code for words in (("plan", path), ("check", path), ("preview", path))] == [0, 0, 0]
+    assert drop("runs").told["runs"] == []
+
+
+def test_a_job_that_wants_rows_stops_without_any(drop: Desk):
+    path = job(drop, guards={"min_rows": 1})
+    for command in ("run", "plan"):
+        stopped = drop(command, path)
+        assert stopped.exit_code == 3
+        assert "nothing to load" in stopped.stderr
+        assert "guards.min_rows" in stopped.stderr
+
+
+def test_what_was_loaded_before_goes_though_nothing_is_new(drop: Desk):
+    path = job(drop)
+    drop.write("inbox/a.csv", lines(1, 2))
+    drop("run", path)
+    shutil.copy(drop.folder / "done/a.csv", drop.folder / "inbox/copy.csv")
+    nothing = drop("run", path)
+    assert (nothing.exit_code, nothing.told["run"]) == (0, "")
+    assert (lying(drop, "inbox"), lying(drop, "done")) == ([], ["a.csv", "copy.csv"])
+
+
+def test_a_crash_before_the_move_loads_nothing_twice(drop: Desk):
+    path = job(drop)
+    where = drop.write("inbox/a.csv", lines(1, 3))
+    first = drop("run", path)
+    (drop.folder / "done/a.csv").rename(where)  # as if the process had died when the run was over
+    second = drop("run", path)
+    assert (second.exit_code, second.told["run"]) == (0, "")
+    assert first.told["run"] in notes(second)
+    assert lying(drop, "done") == ["a.csv"]
+    assert drop.books.written_twice() == []
+
+
+def test_a_guard_puts_files_with_the_failed_until_the_run_is_resumed(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 3))
+    drop.write("inbox/a.csv.ok", "")
+    table = {"ready": ".ok"}
+    stopped = drop("run", job(drop, table=table, guards={"max_points": 1}))
+    assert stopped.exit_code == 3
+    assert (lying(drop, "inbox"), lying(drop, "failed")) == ([], ["a.csv", "a.csv.ok"])
+    job(drop, table=table)
+    resumed = drop("resume")
+    assert (resumed.exit_code, resumed.sent) == (0, {"accepted": 3})
+    assert (lying(drop, "failed"), lying(drop, "done")) == ([], ["a.csv", "a.csv.ok"])
+    drop.write("inbox/b.csv", lines(1, 3))
+    drop.write("inbox/b.csv.ok", "")
+    assert drop("run", job(drop, table=table)).told["run"] == ""
+
+
+def test_a_stopped_run_leaves_its_files_and_goes_on_without_them(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 3))
+    asking = drop("run", job(drop, guards={"approve_above_points": 1}))
+    assert (asking.exit_code, lying(drop, "inbox")) == (4, ["a.csv"])
+    (drop.folder / "inbox/a.csv").rename(drop.folder / "taken-away.csv")
+    resumed = drop("resume", "--yes")
+    assert (resumed.exit_code, resumed.sent) == (0, {"accepted": 3})
+    assert "is not there any more" in notes(resumed)
+    assert "is not there any more" in resumed.stderr
+
+
+def test_one_bad_file_fails_alone(drop: Desk):
+    path = job(drop, table={"files": "inbox/*.gz"})
+    import gzip
+
+    whole = gzip.compress(lines(1, 3).encode())
+    drop.write("inbox/a.csv.gz", whole)
+    drop.write("inbox/b.csv.gz", gzip.compress(os.urandom(20_000).hex().encode())[:-1000])
+    bad = drop("run", path)
+    assert bad.exit_code == 2
+    assert "b.csv.gz" in bad.stderr
+    assert "a.csv.gz" not in bad.stderr
+    assert (lying(drop, "inbox"), lying(drop, "failed")) == (["a.csv.gz"], ["b.csv.gz"])
+    assert drop("run", path).sent == {"accepted": 3}
+
+
+def test_a_limited_run_is_done_with_no_file(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 3))
+    path = job(drop)
+    some = drop("run", path, "--limit", "1")
+    assert "dropped files stay" in notes(some)
+    assert lying(drop, "inbox") == ["a.csv"]
+    rest = drop("run", path)
+    assert rest.told["rows"]["read"] == 3
+    assert lying(drop, "done") == ["a.csv"]
+
+
+def test_each_file_gets_a_result_file(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 2) + "C-3,9845000003,Asha\n\nC-4,12,Asha,4\n")
+    drop.write("inbox/b.csv", lines(5, 5))
+    done = drop("run", job(drop, table={"move_to": {"done": "done/", "results": "answers/"}}))
+    stamp = done.told["run"].split("-e2e")[0].replace("-", "")
+    assert lying(drop, "done") == ["a.csv", "b.csv"]
+    text = (drop.folder / f"answers/result_{stamp}_a.csv").read_text()
+    rows = list(csv.DictReader(text.splitlines()))
+    assert text.splitlines()[0] == HEADER
+    assert [(row["line"], row["fate"]) for row in rows] == [
+        ("2", "accepted"), ("3", "accepted"), ("4", "unreadable"), ("6", "invalid"),
+    ]  # fmt: skip
+    assert rows[0]["entity_id"]
+    assert rows[0]["request_id"]
+    assert [bool(row["message"]) for row in rows] == [False, False, True, True]
+    assert "98450" not in text
+    assert "Asha" not in text
+    other = (drop.folder / f"answers/result_{stamp}_b.csv").read_text()
+    assert len(other.splitlines()) == 2
+
+
+def test_a_result_file_names_the_members_of_an_archive(drop: Desk):
+    import io
+    import zipfile
+
+    with zipfile.ZipFile(made := io.BytesIO(), "w") as archive:
+        archive.writestr("north.csv", lines(1, 1))
+        archive.writestr("south.csv", lines(2, 2))
+    drop.write("inbox/a.csv.zip", made.getvalue())
+    drop("run", job(drop, table={"files": "inbox/*.zip"}))
+    (result,) = (drop.folder / "done").glob("result_*_a.csv")
+    rows = list(csv.DictReader(result.read_text().splitlines()))
+    assert [(row["member"], row["line"], row["fate"]) for row in rows] == [
+        ("north.csv", "2", "accepted"), ("south.csv", "2", "accepted"),
+    ]  # fmt: skip
+
+
+def test_what_cannot_be_put_away_is_told_and_the_run_stands(drop: Desk):
+    drop.write("done", "a file where the folder should be")
+    drop.write("inbox/a.csv", lines(1, 2))
+    done = drop("run", job(drop))
+    assert (done.exit_code, done.sent) == (0, {"accepted": 2})
+    assert "a.csv cannot be moved" in done.stderr
+    assert "a.csv cannot be moved" in notes(done)
+    assert lying(drop, "inbox") == ["a.csv"]
+    (drop.folder / "done").unlink()
+    assert drop("run", job(drop)).told["run"] == ""
+    assert lying(drop, "done") == ["a.csv"]
+
+
+def test_files_are_never_put_where_they_lie(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 2))
+    refused = drop("run", job(drop, table={"move_to": {"done": "./inbox"}}))
+    assert refused.exit_code == 2
+    assert "is where the files themselves lie" in refused.stderr
+
+
+def test_a_file_that_was_put_away_is_not_found_again(drop: Desk):
+    path = job(drop, table={"files": "inbox/**/*.csv", "move_to": {"done": "inbox/done"}})
+    drop.write("inbox/a.csv", lines(1, 2))
+    drop("run", path)
+    (drop.folder / "inbox/done/a.csv").write_text(lines(3, 4))
+    assert drop("run", path).told["run"] == ""
+
+
+def test_rejected_rows_are_retried_after_the_file_has_moved(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 2) + "C-4,12,Asha,4\n")
+    done = drop("run", job(drop))
+    corrected = (drop.of(done) / "rejected.csv").read_text().replace("C-4,12,", "C-4,9845000004,")
+    drop.write("corrected.csv", corrected)
+    again = drop("retry", done.told["run"], str(drop.folder / "corrected.csv"))
+    assert again.sent == {"accepted": 1}
+    assert lying(drop, "done") == ["a.csv"]
+
+
+def test_a_dropped_table_may_be_joined(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 2))
+    drop.write("customers.csv", "member_no,phone,points\nC-1,9845000001,1\nC-2,9845000002,2\n")
+    table = {"files": "inbox/*.csv", "still_for": "0s", "move_to": {"done": "done"}, "join": {"on": "member_no"}}
+    (drop.folder / "inbox/a.csv").write_text("member_no,first_name\nC-1,Asha\nC-2,Zoe\n")
+    path = drop.job(source={"customers": {"files": "customers.csv"}, "names": table})
+    assert drop("run", path).sent == {"accepted": 2}
+    assert lying(drop, "done") == ["a.csv"]
+    nothing = drop("run", path)
+    assert nothing.told["notes"][0].startswith("source.names: nothing to load: ")
+
+
+def test_a_plan_is_applied_to_its_files_only(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 2))
+    path = job(drop)
+    planned = drop("plan", path)
+    assert lying(drop, "inbox") == ["a.csv"]
+    drop.write("inbox/b.csv", lines(3, 4))
+    applied = drop("run", path, "--plan", planned.told["run"])
+    assert applied.sent == {"accepted": 2}
+    assert (lying(drop, "inbox"), lying(drop, "done")) == (["b.csv"], ["a.csv"])
+
+
+def test_a_plan_whose_file_was_replaced_is_refused(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 2))
+    path = job(drop)
+    planned = drop("plan", path)
+    drop.write("inbox/a.csv", lines(1, 3))
+    refused = drop("run", path, "--plan", planned.told["run"])
+    assert refused.exit_code == 2
+    assert "changed since it was planned" in refused.stderr
