@@ -15,18 +15,20 @@ def checked_value(bound: Bound, kind: Kind, label: str) -> str | int | Decimal |
 
     Raises:
         SourceError: the column is of another kind than it was, or the value of another form.
+        JobError: a person wrote the value, and not so that it is of this kind.
     """
     if bound.kind is not None and bound.kind != kind:
         raise SourceError(
             f"{label}: since.column: {bound.column} was {bound.kind} and is {kind} now; run once with --full"
         )
-    if bound.value is None:
+    value = bound.of(kind)
+    if value is None:
         return None
-    if not _is(bound.value, kind):
+    if not _is(value, kind):
         raise SourceError(f"{label}: since: the value to begin after is no {kind}, which {bound.column} holds")
     if kind == Kind.INTEGER:
-        return int(bound.value)
-    return Decimal(bound.value) if kind == Kind.DECIMAL else bound.value
+        return int(value)
+    return Decimal(value) if kind == Kind.DECIMAL else value
 
 
 def scale_of(value: object) -> int | None:
