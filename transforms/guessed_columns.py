@@ -1,0 +1,120 @@
+"""One column of text: what its values could be, as shares of those that are told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.guessing import TARGETS, TELL_FROM, Guess, Test
+from schemas.values import Kind, Locale
+from transforms.guessed_locale import share
+from transforms.guessed_names import named
+from transforms.texts import clean_texts
+from transforms.values import clean
+
+MOST = 0.99  # a guess is never certain
+# What a name weighs where no value contradicts it.
+BY_NAME = 0.4
+# What values say by themselves, of a column whose name says nothing.
+UNNAMED: Mapping[Test, tuple[str, float]] = {
+    "email": ("identifiers.email", 0.85),
+    "mobile": ("identifiers.mobile", 0.6),
+    "gender": ("extendedFields.gender", 0.6),
+    "unique": ("identifiers.externalId", 0.5),
+}
+LIKE_FROM = 0.8  # share of its values from which a column without a telling name is like something
+FEW_WORDS = 8
+
+_KINDS: Mapping[Test, Kind] = {
+    "mobile": Kind.MOBILE, "email": Kind.EMAIL, "date": Kind.DATE, "integer": Kind.INTEGER, "boolean": Kind.BOOLEAN,
+    "gender": Kind.GENDER,
+}  # fmt: skip
+_SHAPES: Mapping[Test, str] = {
+    "name": r"^[^@\p{Nd}]*\p{L}[^@\p{Nd}]*$",
+    "place": r"^[^@\p{Nd}]*\p{L}[^@\p{Nd}]*$",
+    "code": r"^[^\s@]{1,150}( [^\s@]{1,20}){0,2}$",
+    "word": r"^[^@\r\n]{1,60}$",
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """A column's values, those that say nothing left out."""
+
+    name: str
+    rows: int
+    values: pa.Array
+
+    def fits(self, test: Test, locale: Locale) -> float:
+        """Share of the values that would load as what is tested."""
+        if test == "unique":
+            return self.different * len(self.values) / self.rows if self._is_code else 0.0
+        if test in _SHAPES:
+            return share(pc.match_substring_regex(self.values, _SHAPES[test]))
+        # Which order a date has is another question: a column is dates if one order makes it so.
+        orders = ("day_first", "month_first") if test == "date" and locale.dates == "iso" else (locale.dates,)
+        return max(self._loads(_KINDS[test], replace(locale, dates=order)) for order in orders)
+
+    def _loads(self, kind: Kind, locale: Locale) -> float:
+        cleaned = clean(self.values, kind, locale)
+        found, wrong = len(self.values) - cleaned.values.null_count, len(self.values) - cleaned.problems.null_count
+        return found / (found + wrong) if found else 0.0
+
+    @cached_property
+    def different(self) -> float:
+        """Share of different values."""
+        return len(pc.unique(self.values)) / len(self.values) if len(self.values) else 0.0
+
+    @property
+    def _is_code(self) -> bool:
+        return share(pc.match_substring_regex(self.values, _SHAPES["code"])) >= LIKE_FROM
+
+
+def told_by(name: str, raw: pa.Array) -> Told:
+    """The values of a raw column, trimmed; what stands for no value is none."""
+    return Told(name, len(raw), clean_texts(raw).values.drop_null())
+
+
+def guesses_of(column: Told, locale: Locale) -> list[Guess]:
+    """What a column may be, by its name and its values; nothing below what is worth telling."""
+    found = [_by_name(column, target, strength, locale) for target, strength in named(column.name).items()]
+    if not found and len(column.values):
+        found = [guess for test in UNNAMED if (guess := _by_values(column, test, locale))]
+    return [guess for guess in found if guess.confidence >= TELL_FROM]
+
+
+def _by_name(column: Told, target: str, strength: float, locale: Locale) -> Guess:
+    test, what, _ = TARGETS[target]
+    if not len(column.values):
+        return Guess(target, column.name, BY_NAME * strength, "by its name; it has no values")
+    fits = column.fits(test, locale)
+    confidence = strength * (BY_NAME + (1 - BY_NAME) * fits) * min(1.0, 2 * fits)
+    return Guess(target, column.name, min(confidence, MOST), f"by its name; {_counted(column, fits, test, what, locale)}")
+
+
+def _by_values(column: Told, test: Test, locale: Locale) -> Guess | None:
+    target, weight = UNNAMED[test]
+    fits = column.fits(test, locale)
+    if fits < LIKE_FROM or (test == "gender" and len(pc.unique(column.values)) > FEW_WORDS):
+        return None
+    if test == "mobile" and locale.country is None:
+        return None
+    told = _counted(column, fits, test, TARGETS[target][1], locale)
+    return Guess(target, column.name, fits * weight, f"only by its values: {told}")
+
+
+def _counted(column: Told, fits: float, test: Test, what: str, locale: Locale) -> str:
+    count = f"{len(column.values):,} values"
+    if test == "unique":
+        return f"{column.different:.0%} of {count} are different"
+    of = f" of {locale.country}" if test == "mobile" and locale.country else ""
+    return f"{_percent(fits)} of {count} are {what}{of}"
+
+
+def _percent(fits: float) -> str:
+    """Never 100 % where one value does not fit."""
+    return "all" if fits == 1 else f"{min(fits, 0.999):.1%}" if fits > 0.99 else f"{fits:.0%}"
+
+

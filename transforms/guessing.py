@@ -1,0 +1,60 @@
+"""Some rows of a source that nobody has described: which column is what, whose mobiles, which order of dates."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+
+from schemas.guessing import TARGETS, Guess, Guessed, Setting
+from schemas.values import Locale
+from transforms.guessed_columns import Told, guesses_of, told_by
+from transforms.guessed_locale import country_of_mobiles, like_mobiles, order_of_dates, timezone_of
+from transforms.guessed_names import named
+from transforms.guessed_sharing import remarks
+
+LIKE_FROM = 0.8
+UNNAMED = 0.6  # what a country weighs if the column that tells it is not called a mobile
+
+
+def guess(names: Sequence[str], rows: pa.Table) -> Guessed:
+    """Guess from some rows of text; `names` are the columns' names, in the table's order."""
+    raw = {name: column.combine_chunks() for name, column in zip(names, rows.columns, strict=True)}
+    columns = [told_by(name, column) for name, column in raw.items()]
+    country = _country(columns)
+    dates = order_of_dates([column.values for column in columns if _is_dated(column)])
+    locale = Locale(country.value, "UTC", dates.value or "iso")
+    best = _assigned(found for column in columns for found in guesses_of(column, locale))
+    return Guessed(
+        rows=rows.num_rows,
+        columns=tuple(names),
+        guesses=best,
+        country=country,
+        dates=dates,
+        timezone=timezone_of(country.value),
+        remarks=tuple(remarks(raw, best, locale)),
+    )
+
+
+def _country(columns: Sequence[Told]) -> Setting:
+    """By the columns that are called mobiles; without one, by those that look so and are called nothing known."""
+    called = [column for column in columns if "identifiers.mobile" in named(column.name) and len(column.values)]
+    if called:
+        return country_of_mobiles(pa.concat_arrays([column.values for column in called]))
+    like = [column for column in columns if not named(column.name) and like_mobiles(column.values) >= LIKE_FROM]
+    found = country_of_mobiles(pa.concat_arrays([column.values for column in like]) if like else pa.nulls(0, pa.string()))
+    return replace(found, confidence=UNNAMED * found.confidence)
+
+
+def _is_dated(column: Told) -> bool:
+    return any(TARGETS[target][0] == "date" for target in named(column.name))
+
+
+def _assigned(found: Iterable[Guess]) -> Mapping[str, Guess]:
+    """At most one column a target, and one target a column: the surest first, of equal ones the leftmost."""
+    best: dict[str, Guess] = {}
+    taken: set[str] = set()
+    for guess in sorted(found, key=lambda guess: -guess.confidence):
+        if guess.target not in best and guess.column not in taken:
+            best[guess.target] = guess
+            taken.add(guess.column)
+    return {target: best[target] for target in TARGETS if target in best}
