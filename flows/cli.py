@@ -72,6 +72,22 @@ def demo(home: HomeOption = None, as_json: AsJson = False, quiet: Quiet = False)
 
 
 @app.command()
+def init(
+    source: Annotated[str, typer.Argument(metavar="FILE", help="A file, or several by a glob.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", metavar="JOB", help="The job file to write; - for stdout. [<file>.yaml here]")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Look at a source and write a job file: what is guessed stands in it, with its reason; sends nothing."""
+    from flows.init import init as look
+
+    with speaking(as_json, quiet) as told:
+        look(source, output, told)
+
+
+@app.command()
 def check(job: JobFile, home: HomeOption = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Check job file, source, columns and credentials; sends nothing."""
     from flows import commands

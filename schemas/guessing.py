@@ -26,6 +26,11 @@ class Guess:
     def is_sure(self) -> bool:
         return self.confidence >= MAP_FROM
 
+    @property
+    def is_mapped(self) -> bool:
+        """Whether the job file uses it; the rest stands there commented out."""
+        return self.is_sure and self.target not in LEFT_TO_PEOPLE
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -34,6 +39,10 @@ class Setting:
     value: str | None
     confidence: float
     reason: str
+
+    @property
+    def is_sure(self) -> bool:
+        return self.confidence >= MAP_FROM
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +55,17 @@ class Guessed:
     country: Setting
     dates: Setting
     timezone: Setting
+    least_repeated: Guess  # the column that a job names its customers by if no other can be
     remarks: tuple[str, ...] = ()  # sentences on rows that share a key or an identifier
 
-    @property
-    def unknown(self) -> tuple[str, ...]:
-        """Columns that look like nothing that is known."""
-        told = {guess.column for guess in self.guesses.values()}
-        return tuple(column for column in self.columns if column not in told)
 
+# What nobody but the user decides, however sure it looks: money, consent, which rows, and the organisation's own words.
+LEFT_TO_PEOPLE = frozenset({
+    "name", "store", "status",
+    "points_id", "loyaltyPoints", "pointsExpiryDate", "tierNumber", "tierExpiryDate", "programId",
+    "commChannels.mobile.subscribed", "commChannels.mobile.verified",
+    "commChannels.email.subscribed", "commChannels.email.verified",
+})  # fmt: skip
 
 # Extended fields are the platform's own names; whether an organisation has switched them on, `check` tells.
 EXTENDED: Mapping[str, str] = {

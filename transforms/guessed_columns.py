@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 
 from schemas.guessing import TARGETS, TELL_FROM, Guess, Test
 from schemas.values import Kind, Locale
-from transforms.guessed_locale import share
 from transforms.guessed_names import named
+from transforms.shares import percent, share
 from transforms.texts import clean_texts
 from transforms.values import clean
 
@@ -91,7 +91,9 @@ def _by_name(column: Told, target: str, strength: float, locale: Locale) -> Gues
         return Guess(target, column.name, BY_NAME * strength, "by its name; it has no values")
     fits = column.fits(test, locale)
     confidence = strength * (BY_NAME + (1 - BY_NAME) * fits) * min(1.0, 2 * fits)
-    return Guess(target, column.name, min(confidence, MOST), f"by its name; {_counted(column, fits, test, what, locale)}")
+    return Guess(
+        target, column.name, min(confidence, MOST), f"by its name; {_counted(column, fits, test, what, locale)}"
+    )
 
 
 def _by_values(column: Told, test: Test, locale: Locale) -> Guess | None:
@@ -108,13 +110,6 @@ def _by_values(column: Told, test: Test, locale: Locale) -> Guess | None:
 def _counted(column: Told, fits: float, test: Test, what: str, locale: Locale) -> str:
     count = f"{len(column.values):,} values"
     if test == "unique":
-        return f"{column.different:.0%} of {count} are different"
+        return f"{percent(column.different)} of {count} are different"
     of = f" of {locale.country}" if test == "mobile" and locale.country else ""
-    return f"{_percent(fits)} of {count} are {what}{of}"
-
-
-def _percent(fits: float) -> str:
-    """Never 100 % where one value does not fit."""
-    return "all" if fits == 1 else f"{min(fits, 0.999):.1%}" if fits > 0.99 else f"{fits:.0%}"
-
-
+    return f"{percent(fits)} of {count} are {what}{of}"

@@ -14,6 +14,7 @@ from schemas.guessing import Setting
 from transforms.dates import clean_dates
 from transforms.mobiles import clean_mobiles
 from transforms.numbering import plan_of
+from transforms.shares import percent, share
 
 # So many mobiles tell the country: each is tried with the plan of every one.
 TRIED = 300
@@ -32,11 +33,6 @@ _RENAMED = {"Asia/Calcutta": "Asia/Kolkata", "Asia/Saigon": "Asia/Ho_Chi_Minh", 
 def like_mobiles(values: pa.Array) -> float:
     """Share of the values that could be phone numbers of some country."""
     return share(pc.match_substring_regex(values, _like_a_mobile))
-
-
-def share(flags: pa.Array) -> float:
-    """Share of true ones among values, 0 where there are none."""
-    return (pc.sum(flags).as_py() or 0) / len(flags) if len(flags) else 0.0
 
 
 def share_of_mobiles(values: pa.Array, country: str | None) -> float:
@@ -58,12 +54,12 @@ def country_of_mobiles(values: pa.Array) -> Setting:
     coded, codes = _by_code(tried.to_pylist())
     best = coded if coded in shares and shares[coded] >= VALID_FROM else order[0]
     nearest = next((other for other in order if other != best), None)
-    told = f"{shares[best]:.0%} of {len(tried):,} different values are its mobiles"
+    told = f"{percent(shares[best])} of {len(tried):,} different values are its mobiles"
     if nearest is None or shares[best] - shares[nearest] >= CLEAR_BY:
         return Setting(best, min(shares[best], 0.99), told)
-    also = f"{told}, {shares[nearest]:.0%} would be mobiles of {nearest}"
+    also = f"{told}, {percent(shares[nearest])} would be mobiles of {nearest}"
     if best == coded:
-        return Setting(best, 0.9 * shares[best], f"{told}; {codes:.0%} have its country code")
+        return Setting(best, 0.9 * shares[best], f"{told}; {percent(codes)} have its country code")
     return Setting(None, 0.5, f"perhaps {best}: {also}")
 
 
@@ -109,13 +105,18 @@ def _code_numbers() -> Iterable[int]:
     return phonenumbers.COUNTRY_CODE_TO_REGION_CODE
 
 
-def timezone_of(country: str | None) -> Setting:
+def timezone_of(told: Setting) -> Setting:
     """The zone of a country that has but one."""
+    country = told.value
     example = phonenumbers.example_number_for_type(country, phonenumbers.PhoneNumberType.MOBILE) if country else None
     zones = time_zones_for_geographical_number(example) if example else ()
     if len(zones) != 1 or country in MANY_ZONES:
         return Setting(None, 0.0, "times without an offset are read as UTC; say whose they are")
-    return Setting(_RENAMED.get(zones[0], zones[0]), 0.8, f"times without an offset are read as those of {country}")
+    return Setting(
+        _RENAMED.get(zones[0], zones[0]),
+        min(0.8, told.confidence),
+        f"times without an offset are read as those of {country}",
+    )
 
 
 # A mobile's number names one zone there, and people live in several.
@@ -134,8 +135,8 @@ def order_of_dates(columns: Iterable[pa.Array]) -> Setting:
         either += pc.sum(pc.equal(clean_dates(values, "iso").problems, "ambiguous")).as_py() or 0
     if not day + month:
         if either:
-            why = f"{either:,} dates can be read day first or month first and none tells which; under iso they are left out"
-            return Setting("iso", 0.3, f"{why}: ask who wrote the file, then write day_first or month_first")
+            why = f"{either:,} dates can be read day first and month first, no other tells which is right"
+            return Setting("iso", 0.3, f"{why}, and under iso they are left out: ask who wrote them")
         return Setting("iso", 0.9, "no date has its day or month first")
     best, count = ("day_first", day) if day >= month else ("month_first", month)
     clear = count / (day + month)

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 from schemas.guessing import AROUND, TARGETS
@@ -12,6 +12,7 @@ EXACT, NEARLY = 1.0, 0.9
 _humps = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _accents = re.compile("[\u0300-\u036f]")
 _counted = re.compile(r"(?<=[^\W\d_])0?1$")
+_value = re.compile(r"\s*(?:\S+@\S+\.\S+|\+?(?:[\d][ ()./:-]*){6,})\s*")
 _around = frozenset(AROUND.split())
 
 
@@ -45,3 +46,9 @@ def _known() -> Mapping[str, tuple[str, ...]]:
             plain = "".join(_words(name))
             known[plain] = tuple(dict.fromkeys((*known.get(plain, ()), target)))
     return known
+
+
+def are_values(names: Iterable[str]) -> bool:
+    """Whether what should be a header is a row: none of it is known, and an address or a long number is among it."""
+    given = list(names)
+    return not any(named(name) for name in given) and any(_value.fullmatch(name) for name in given)

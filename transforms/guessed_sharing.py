@@ -54,4 +54,5 @@ def _of_identifier(
         rows = pc.sum(shared["owner_count"]).as_py()
         widely = pc.sum(pc.greater(shared["owner_count_distinct"], WIDELY)).as_py()
         more = f"; {widely:,} belong to more than {WIDELY} customers and are left out" if widely else ""
-        yield f"{column}: {shared.num_rows:,} values belong to several customers, on {rows:,} rows, which are held{more}"
+        count = f"{shared.num_rows:,} values belong to several customers"
+        yield f"{column}: {count}, on {rows:,} rows, which are held back{more}"

@@ -5,19 +5,25 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from schemas.errors import SourceError
 from schemas.guessing import TARGETS, Guess, Guessed, Setting
 from schemas.values import Locale
 from transforms.guessed_columns import Told, guesses_of, told_by
 from transforms.guessed_locale import country_of_mobiles, like_mobiles, order_of_dates, timezone_of
 from transforms.guessed_names import named
 from transforms.guessed_sharing import remarks
+from transforms.yaml_words import can_be_written
 
 LIKE_FROM = 0.8
 UNNAMED = 0.6  # what a country weighs if the column that tells it is not called a mobile
 
 
 def guess(names: Sequence[str], rows: pa.Table) -> Guessed:
-    """Guess from some rows of text; `names` are the columns' names, in the table's order."""
+    """Guess from some rows of text; `names` are the columns' names, in the table's order.
+
+    Raises:
+        SourceError: no column has a name that a job file can hold.
+    """
     raw = {name: column.combine_chunks() for name, column in zip(names, rows.columns, strict=True)}
     columns = [told_by(name, column) for name, column in raw.items()]
     country = _country(columns)
@@ -30,7 +36,8 @@ def guess(names: Sequence[str], rows: pa.Table) -> Guessed:
         guesses=best,
         country=country,
         dates=dates,
-        timezone=timezone_of(country.value),
+        timezone=timezone_of(country),
+        least_repeated=_least_repeated(columns),
         remarks=tuple(remarks(raw, best, locale)),
     )
 
@@ -41,8 +48,18 @@ def _country(columns: Sequence[Told]) -> Setting:
     if called:
         return country_of_mobiles(pa.concat_arrays([column.values for column in called]))
     like = [column for column in columns if not named(column.name) and like_mobiles(column.values) >= LIKE_FROM]
-    found = country_of_mobiles(pa.concat_arrays([column.values for column in like]) if like else pa.nulls(0, pa.string()))
+    found = country_of_mobiles(
+        pa.concat_arrays([column.values for column in like]) if like else pa.nulls(0, pa.string())
+    )
     return replace(found, confidence=UNNAMED * found.confidence)
+
+
+def _least_repeated(columns: Sequence[Told]) -> Guess:
+    named = [column for column in columns if can_be_written(column.name)]
+    if not named:
+        raise SourceError("no column has a name that a job file can hold: give the columns other names")
+    most = max(named, key=lambda column: column.different * len(column.values))
+    return Guess("identifiers.externalId", most.name, 0.0, "of all columns the one whose values repeat least")
 
 
 def _is_dated(column: Told) -> bool:

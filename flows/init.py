@@ -1,0 +1,163 @@
+"""`bulkload init`: a job file for a source that nobody has described, tested on its rows before it is written."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+import typer
+
+from connectors.spool import Spool
+from flows.hands import Silent, pool
+from flows.looking import TABLE, Looked, look_at
+from flows.prepare import prepare_run, recipe_of
+from flows.pulling import limited
+from flows.settings import now
+from flows.source import Source
+from flows.told import Told
+from schemas.errors import SourceError, WrongInput
+from schemas.guessing import Guessed
+from schemas.rows import RawRows
+from transforms.askers import askers
+from transforms.columns import resolve
+from transforms.guessed_job import blocks_of
+from transforms.guessing import guess
+from transforms.job_file import read_job
+from transforms.job_text import text_of
+
+LOOKED_ROWS = 5_000
+SHOWN_REASONS = 6
+# The test sends nothing and asks nobody: any credentials do.
+STAND_INS = {"CAPILLARY_KEY": "init", "CAPILLARY_SECRET": "init"}
+STDOUT = Path("-")
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What would become of the rows looked at; `invalid` and `left_out` count rows by the code of the reason."""
+
+    read: int
+    unreadable: int
+    sent: int
+    invalid: Mapping[str, int]
+    left_out: Mapping[str, int]  # values that rows are sent without
+
+    def lines(self) -> list[str]:
+        """For people."""
+        rejected = self.read - self.unreadable - self.sent
+        fates = [f"{self.sent:,} would be sent", f"{rejected:,} are invalid{_reasons(self.invalid)}"]
+        fates += [f"{self.unreadable:,} lines are no rows"] if self.unreadable else []
+        told = [f"Of {self.read:,} rows looked at, {', '.join(fates)}."]
+        return told + ([f"Of those sent, values are left out{_reasons(self.left_out)}."] if self.left_out else [])
+
+
+def _reasons(codes: Mapping[str, int]) -> str:
+    shown = sorted(codes.items(), key=lambda item: -item[1])[:SHOWN_REASONS]
+    more = ["…"] if len(codes) > SHOWN_REASONS else []
+    return f" ({', '.join([f'{code} {rows:,}' for code, rows in shown] + more)})" if shown else ""
+
+
+def init(source: str, output: Path | None, told: Told) -> None:
+    """Look at a source, guess, test and write.
+
+    Raises:
+        WrongInput: the source cannot be read, or the job file is there already.
+    """
+    folder = Path() if output is None or output == STDOUT else output.parent
+    with look_at(source, folder) as looked:
+        target = output or Path(f"{looked.name}.yaml")
+        _check_is_new(target)
+        held = _first_rows(looked)
+        guessed = guess(looked.columns, _table(held, looked.columns))
+        tested = _test(_text(looked, guessed, ()), looked, held)
+    text = _text(looked, guessed, tested.lines())
+    if target != STDOUT:
+        _write(target, text)
+    elif not told.as_json:
+        typer.echo(text, nl=False)
+        return
+    told.result(_as_json(target, text, guessed, tested), lambda: _lines(target, guessed, tested))
+
+
+def _check_is_new(target: Path) -> None:
+    """Somebody's work may be in a file that is there."""
+    if target != STDOUT and target.exists():
+        raise WrongInput(f"{target} exists, and is not overwritten; name another file with -o, or move it away")
+
+
+def _first_rows(looked: Looked) -> list[RawRows]:
+    held = list(limited(looked.reading.batches(), LOOKED_ROWS))
+    if not sum(batch.rows.num_rows for batch in held):
+        raise SourceError(f"source.{TABLE}: there are no rows to look at; take a file that has some")
+    return held
+
+
+def _table(held: Sequence[RawRows], columns: Sequence[str]) -> pa.Table:
+    return pa.Table.from_batches([batch.rows for batch in held]).select(list(columns))
+
+
+def _text(looked: Looked, guessed: Guessed, tested: Sequence[str]) -> str:
+    return text_of(blocks_of(looked.name, looked.lines, guessed, tested))
+
+
+def _test(text: str, looked: Looked, held: Sequence[RawRows]) -> Tested:
+    """Prepare the rows as a run would, in a folder that is gone afterwards."""
+    job = read_job(text, STAND_INS | dict(looked.environment), "init")
+    reading = replace(looked.reading, batches=lambda: iter(held))
+    source = Source({TABLE: reading}, resolve(askers(job), {TABLE: looked.columns}, {}))
+    with tempfile.TemporaryDirectory(prefix="bulkload-init-") as folder, pool("threads") as workers:
+        spool = Spool(Path(folder) / "init")
+        spool.create()
+        recipe = recipe_of(job, f"{now(job):%Y-%m-%d}", b"init")
+        prepared, _ = prepare_run(job, source, spool, recipe, workers, Silent(), None)
+        parts = [spool.read("prepared", part, ["fate", "codes"]) for part in prepared.parts]
+        unreadable = sum(part.unreadable for part in prepared.parts)
+    return _counted(pa.concat_tables(parts), unreadable)
+
+
+def _counted(rows: pa.Table, unreadable: int) -> Tested:
+    sent, invalid, left_out = 0, Counter[str](), Counter[str]()
+    for row in rows.to_pylist():
+        codes = row["codes"].split(";") if row["codes"] else []
+        sent += row["fate"] is None
+        (left_out if row["fate"] is None else invalid).update(codes)
+    return Tested(rows.num_rows + unreadable, unreadable, sent, invalid, left_out)
+
+
+def _write(target: Path, text: str) -> None:
+    trouble = None
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        trouble = error.strerror
+    if trouble is not None:
+        raise WrongInput(f"{target} cannot be written: {trouble}; name another file with -o")
+
+
+def _lines(target: Path, guessed: Guessed, tested: Tested) -> Iterator[str]:
+    mapped = [guess for guess in guessed.guesses.values() if guess.is_mapped]
+    yield f"{target}: {len(mapped)} of {len(guessed.columns)} columns are mapped; the rest stands there as comments"
+    yield from tested.lines()
+    if guessed.dates.value is not None and not guessed.dates.is_sure:
+        yield f"Decide locale.dates: {guessed.dates.reason}"
+    if not any(guess.target.startswith("identifiers.") for guess in mapped):
+        yield "No column looks like an identifier: choose one under map.identifiers and key"
+    yield from guessed.remarks
+    yield f"Next: read {target}, then"
+    yield f"  bulkload preview {target}    # what would be sent, row by row"
+    yield f"  bulkload check {target}      # with CAPILLARY_KEY and CAPILLARY_SECRET in the environment"
+    yield f"  bulkload plan {target}       # all rows; sends nothing"
+
+
+def _as_json(target: Path, text: str, guessed: Guessed, tested: Tested) -> dict[str, object]:
+    return {
+        "job_file": str(target),
+        **({"text": text} if target == STDOUT else {}),
+        "rows": asdict(tested),
+        "guesses": [asdict(guess) | {"mapped": guess.is_mapped} for guess in guessed.guesses.values()],
+        "locale": {word: asdict(getattr(guessed, word)) for word in ("country", "timezone", "dates")},
+        "remarks": list(guessed.remarks),
+    }
