@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 MAP_FROM = 0.7  # below, a guess is told and not mapped
-TELL_FROM = 0.3
 
 # How a column's values are judged: by a kind of the mapping, or by their shape.
 Test = Literal[
@@ -34,11 +33,12 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A word of the job's locale; None where the values do not tell it."""
+    """A word of the job's locale; None where the values do not tell it, and `perhaps` what it may be."""
 
     value: str | None
     confidence: float
     reason: str
+    perhaps: str | None = None
 
     @property
     def is_sure(self) -> bool:

@@ -7,8 +7,9 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.guessing import TARGETS, TELL_FROM, Guess, Test
+from schemas.guessing import TARGETS, Guess, Test
 from schemas.values import Kind, Locale
+from transforms.guessed_locale import like_dates
 from transforms.guessed_names import named
 from transforms.shares import percent, share
 from transforms.texts import clean_texts
@@ -78,11 +79,11 @@ def told_by(name: str, raw: pa.Array) -> Told:
 
 
 def guesses_of(column: Told, locale: Locale) -> list[Guess]:
-    """What a column may be, by its name and its values; nothing below what is worth telling."""
+    """What a column may be, by its name, or if that says nothing by its values."""
     found = [_by_name(column, target, strength, locale) for target, strength in named(column.name).items()]
-    if not found and len(column.values):
-        found = [guess for test in UNNAMED if (guess := _by_values(column, test, locale))]
-    return [guess for guess in found if guess.confidence >= TELL_FROM]
+    if found or not len(column.values):
+        return found
+    return [guess for test in UNNAMED if (guess := _by_values(column, test, locale))]
 
 
 def _by_name(column: Told, target: str, strength: float, locale: Locale) -> Guess:
@@ -101,7 +102,7 @@ def _by_values(column: Told, test: Test, locale: Locale) -> Guess | None:
     fits = column.fits(test, locale)
     if fits < LIKE_FROM or (test == "gender" and len(pc.unique(column.values)) > FEW_WORDS):
         return None
-    if test == "mobile" and locale.country is None:
+    if (test == "mobile" and locale.country is None) or (test == "unique" and like_dates(column.values) >= LIKE_FROM):
         return None
     told = _counted(column, fits, test, TARGETS[target][1], locale)
     return Guess(target, column.name, fits * weight, f"only by its values: {told}")

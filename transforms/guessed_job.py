@@ -50,7 +50,11 @@ def _locale(guessed: Guessed) -> Iterator[Entry]:
 def _setting(word: str, setting: Setting) -> Entry:
     examples = {"country": "IN", "timezone": "UTC", "dates": "iso"}
     live = setting.value is not None and (setting.is_sure or word == "dates")
-    return Entry(f"{word}: {setting.value or examples[word]}", f"{setting.confidence:.2f}, {setting.reason}", live)
+    return Entry(
+        f"{word}: {setting.value or setting.perhaps or examples[word]}",
+        f"{setting.confidence:.2f}, {setting.reason}",
+        live,
+    )
 
 
 def _key(guesses: Mapping[str, Guess], guessed: Guessed) -> Guess:
@@ -86,12 +90,13 @@ def _map(guesses: Mapping[str, Guess], key: Guess) -> Iterator[Entry]:
 
 
 def _identifiers(guesses: Mapping[str, Guess], key: Guess) -> Iterator[Entry]:
-    if not any(guess is key for guess in guesses.values()):
+    if not key.is_sure:
         yield Entry(
             f"externalId: {scalar(key.column)}", "nothing looks like an identifier, and a job needs one: choose"
         )
     for word in IDENTIFIERS:
-        if guess := guesses.get(f"identifiers.{word}"):
+        guess = guesses.get(f"identifiers.{word}")
+        if guess and (key.is_sure or guess.column != key.column):
             yield _mapped(word, guess)
     if card := guesses.get("identifiers.cardnumber"):
         series = guesses.get("cardnumber.seriesCode")
@@ -156,6 +161,9 @@ def _rest(guessed: Guessed, guesses: Mapping[str, Guess]) -> Iterator[Entry]:
 def _mapped(word: str, guess: Guess, kind: str = "") -> Entry:
     column = scalar(guess.column)
     value = f"{{column: {column}, as: {kind}}}" if kind not in ("", "text") else column
+    if kind == "gender" and not guess.is_sure:
+        value = f"{{column: {column}, as: gender, values: {{M: MALE, F: FEMALE}}}}"
+        return Entry(f"{word}: {value}", f"write its words under values: {_why(guess)}", live=False)
     return Entry(f"{word}: {value}", _why(guess), live=guess.is_sure)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
 import phonenumbers
@@ -19,12 +19,14 @@ from transforms.shares import percent, share
 # So many mobiles tell the country: each is tried with the plan of every one.
 TRIED = 300
 LIKELY = 5
+FEWEST = 5
 VALID_FROM, CLEAR_BY = 0.8, 0.15
 CODES_FROM, CODES_CLEAR = 0.1, 0.9
 ORDER_CLEAR = 0.95
 
 _not_digit = re.compile(r"[^0-9]")
 _spreadsheet = re.compile(r"\.0{1,2}\s*$")
+_like_a_date = r"^\s*[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{4}\b"
 _like_a_mobile = r"^\s*[+(]?[\p{Nd}][\p{Nd} ()./-]{5,20}\s*$"
 # Names that zones have today; the metadata keeps some old ones.
 _RENAMED = {"Asia/Calcutta": "Asia/Kolkata", "Asia/Saigon": "Asia/Ho_Chi_Minh", "Asia/Katmandu": "Asia/Kathmandu"}
@@ -35,24 +37,32 @@ def like_mobiles(values: pa.Array) -> float:
     return share(pc.match_substring_regex(values, _like_a_mobile))
 
 
+def like_dates(values: pa.Array) -> float:
+    """Share of the values that are written as 25/12/2024 is."""
+    return share(pc.match_substring_regex(values, _like_a_date))
+
+
 def share_of_mobiles(values: pa.Array, country: str | None) -> float:
     return 1 - clean_mobiles(values, country).values.null_count / len(values) if len(values) else 0.0
 
 
-def country_of_mobiles(values: pa.Array) -> Setting:
-    """The country whose mobiles most of the values are, if no other's are nearly as many.
+def country_of_mobiles(values: pa.Array, hints: Mapping[str, str]) -> Setting:
+    """The country whose mobiles most of the values are, if no other's are nearly as many or it alone is hinted at.
 
     Countries that share a code are told by its leading one: they are written alike.
     """
-    if not len(values):
-        return Setting(None, 0.0, "no column holds mobiles")
     tried = pc.unique(values)[:TRIED]
-    shares = {country: share_of_mobiles(tried, country) for country in _likely(tried.to_pylist())}
+    if len(tried) < FEWEST:
+        return Setting(None, 0.0, f"only {len(tried)} different mobiles" if len(tried) else "no column holds mobiles")
+    likely = dict.fromkeys([*_likely(tried.to_pylist()), *hints])
+    shares = {country: share_of_mobiles(tried, country) for country in likely}
     order = sorted(shares, key=lambda country: -shares[country])
     if not order or shares[order[0]] < VALID_FROM:
         return Setting(None, 0.0, "the values are mobiles of no single country")
     coded, codes = _by_code(tried.to_pylist())
-    best = coded if coded in shares and shares[coded] >= VALID_FROM else order[0]
+    alike = [country for country in order if shares[order[0]] - shares[country] < CLEAR_BY]
+    hinted = [country for country in alike if country in hints]
+    best = coded if coded in alike else hinted[0] if len(hinted) == 1 else order[0]
     nearest = next((other for other in order if other != best), None)
     told = f"{percent(shares[best])} of {len(tried):,} different values are its mobiles"
     if nearest is None or shares[best] - shares[nearest] >= CLEAR_BY:
@@ -60,7 +70,9 @@ def country_of_mobiles(values: pa.Array) -> Setting:
     also = f"{told}, {percent(shares[nearest])} would be mobiles of {nearest}"
     if best == coded:
         return Setting(best, 0.9 * shares[best], f"{told}; {percent(codes)} have its country code")
-    return Setting(None, 0.5, f"perhaps {best}: {also}")
+    if hinted == [best]:
+        return Setting(best, 0.8 * shares[best], f"{also}; {hints[best]}")
+    return Setting(None, 0.5, f"perhaps {best}: {also}", best)
 
 
 def _likely(values: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ from transforms.values import clean
 
 WIDELY = 20  # as rules.placeholder_above: what more customers have is nobody's
 KEY = "identifiers.externalId"
-_SHARED = {"identifiers.mobile": (Kind.MOBILE, "mobile"), "identifiers.email": (Kind.EMAIL, "e-mail address")}
+_SHARED = {"identifiers.mobile": Kind.MOBILE, "identifiers.email": Kind.EMAIL}
 
 
 def remarks(raw: Mapping[str, pa.Array], guesses: Mapping[str, Guess], locale: Locale) -> Iterator[str]:
@@ -22,10 +22,10 @@ def remarks(raw: Mapping[str, pa.Array], guesses: Mapping[str, Guess], locale: L
     keys = clean(raw[key.column], Kind.TEXT, locale).values if key and key.is_sure else None
     if key and keys is not None:
         yield from _of_key(key.column, keys)
-    for target, (kind, what) in _SHARED.items():
+    for target, kind in _SHARED.items():
         found = guesses.get(target)
         if found and found.is_sure:
-            yield from _of_identifier(found.column, raw[found.column], kind, what, keys, locale)
+            yield from _of_identifier(found.column, raw[found.column], kind, keys, locale)
 
 
 def _of_key(column: str, keys: pa.Array) -> Iterator[str]:
@@ -38,13 +38,11 @@ def _of_key(column: str, keys: pa.Array) -> Iterator[str]:
         yield f"{column}: {keys.null_count:,} rows have no value, and are invalid if it stays the key"
 
 
-def _of_identifier(
-    column: str, raw: pa.Array, kind: Kind, what: str, keys: pa.Array | None, locale: Locale
-) -> Iterator[str]:
+def _of_identifier(column: str, raw: pa.Array, kind: Kind, keys: pa.Array | None, locale: Locale) -> Iterator[str]:
     cleaned = clean(raw, kind, locale)
     dull = placeholders(raw, cleaned.values, cleaned.problems, Column(column, kind), locale.country)
     if count := pc.sum(dull).as_py():
-        yield f"{column}: {count:,} rows have a placeholder instead of a {what}; it is left out"
+        yield f"{column}: {count:,} rows have a placeholder, such as many people type; it is left out"
     owners = keys if keys is not None else pa.array(range(len(raw)))
     known = pc.and_(pc.and_(cleaned.values.is_valid(), pc.invert(pc.fill_null(dull, False))), owners.is_valid())
     table = pa.table({"value": cleaned.values.filter(known), "owner": owners.filter(known)})

@@ -3,6 +3,7 @@
 import re
 
 _plain = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+_named = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _words = frozenset({"null", "true", "false"})
 # A placeholder is filled in wherever it stands, and these characters carry one through the parser (yaml_lines).
 _not_written = re.compile(r"\$\{|[\ue000\ue001]")
@@ -23,4 +24,4 @@ def scalar(text: str) -> str:
 
 def printable(text: str) -> str:
     """Characters that cannot be seen are written as YAML's double quotes take them."""
-    return "".join(c if c.isprintable() else f"\\U{ord(c):08X}" for c in text)
+    return "".join(c if c.isprintable() else _named.get(c, f"\\U{ord(c):08X}") for c in text)
