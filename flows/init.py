@@ -47,16 +47,19 @@ class Tested:
     def lines(self) -> list[str]:
         """For people."""
         rejected = self.read - self.unreadable - self.sent
-        fates = [f"{self.sent:,} would be sent", f"{rejected:,} are invalid{_reasons(self.invalid)}"]
-        fates += [f"{self.unreadable:,} lines are no rows"] if self.unreadable else []
-        told = [f"Of {self.read:,} rows looked at, {', '.join(fates)}."]
-        return told + ([f"Of those sent, values are left out{_reasons(self.left_out)}."] if self.left_out else [])
+        fates = [
+            f"would be sent {self.sent:,}",
+            f"invalid {rejected:,}" + (f" ({_reasons(self.invalid)})" if self.invalid else ""),
+        ]
+        fates += [f"no rows but broken lines {self.unreadable:,}"] if self.unreadable else []
+        told = [f"Of {self.read:,} rows looked at: {', '.join(fates)}"]
+        return told + ([f"Values that rows are sent without: {_reasons(self.left_out)}"] if self.left_out else [])
 
 
 def _reasons(codes: Mapping[str, int]) -> str:
     shown = sorted(codes.items(), key=lambda item: -item[1])[:SHOWN_REASONS]
     more = ["…"] if len(codes) > SHOWN_REASONS else []
-    return f" ({', '.join([f'{code} {rows:,}' for code, rows in shown] + more)})" if shown else ""
+    return ", ".join([f"{code} {rows:,}" for code, rows in shown] + more)
 
 
 def init(source: str, output: Path | None, told: Told) -> None:

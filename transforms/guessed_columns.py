@@ -48,20 +48,21 @@ class Told:
     rows: int
     values: pa.Array
 
-    def fits(self, test: Test, locale: Locale) -> float:
-        """Share of the values that would load as what is tested."""
+    def fits(self, test: Test, locale: Locale) -> tuple[float, int]:
+        """Share of the values that would load as what is tested, and of how many."""
+        count = len(self.values)
         if test == "unique":
-            return self.different * len(self.values) / self.rows if self._is_code else 0.0
+            return (self.different * count / self.rows if self._is_code else 0.0), count
         if test in _SHAPES:
-            return share(pc.match_substring_regex(self.values, _SHAPES[test]))
+            return share(pc.match_substring_regex(self.values, _SHAPES[test])), count
         # Which order a date has is another question: a column is dates if one order makes it so.
         orders = ("day_first", "month_first") if test == "date" and locale.dates == "iso" else (locale.dates,)
         return max(self._loads(_KINDS[test], replace(locale, dates=order)) for order in orders)
 
-    def _loads(self, kind: Kind, locale: Locale) -> float:
+    def _loads(self, kind: Kind, locale: Locale) -> tuple[float, int]:
         cleaned = clean(self.values, kind, locale)
         found, wrong = len(self.values) - cleaned.values.null_count, len(self.values) - cleaned.problems.null_count
-        return found / (found + wrong) if found else 0.0
+        return (found / (found + wrong) if found else 0.0), found + wrong
 
     @cached_property
     def different(self) -> float:
@@ -87,30 +88,29 @@ def guesses_of(column: Told, locale: Locale) -> list[Guess]:
 
 
 def _by_name(column: Told, target: str, strength: float, locale: Locale) -> Guess:
-    test, what, _ = TARGETS[target]
-    if not len(column.values):
+    test = TARGETS[target][0]
+    fits, count = column.fits(test, locale)
+    if not count:
         return Guess(target, column.name, BY_NAME * strength, "by its name; it has no values")
-    fits = column.fits(test, locale)
     confidence = strength * (BY_NAME + (1 - BY_NAME) * fits) * min(1.0, 2 * fits)
-    return Guess(
-        target, column.name, min(confidence, MOST), f"by its name; {_counted(column, fits, test, what, locale)}"
-    )
+    return Guess(target, column.name, min(confidence, MOST), f"by its name; {_counted(column, target, locale)}")
 
 
 def _by_values(column: Told, test: Test, locale: Locale) -> Guess | None:
     target, weight = UNNAMED[test]
-    fits = column.fits(test, locale)
-    if fits < LIKE_FROM or (test == "gender" and len(pc.unique(column.values)) > FEW_WORDS):
+    fits, _ = column.fits(test, locale)
+    too_many_words = test == "gender" and len(pc.unique(column.values)) > FEW_WORDS
+    of_no_country = test == "mobile" and locale.country is None
+    only_days = test == "unique" and like_dates(column.values) >= LIKE_FROM
+    if fits < LIKE_FROM or too_many_words or of_no_country or only_days:
         return None
-    if (test == "mobile" and locale.country is None) or (test == "unique" and like_dates(column.values) >= LIKE_FROM):
-        return None
-    told = _counted(column, fits, test, TARGETS[target][1], locale)
-    return Guess(target, column.name, fits * weight, f"only by its values: {told}")
+    return Guess(target, column.name, fits * weight, f"only by its values: {_counted(column, target, locale)}")
 
 
-def _counted(column: Told, fits: float, test: Test, what: str, locale: Locale) -> str:
-    count = f"{len(column.values):,} values"
+def _counted(column: Told, target: str, locale: Locale) -> str:
+    test, what, _ = TARGETS[target]
+    fits, count = column.fits(test, locale)
     if test == "unique":
-        return f"{percent(column.different)} of {count} are different"
+        return f"{percent(column.different)} of {count:,} values are different"
     of = f" of {locale.country}" if test == "mobile" and locale.country else ""
-    return f"{percent(fits)} of {count} are {what}{of}"
+    return f"{percent(fits)} of {count:,} values are {what}{of}"

@@ -10,6 +10,7 @@ from schemas.profiles import Column
 from schemas.values import Kind, Locale
 from transforms.placeholders import placeholders
 from transforms.values import clean
+from transforms.yaml_words import scalar
 
 WIDELY = 20  # as rules.placeholder_above: what more customers have is nobody's
 KEY = "identifiers.externalId"
@@ -33,16 +34,16 @@ def _of_key(column: str, keys: pa.Array) -> Iterator[str]:
     several = counts.filter(pc.greater(counts, 1))
     if len(several):
         rows = pc.sum(several).as_py()
-        yield f"{column}: {len(several):,} values stand on several rows, {rows:,} in all; one row of each is sent"
+        yield f"{scalar(column)}: values on several rows: {len(several):,}, on {rows:,} rows; one row of each is sent"
     if keys.null_count:
-        yield f"{column}: {keys.null_count:,} rows have no value, and are invalid if it stays the key"
+        yield f"{scalar(column)}: rows without a value: {keys.null_count:,}; they are invalid while it is the key"
 
 
 def _of_identifier(column: str, raw: pa.Array, kind: Kind, keys: pa.Array | None, locale: Locale) -> Iterator[str]:
     cleaned = clean(raw, kind, locale)
     dull = placeholders(raw, cleaned.values, cleaned.problems, Column(column, kind), locale.country)
     if count := pc.sum(dull).as_py():
-        yield f"{column}: {count:,} rows have a placeholder, such as many people type; it is left out"
+        yield f"{scalar(column)}: rows with a placeholder, such as many people type: {count:,}; it is left out"
     owners = keys if keys is not None else pa.array(range(len(raw)))
     known = pc.and_(pc.and_(cleaned.values.is_valid(), pc.invert(pc.fill_null(dull, False))), owners.is_valid())
     table = pa.table({"value": cleaned.values.filter(known), "owner": owners.filter(known)})
@@ -51,6 +52,6 @@ def _of_identifier(column: str, raw: pa.Array, kind: Kind, keys: pa.Array | None
     if shared.num_rows:
         rows = pc.sum(shared["owner_count"]).as_py()
         widely = pc.sum(pc.greater(shared["owner_count_distinct"], WIDELY)).as_py()
-        more = f"; {widely:,} belong to more than {WIDELY} customers and are left out" if widely else ""
-        count = f"{shared.num_rows:,} values belong to several customers"
-        yield f"{column}: {count}, on {rows:,} rows, which are held back{more}"
+        more = f", but {widely:,} of more than {WIDELY} customers are left out" if widely else ""
+        count = f"values of several customers: {shared.num_rows:,}"
+        yield f"{scalar(column)}: {count}, on {rows:,} rows; they are held back{more}"

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from schemas.job_text import Entry
+from transforms.yaml_words import printable
 
 # Comments begin here where their line leaves room; one that would end beyond the width stands above its line.
 COMMENTS_AT = 48
@@ -21,9 +22,9 @@ def _lines(entry: Entry, margin: str, indent: str) -> Iterator[str]:
     if not margin.endswith("# ") and not entry.is_live:
         margin, indent = f"{margin}{indent}# ", ""
     if entry.text:
-        yield from _line(margin + indent + entry.text, entry.why, margin + indent)
+        yield from _line(margin + indent + entry.text, printable(entry.why), margin + indent)
     else:
-        yield f"{margin}{indent}# {entry.why}"
+        yield f"{margin}{indent}# {printable(entry.why)}"
     for child in entry.children:
         yield from _lines(child, margin, indent + INDENT if entry.text else indent)
 
