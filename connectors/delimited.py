@@ -37,6 +37,10 @@ class Delimited:
     def columns(self) -> tuple[str, ...]:
         return self.dialect.columns
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.dialect.notes
+
     def batches(self, place: int) -> Iterator[RawRows]:
         """Its rows in file order; `place` is the file's place in the reading.
 

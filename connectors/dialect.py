@@ -5,7 +5,8 @@ import io
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from connectors.encodings import codec_of, mostly_wrong, of_file
+from connectors.detection import SAMPLE_BYTES, SET_ENCODING, encoding_of
+from connectors.encodings import mostly_wrong
 from connectors.kinds import HEAD_BYTES, check_is_text
 from connectors.lines import Limits, LineReader, Lines, check_encoding, check_names
 from connectors.records import record_bounds
@@ -16,7 +17,6 @@ from schemas.tables import Csv
 DELIMITERS = (",", ";", "\t", "|", "\x1f", "\x01")
 LOOK_BYTES = 256 << 10
 ROWS_TO_JUDGE_BY = 500
-SET_ENCODING = "set csv.encoding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Dialect:
     columns: tuple[str, ...]
     lines_before: int  # skipped lines and the header
     trailing: bool  # every row ends in one delimiter too many
+    notes: tuple[str, ...] = ()
 
 
 def look(file: PackedFile, written: Csv, delimiter: str | None, limits: Limits) -> Dialect:
@@ -38,20 +39,19 @@ def look(file: PackedFile, written: Csv, delimiter: str | None, limits: Limits) 
     Raises:
         SourceError: empty, no text, in another encoding, without usable column names.
     """
-    wanted = codec_of(written.encoding or "utf-8", file.label)
     check_marks(delimiter, written.quote, file.label)
     with file.open() as stream:
-        head = stream.read(HEAD_BYTES)
+        head = stream.read(SAMPLE_BYTES)
         if not head:
             raise SourceError(f"{file.label}: the file is empty; a file without rows still has a header line")
-        codec, mark_bytes = of_file(head, wanted)
-        check_is_text(head, codec, file.label)
+        codec, mark_bytes, notes = encoding_of(head, written.encoding, file.label)
+        check_is_text(head[:HEAD_BYTES], codec, file.label)
         reader = LineReader(stream, codec, file.label, replace(limits, block_bytes=LOOK_BYTES), head[mark_bytes:])
         reader.skip(written.skip_rows)
         lines = _after_blank_lines(reader)
         check_encoding(lines, codec, file.label, SET_ENCODING)
         delimiter = delimiter or _guess(lines, written)
-        dialect = Dialect(codec, mark_bytes, delimiter, written.quote, (), 0, trailing=False)
+        dialect = Dialect(codec, mark_bytes, delimiter, written.quote, (), 0, trailing=False, notes=notes)
         names = written.columns or _take_header(reader, lines, dialect, limits, file.label)
         before = reader.taken
         rows = _rows(reader.more(), delimiter, written.quote)

@@ -18,7 +18,19 @@ BOMS = (  # utf-32 first: its little-endian mark begins with utf-16's
 UNITS = {"utf-16-le": "<u2", "utf-16-be": ">u2", "utf-32-le": "<u4", "utf-32-be": ">u4"}
 # Their line ends are not found by looking at bytes, or they write no text files.
 NOT_FOR_FILES = {"utf-7", "hz", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"}
-OFTEN_MET = ("cp1252", "gb18030", "cp932", "big5", "euc_kr", "cp874", "cp1251", "cp1254", "cp1256", "iso8859-15")
+OFTEN_MET = (
+    "cp1252",
+    "gb18030",
+    "cp932",
+    "big5",
+    "euc_kr",
+    "cp874",
+    "cp1251",
+    "cp1254",
+    "cp1256",
+    "iso8859-15",
+    "cp1250",
+)
 
 
 def codec_of(name: str, label: str) -> str:

@@ -15,12 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from connectors.archive import tables_in
 from connectors.delimited import open_delimited
+from connectors.fixed import open_fixed
 from connectors.jsonlines import open_json_lines
-from connectors.kinds import format_of, suffixes
+from connectors.kinds import ENCRYPTED, FORMATS, format_of, is_pgp, suffixes
 from connectors.lines import Limits
 from connectors.parquet import open_parquet
-from connectors.unpack import PackedFile, member_suffix, unreadable
+from connectors.unpack import PackedFile, unreadable
 from schemas.errors import SourceError, raise_all
 from schemas.rows import OURS, RawRows, Reading, SourceFile
 from schemas.tables import Csv, Table
@@ -31,20 +33,35 @@ LIMITS = Limits()
 
 
 class OpenedFile(Protocol):
-    """What each format gives: the columns before the first row, then the rows."""
+    """What each format gives: the columns before the first row, what was found out, then the rows."""
 
     @property
     def columns(self) -> tuple[str, ...]: ...
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
 
     def batches(self, place: int) -> Iterator[RawRows]: ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Stamped:
-    """A file, how it reads, and its state on disk when it was opened."""
+class Local:
+    """A file on this machine, ready to be read.
 
+    Its bytes are at `path`; people are told of it as `source`. Where these two are different files, `path` is ours: a
+    landed or decrypted copy that nobody else writes. Format and packing come from the told name.
+    """
+
+    path: Path
     source: SourceFile
-    state: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamped:
+    """A table, how it reads, and its file's state on disk when it was opened; none for a copy of ours."""
+
+    local: Local
+    state: tuple[int, ...] | None
     label: str
     opened: OpenedFile
 
@@ -57,10 +74,36 @@ def open_table(table: Table, folder: Path, name: str, limits: Limits = LIMITS) -
     Raises:
         SourceError: nothing found, not readable, not of the format, or files with different columns.
     """
-    stamped = tuple(_open(path, table, name, limits) for path in _find(table, folder, name))
+    found = list[tuple[Local, tuple[int, ...] | None]]()
+    for path in _find(table, folder, name):
+        label = f"{name}: {path}"
+        state = _state(path, label)
+        found.append((Local(path, SourceFile(path, state[0], _sha256(path, label))), state))
+    return _reading(found, table, name, limits)
+
+
+def open_files(files: Sequence[Local], table: Table, name: str, limits: Limits = LIMITS) -> Reading:
+    """Look at files that were found, landed or decrypted already; they are read in the order given.
+
+    Raises:
+        SourceError: not readable, not of the format, or files with different columns.
+    """
+    found = [
+        (each, _state(each.path, f"{name}: {each.path}") if each.path == each.source.path else None) for each in files
+    ]
+    return _reading(found, table, name, limits)
+
+
+def _reading(found: Sequence[tuple[Local, tuple[int, ...] | None]], table: Table, name: str, limits: Limits) -> Reading:
+    stamped = tuple(each for local, state in found for each in _open(local, state, table, name, limits))
     columns = stamped[0].opened.columns
     raise_all(SourceError, [problem for each in stamped[1:] for problem in _differences(each, stamped[0])])
-    return Reading(columns, tuple(each.source for each in stamped), partial(_batches, stamped, columns))
+    return Reading(
+        columns,
+        tuple(each.local.source for each in stamped),
+        partial(_batches, stamped, columns),
+        tuple(f"{each.local.source.path.name}: {note}" for each in stamped for note in each.opened.notes),
+    )
 
 
 def _batches(stamped: Sequence[_Stamped], columns: tuple[str, ...]) -> Iterator[RawRows]:
@@ -118,18 +161,29 @@ def _near(path: Path) -> str:
     return f"did you mean {' or '.join(near)}?" if near else f"the folder {path.parent} holds {len(names)} other files"
 
 
-def _open(path: Path, table: Table, name: str, limits: Limits) -> _Stamped:
-    label = f"{name}: {path}"
-    state, digest = _state(path, label), _sha256(path, label)
-    suffix, packing = suffixes(path)
-    file = PackedFile(path, label, packing)
-    if packing == "zip" and not suffix and table.format is None:
-        suffix = member_suffix(file)
-    source = SourceFile(path, state[0], digest)
-    if suffix == ".csv" and not packing and _is_rejected(path):
-        return _Stamped(source, state, label, open_delimited(file, Csv(), ",", limits))
-    kind = table.format or format_of(suffix, label)
-    return _Stamped(source, state, label, _opened(file, kind, table, limits))
+def _open(local: Local, state: tuple[int, ...] | None, table: Table, name: str, limits: Limits) -> Iterator[_Stamped]:
+    """The table in a file, or the tables in an archive in the order of their names."""
+    told = local.source.path
+    label = f"{name}: {told}"
+    if is_pgp(told) and state is not None:
+        raise SourceError(f"{label}: the suffix {told.suffix} says {ENCRYPTED}")
+    suffix, packing = suffixes(told)
+    if packing != "zip":
+        file = PackedFile(local.path, label, packing)
+        if suffix == ".csv" and not packing and _is_rejected(local.path):
+            yield _Stamped(local, state, label, open_delimited(file, Csv(), ",", limits))
+            return
+        yield _Stamped(local, state, label, _opened(file, table.format or format_of(suffix, label), table, limits))
+        return
+    members = tables_in(local.path, label, any_name=bool(table.format or suffix in FORMATS))
+    for member in members:
+        inner = local
+        if len(members) > 1:
+            inner = replace(local, source=replace(local.source, path=told / member.told))
+        label = f"{name}: {inner.source.path}"
+        kind = table.format or format_of(member.suffix if member.suffix in FORMATS else suffix or member.suffix, label)
+        file = PackedFile(local.path, label, packing, member=member.name)
+        yield _Stamped(inner, state, label, _opened(file, kind, table, limits))
 
 
 def _is_rejected(path: Path) -> bool:
@@ -143,6 +197,8 @@ def _opened(file: PackedFile, kind: str, table: Table, limits: Limits) -> Opened
     if kind in ("csv", "tsv"):
         delimiter = table.csv.delimiter or ("\t" if kind == "tsv" else None)
         return open_delimited(file, table.csv, delimiter, limits)
+    if kind == "fixed":
+        return open_fixed(file, table.fixed or {}, table.csv, limits)
     if kind == "jsonl":
         return open_json_lines(file, limits)
     if kind == "parquet":
@@ -176,10 +232,11 @@ def _sha256(path: Path, label: str) -> str:
 
 def _check_unchanged(stamped: _Stamped) -> None:
     """A file that was only touched or moved back is the same by its bytes."""
-    path = stamped.source.path
-    if _state(path, stamped.label) == stamped.state or _sha256(path, stamped.label) == stamped.source.sha256:
+    path, state = stamped.local.path, stamped.state
+    if state is None or _state(path, stamped.label) == state:
         return
-    raise SourceError(f"{stamped.label}: changed while it was read; wait until it is written, then run again")
+    if _sha256(path, stamped.label) != stamped.local.source.sha256:
+        raise SourceError(f"{stamped.label}: changed while it was read; wait until it is written, then run again")
 
 
 def _differences(other: _Stamped, first: _Stamped) -> list[str]:
@@ -190,6 +247,6 @@ def _differences(other: _Stamped, first: _Stamped) -> list[str]:
     if not told:
         return []
     return [
-        f"{other.label}: {' and '.join(told)}, compared with {first.source.path.name}; "
+        f"{other.label}: {' and '.join(told)}, compared with {first.local.source.path.name}; "
         "load files of different columns as tables of their own"
     ]

@@ -35,6 +35,7 @@ class JsonLines:
     columns: tuple[str, ...]
     mark_bytes: int
     limits: Limits
+    notes: tuple[str, ...] = ()
 
     def batches(self, place: int) -> Iterator[RawRows]:
         """Its rows in file order; a key that a line lacks is null, as is `null`.

@@ -1,5 +1,6 @@
 """Which format a file is said to have, and what it looks like instead."""
 
+import re
 from pathlib import PurePath
 
 from connectors.encodings import UNITS
@@ -17,8 +18,10 @@ FORMATS = {
     ".parquet": "parquet",
     ".xlsx": "xlsx",
 }
+PGP_SUFFIXES = (".pgp", ".gpg", ".asc")
 HEAD_BYTES = 64 << 10
 
+ENCRYPTED = "PGP-encrypted; say decrypt: {pgp_key: …}"
 BINARY = (
     (b"PAR1", "a Parquet file; set format: parquet"),
     (b"\x1f\x8b", "gzip; give the file the suffix .gz"),
@@ -31,12 +34,22 @@ BINARY = (
     (b"BZh91AY&SY", "bzip2; unpack it, or pack it with gzip"),
     (b"\xfd7zXZ\0", "xz; unpack it, or pack it with gzip"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it, or pack it with gzip"),
-    (b"-----BEGIN PGP MESSAGE", "PGP-encrypted; decrypt it first"),
+    (b"-----BEGIN PGP MESSAGE", ENCRYPTED),
+)
+# A session key that is encrypted by a public key or a passphrase (RFC 4880, 5.1 and 5.3): its tag, length and version.
+PGP_PACKET = re.compile(
+    rb"([\x84\x8c].|[\x85\x8d]..|[\xc1\xc3]([\x00-\xbf]|[\xc0-\xdf].|\xff....))[\x03-\x06]", re.DOTALL
 )
 
 
+def is_pgp(path: PurePath) -> bool:
+    """Whether its name says that a file is encrypted by PGP."""
+    return path.suffix.lower() in PGP_SUFFIXES
+
+
 def suffixes(path: PurePath) -> tuple[str, str | None]:
-    """The suffix that tells the format, and the packing: `a.csv.gz` gives `.csv` and gzip."""
+    """The suffix that tells the format, and the packing: `a.csv.gz` and `a.csv.gz.pgp` give `.csv` and gzip."""
+    path = PurePath(path.stem) if is_pgp(path) else path
     packing = PACKINGS.get(path.suffix.lower())
     return (PurePath(path.stem).suffix if packing else path.suffix).lower(), packing
 
@@ -63,6 +76,8 @@ def check_is_text(head: bytes, codec: str, label: str) -> None:
     if head.startswith(b"PK\x03\x04"):
         excel = b"[Content_Types].xml" in head or b"xl/" in head
         looks = "an Excel workbook; save it as CSV" if excel else "a zip archive; give the file the suffix .zip"
+    if looks is None and PGP_PACKET.match(head):
+        looks = ENCRYPTED
     if looks is None and codec not in UNITS and b"\0" in head:
         looks = _with_nul_bytes(head)
     if looks is not None:

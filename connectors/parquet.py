@@ -25,6 +25,7 @@ class Parquet:
     file: PackedFile
     columns: tuple[str, ...]
     limits: Limits
+    notes: tuple[str, ...] = ()
 
     def batches(self, place: int) -> Iterator[RawRows]:
         """Its rows in file order; `lines` are row numbers, from 1.

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Protocol
 
 import pyarrow as pa
@@ -22,8 +22,6 @@ SPARE_BYTES = 64 << 20
 
 PACKINGS = {".gz": "gzip", ".zst": "zstd", ".zip": "zip"}
 MAGIC = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd", "zip": b"PK"}
-BESIDE_THE_DATA = ("__MACOSX/", ".DS_Store", "Thumbs.db")
-ENCRYPTED = 0x1
 
 
 class Bytes(Protocol):
@@ -70,12 +68,16 @@ class Unpacked:
 
 @dataclass(frozen=True, slots=True)
 class PackedFile:
-    """A local file, and what has to be done to read it; `label` names it in messages."""
+    """A local file, and what has to be done to read it; `label` names it in messages.
+
+    Of a zip archive it is the one `member`, which `archive.tables_in` has looked at.
+    """
 
     path: Path
     label: str
     packing: str | None = None
     spare_bytes: int = SPARE_BYTES
+    member: str = ""
 
     @contextmanager
     def open(self) -> Iterator[Unpacked]:
@@ -99,30 +101,24 @@ class PackedFile:
                 yield Unpacked(raw, self.label, "", size_bytes)
                 return
             if not start.startswith(MAGIC[self.packing]):
-                raise SourceError(
-                    f"{self.label}: the name says {self.packing}, the content is something else; "
-                    "give the file its right suffix"
-                )
+                raise wrong_suffix(self.label, self.packing)
             max_bytes = size_bytes * MAX_GROWTH + self.spare_bytes
-            yield Unpacked(self._inside(raw, stack, max_bytes), self.label, self.packing, max_bytes)
+            yield Unpacked(self._inside(raw, stack), self.label, self.packing, max_bytes)
 
-    def _inside(self, raw: IO[bytes], stack: ExitStack, max_bytes: int) -> IO[bytes] | pa.NativeFile:
+    def _inside(self, raw: IO[bytes], stack: ExitStack) -> IO[bytes] | pa.NativeFile:
         if self.packing == "zip":
-            archive = stack.enter_context(_archive(raw, self.label))
-            member = _only_member(archive, self.label)
-            if member.file_size > max_bytes:
-                raise too_large(self.label, max_bytes)
-            return stack.enter_context(_opened(archive, member, self.label))
+            return stack.enter_context(
+                _opened(stack.enter_context(archive_of(raw, self.label)), self.member, self.label)
+            )
         return stack.enter_context(pa.CompressedInputStream(stack.enter_context(pa.PythonFile(raw)), self.packing))
 
 
-def member_suffix(file: PackedFile) -> str:
-    """The suffix of the one table in a zip archive, lower case."""
-    with file.path.open("rb") as raw, _archive(raw, file.label) as archive:
-        return PurePosixPath(_only_member(archive, file.label).filename).suffix.lower()
+def archive_of(raw: IO[bytes], label: str) -> zipfile.ZipFile:
+    """The zip archive in a file.
 
-
-def _archive(raw: IO[bytes], label: str) -> zipfile.ZipFile:
+    Raises:
+        SourceError: it is none, or not a whole one.
+    """
     try:
         return zipfile.ZipFile(raw)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
@@ -130,31 +126,12 @@ def _archive(raw: IO[bytes], label: str) -> zipfile.ZipFile:
     raise damaged(label, "zip")
 
 
-def _opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo, label: str) -> IO[bytes]:
+def _opened(archive: zipfile.ZipFile, member: str, label: str) -> IO[bytes]:
     try:
         return archive.open(member)
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError):
+    except (KeyError, zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError):
         pass
     raise damaged(label, "zip")
-
-
-def _only_member(archive: zipfile.ZipFile, label: str) -> zipfile.ZipInfo:
-    members = [
-        member
-        for member in archive.infolist()
-        if not member.is_dir() and not any(part in member.filename for part in BESIDE_THE_DATA)
-    ]
-    if not members:
-        raise SourceError(f"{label}: the zip archive is empty; pack one table into it")
-    if len(members) > 1:
-        names = ", ".join(sorted(member.filename for member in members)[:5])
-        raise SourceError(
-            f"{label}: the zip archive holds {len(members)} files ({names}{', …' if len(members) > 5 else ''}); "
-            "one is allowed: unpack it, or pack each table by itself"
-        )
-    if members[0].flag_bits & ENCRYPTED:
-        raise SourceError(f"{label}: the zip archive is protected by a password; send it without one")
-    return members[0]
 
 
 def unreadable(label: str, error: OSError) -> SourceError:
@@ -162,6 +139,13 @@ def unreadable(label: str, error: OSError) -> SourceError:
     if isinstance(error, PermissionError):
         return SourceError(f"{label}: no permission to read it; give the user of this process read access")
     return SourceError(f"{label}: cannot be read ({error.strerror or 'input/output error'}); mend that, run again")
+
+
+def wrong_suffix(label: str, packing: str) -> SourceError:
+    """The first bytes are not those of the packing."""
+    return SourceError(
+        f"{label}: the name says {packing}, the content is something else; give the file its right suffix"
+    )
 
 
 def damaged(label: str, packing: str) -> SourceError:

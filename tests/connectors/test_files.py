@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.files import open_table
+from connectors.files import Local, open_files, open_table
 from connectors.lines import Limits
 from schemas.errors import SourceError
+from schemas.rows import SourceFile
 from schemas.tables import Table
 
 SMALL = Limits(block_bytes=64)
@@ -106,6 +107,78 @@ def test_a_zip_holds_one_table_of_its_members_format(source, tmp_path, archive, 
     with zipfile.ZipFile(tmp_path / archive, "w") as packed:
         packed.writestr(member, b"a,b\n1,2\n")
     assert rows_of(source(archive)) == [(0, 2, "1", "2")]
+
+
+def test_tables_in_an_archive_are_files_of_their_own(source, tmp_path):
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as packed:
+        for member, content in {"b.tsv": b"b\ta\n4\t3\n", "in/a.csv": b"a,b\n5,6\n7\n", ".DS_Store": b"x"}.items():
+            packed.writestr(member, content)
+    reading = source("t.zip")
+    assert [file.path.relative_to(tmp_path).as_posix() for file in reading.files] == ["t.zip/b.tsv", "t.zip/in/a.csv"]
+    assert {file.sha256 for file in reading.files} == {hashlib.sha256((tmp_path / "t.zip").read_bytes()).hexdigest()}
+    assert rows_of(reading) == [(0, 2, "4", "3"), (1, 2, "6", "5")]
+    assert [(each.file, each.line) for batch in reading.batches() for each in batch.unreadable] == [(1, 3)]
+
+
+def test_tables_of_other_columns_in_an_archive_are_named(source, tmp_path):
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as packed:
+        packed.writestr("a.csv", b"a,b\n1,2\n")
+        packed.writestr("readme.txt", b"Dear all\n")
+    with pytest.raises(SourceError, match=r"t\.zip/readme\.txt: lacks a, b and adds Dear all, compared with a\.csv"):
+        source("t.zip")
+
+
+def test_parquet_in_an_archive_is_to_be_unpacked(source, tmp_path):
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as packed:
+        packed.writestr("t.parquet", parquet(a=[1]))
+    with pytest.raises(SourceError, match="Parquet is packed already; unpack the zip around it"):
+        source("t.zip")
+
+
+def landed(tmp_path, told, content):
+    """A copy under a name of our own, of what people know as `told`."""
+    copy = tmp_path / "landed-1"
+    copy.write_bytes(content)
+    return Local(copy, SourceFile(tmp_path / told, 7, "digest of the original", "sftp://host/in/" + told))
+
+
+@pytest.mark.parametrize(
+    ("told", "content"),
+    [
+        ("t.csv", b"a,b\n1,2\n"),
+        ("t.tsv.pgp", b"a\tb\n1\t2\n"),
+        ("t.csv.gz.gpg", gzip.compress(b"a,b\n1,2\n")),
+        ("t.csv.asc", b"a,b\n1,2\n"),
+        ("t.parquet", parquet(a=[1], b=["2"])),
+    ],
+)
+def test_a_copy_is_read_as_the_file_that_people_know(tmp_path, told, content):
+    copy = landed(tmp_path, told, content)
+    reading = open_files([copy], Table(files="t.*"), "source.customers")
+    assert reading.files == (copy.source,)
+    assert [row[2:] for row in rows_of(reading)] == [("1", "2")]
+
+
+def test_a_message_about_a_copy_tells_the_name_that_people_know(tmp_path):
+    with pytest.raises(SourceError) as refusal:
+        open_files([landed(tmp_path, "t.csv", b"")], Table(files="t.csv"), "source.customers")
+    assert str(refusal.value).startswith(f"source.customers: {tmp_path / 't.csv'}: the file is empty")
+
+
+def test_files_are_read_in_the_order_given(tmp_path):
+    files = []
+    for name in ("new.csv", "old.csv"):
+        (tmp_path / name).write_bytes(f"a\n{name}\n".encode())
+        files.append(Local(tmp_path / name, SourceFile(tmp_path / name, 1, name)))
+    reading = open_files(files, Table(files="*.csv"), "source.customers")
+    assert rows_of(reading) == [(0, 2, "new.csv"), (1, 2, "old.csv")]
+
+
+@pytest.mark.parametrize("content", [b"-----BEGIN PGP MESSAGE-----\n", b"\x84\x5e\x03\x12", b"\x85\x01\x0c\x03\x55"])
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.pgp"])
+def test_what_is_still_encrypted_is_refused(source, name, content):
+    with pytest.raises(SourceError, match=r"PGP-encrypted; say decrypt: \{pgp_key: …\}"):
+        source(name, written={name: content})
 
 
 @pytest.mark.parametrize(
