@@ -1,12 +1,12 @@
-"""How a table's first file of text is written, for a job file that says it in words."""
+"""How a table's file of text is written, found out for a job file that will say it."""
 
 from pathlib import Path
 
-from connectors.dialect import look
+from connectors.dialect import Dialect, look
 from connectors.files import LIMITS
 from connectors.kinds import FORMATS, suffixes
 from connectors.unpack import PackedFile
-from schemas.tables import Csv, Table
+from schemas.tables import Table
 
 
 def is_known(name: str) -> bool:
@@ -15,15 +15,16 @@ def is_known(name: str) -> bool:
     return suffix in FORMATS or packing == "zip"
 
 
-def written_in(file: Path, table: Table, label: str) -> Csv | None:
-    """Delimiter and encoding of a file of text, packed or not; None for other formats, and for archives.
+def dialect_of(file: Path, told: Path, table: Table, label: str) -> Dialect | None:
+    """The dialect of a file of text, packed or not; None for other formats, and for archives.
+
+    Its bytes are at `file`; the name `told` says how it is packed and written.
 
     Raises:
         SourceError: it cannot be read as text.
     """
-    suffix, packing = suffixes(file)
+    suffix, packing = suffixes(told)
     kind = table.format or FORMATS.get(suffix)
     if packing == "zip" or kind not in ("csv", "tsv"):
         return None
-    found = look(PackedFile(file, label, packing), table.csv, "\t" if kind == "tsv" else None, LIMITS)
-    return Csv(delimiter=found.delimiter, encoding=found.codec, columns=table.csv.columns)
+    return look(PackedFile(file, label, packing), table.csv, "\t" if kind == "tsv" else None, LIMITS)

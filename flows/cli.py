@@ -73,10 +73,12 @@ def demo(home: HomeOption = None, as_json: AsJson = False, quiet: Quiet = False)
 
 @app.command()
 def init(
-    source: Annotated[str, typer.Argument(metavar="FILE", help="A file, or several by a glob.")],
+    source: Annotated[str, typer.Argument(metavar="FILE|URL", help="A file, several by a glob, or a database's URL.")],
     output: Annotated[
         Path | None, typer.Option("-o", metavar="JOB", help="The job file to write; - for stdout. [<file>.yaml here]")
     ] = None,
+    query: Annotated[str | None, typer.Option(metavar="SQL", help="What to ask a database.")] = None,
+    table: Annotated[str | None, typer.Option(metavar="NAME", help="A database's table, read whole.")] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -84,7 +86,7 @@ def init(
     from flows.init import init as look
 
     with speaking(as_json, quiet) as told:
-        look(source, output, told)
+        look(source, query or (f"select * from {table}" if table else None), output, told)
 
 
 @app.command()

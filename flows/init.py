@@ -62,14 +62,14 @@ def _reasons(codes: Mapping[str, int]) -> str:
     return ", ".join([f"{code} {rows:,}" for code, rows in shown] + more)
 
 
-def init(source: str, output: Path | None, told: Told) -> None:
-    """Look at a source, guess, test and write.
+def init(source: str, query: str | None, output: Path | None, told: Told) -> None:
+    """Look at a source, guess, test and write; `query` is asked of a database.
 
     Raises:
         WrongInput: the source cannot be read, or the job file is there already.
     """
     folder = Path() if output is None or output == STDOUT else output.parent
-    with look_at(source, folder) as looked:
+    with look_at(source, query, folder) as looked:
         target = output or Path(f"{looked.name}.yaml")
         _check_is_new(target)
         held = _first_rows(looked)
@@ -144,7 +144,9 @@ def _lines(target: Path, guessed: Guessed, tested: Tested) -> Iterator[str]:
     mapped = [guess for guess in guessed.guesses.values() if guess.is_mapped]
     yield f"{target}: {len(mapped)} of {len(guessed.columns)} columns are mapped; the rest stands there as comments"
     yield from tested.lines()
-    if guessed.dates.value is not None and not guessed.dates.is_sure:
+    if guessed.country.perhaps:
+        yield f"Decide locale.country: {guessed.country.reason}"
+    if not guessed.dates.is_sure:
         yield f"Decide locale.dates: {guessed.dates.reason}"
     if not any(guess.target.startswith("identifiers.") for guess in mapped):
         yield "No column looks like an identifier: choose one under map.identifiers and key"

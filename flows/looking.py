@@ -1,17 +1,23 @@
-"""A source that no job describes yet, opened by its name alone: what a job file will say of it."""
+"""A source that no job describes yet, opened by its path or URL alone, and the lines that a job file has of it."""
 
 import os
 import re
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from connectors.dialects import is_known, written_in
-from connectors.files import open_table
-from schemas.errors import SourceError
+from connectors.addresses import address_of, local_path
+from connectors.database_url import FILES, SCHEMES, read_address
+from connectors.dialect import Dialect
+from connectors.dialects import dialect_of, is_known
+from connectors.files import Local, open_files, open_table
+from connectors.places import place_of
+from connectors.warehouse import open_query
+from schemas.errors import SourceError, WrongInput
 from schemas.job_text import Entry
-from schemas.rows import OURS, Reading
+from schemas.rows import OURS, Reading, SourceFile
 from schemas.tables import Csv, Table
 from transforms.guessed_names import are_values
 from transforms.yaml_words import can_be_written, scalar
@@ -19,13 +25,15 @@ from transforms.yaml_words import can_be_written, scalar
 TABLE = "customers"
 LABEL = f"source.{TABLE}"
 MARKS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars", "\x1f": "unit separators", "\x01": "^A"}
+# What the written job takes from the environment, so that no secret stands in it.
+DATABASE, ADDRESS, USER, PASSWORD = "WAREHOUSE_URL", "SOURCE_URL", "SOURCE_USER", "SOURCE_PASSWORD"
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
     """An opened source and the lines that a job file has of it.
 
-    `environment` is what the job file takes from the environment besides the API's credentials, as it is here.
+    `environment` is what the job file takes from the environment besides the API's credentials, as it is now.
     """
 
     name: str
@@ -40,51 +48,114 @@ class Looked:
 
 
 @contextmanager
-def look_at(source: str, folder: Path) -> Iterator[Looked]:
+def look_at(source: str, query: str | None, folder: Path) -> Iterator[Looked]:
     """Open a source; paths in its lines start at `folder`, where the job file will lie.
 
     Raises:
-        SourceError: it cannot be found or read, or holds no names of columns.
+        WrongInput: it cannot be found or read, holds no names of columns, or is a database and has no query.
     """
-    yield _local(source, folder)
+    database = source.partition(":")[0] in SCHEMES
+    if database != (query is not None):
+        goes = "a database needs --query or --table" if database else "--query and --table go with a database's URL"
+        raise WrongInput(f"{goes}; files are told by their path or URL alone")
+    with ExitStack() as stack:
+        path = local_path(source)
+        if query is not None:
+            yield _database(source, query, folder, stack)
+        elif path is None:
+            yield _remote(source, stack)
+        else:
+            yield _local(path, folder)
 
 
-def _local(source: str, folder: Path) -> Looked:
-    written = os.path.relpath(Path(source).absolute(), folder.absolute())
+def _database(url: str, query: str, folder: Path, stack: ExitStack) -> Looked:
+    if not can_be_written(query):
+        raise WrongInput("the query holds ${, which a job file takes for a placeholder; write it without")
+    address = read_address(url, LABEL, Path().absolute())
+    reading = open_query(url, query, None, TABLE, LABEL, stack, folder=Path().absolute()).reading
+    line, environment = Entry(f"database: ${{{DATABASE}}}", f"{address}; set {DATABASE} to its URL"), {DATABASE: url}
+    if address.scheme in FILES and not address.options and can_be_written(address.path):
+        line, environment = Entry("database: " + scalar(f"{address.scheme}:///{_from(folder, address.path)}")), {}
+    found = re.fullmatch(r'select \* from (?:.*\.)?"?(\w+)"?', query)
+    return Looked(job_name(found[1] if found else TABLE), reading, (line, Entry(f"query: {scalar(query)}")), environment)
+
+
+def _remote(url: str, stack: ExitStack) -> Looked:
+    """Of several files the first is looked at; it is copied here for as long."""
+    place = place_of(url, None, None, Path(), LABEL, stack)
+    found = place.found()
+    if not found:
+        raise SourceError(place.nothing())
+    landed = place.land(found[0], Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bulkload-init-"))))
+    told = Path(found[0].name)
+    source = SourceFile(told, landed.size_bytes, landed.sha256, found[0].uri)
+    table, reading, csv = _described(Table(files=url), Local(landed.path, source))
+    where, environment = _address_lines(url)
+    return Looked(job_name(told.name), reading, (*where, *_format_line(table), *csv), environment)
+
+
+def _address_lines(url: str) -> tuple[tuple[Entry, ...], Mapping[str, str]]:
+    """A URL without its secrets, and the words that bring them back; a signature may be all of what is behind ?."""
+    address = address_of(url, LABEL)
+    if address.query or not can_be_written(url):
+        return (Entry(f"files: ${{{ADDRESS}}}", f"{address.server}; set {ADDRESS} to its URL"),), {ADDRESS: url}
+    if address.password is None:
+        return (Entry(f"files: {scalar(url)}"),), {}
+    bare = re.sub(r"(?<=://)[^/]*@", "", url)
+    login = Entry(f'login: {{user: "${{{USER}}}", password: "${{{PASSWORD}}}"}}', "set both in the environment")
+    return (Entry(f"files: {scalar(bare)}"), login), {USER: address.user or "", PASSWORD: address.password}
+
+
+def _local(path: str, folder: Path) -> Looked:
+    written = _from(folder, path)
     if not can_be_written(written):
-        raise SourceError("the file's name holds ${, which a job file takes for a placeholder; give it another name")
-    format_line = () if is_known(source) else (Entry("format: csv", "its suffix says none"),)
-    table = Table(files=str(Path(source).absolute()), format=None if is_known(source) else "csv")
-    reading = open_table(table, folder, LABEL)
+        raise WrongInput("the file's name holds ${, which a job file takes for a placeholder; give it another name")
+    table, reading, csv = _described(Table(files=str(Path(path).absolute())), None)
+    files = f"{len(reading.files)} files, " if len(reading.files) > 1 else ""
+    line = Entry(f"files: {scalar(written)}", f"{files}{len(reading.columns)} columns")
+    return Looked(job_name(Path(path).name), reading, (line, *_format_line(table), *csv))
+
+
+def _from(folder: Path, path: str) -> str:
+    return os.path.relpath(Path(path).absolute(), folder.absolute())
+
+
+def _described(table: Table, landed: Local | None) -> tuple[Table, Reading, Iterator[Entry]]:
+    """A table of files with all that has to be said of it; of `landed`, where it lies elsewhere."""
+
+    def opened(table: Table) -> Reading:
+        return open_table(table, Path(), LABEL) if landed is None else open_files([landed], table, LABEL)
+
+    assert table.files is not None
+    if not is_known(table.files.partition("?")[0] if landed is None else landed.source.path.name):
+        table = table.model_copy(update={"format": "csv"})
+    reading = opened(table)
     first = reading.files[0].path
-    csv = written_in(first, table, LABEL)
+    dialect = dialect_of(landed.path if landed else first, first, table, LABEL)
     nameless = are_values(reading.columns)
     if nameless:
-        if csv is None:
+        if dialect is None:
             raise SourceError(f"{LABEL}: the first row holds values and no names of columns; give them names there")
-        csv = csv.model_copy(update={"columns": [f"column_{place}" for place in range(1, len(reading.columns) + 1)]})
-        table = table.model_copy(update={"csv": csv})
-        reading = open_table(table, folder, LABEL)
-    lines = (Entry(f"files: {scalar(written)}", _told(reading)), *format_line, *_csv_lines(csv, nameless))
-    return Looked(job_name(first.name), reading, lines)
+        names = [f"column_{place}" for place in range(1, len(reading.columns) + 1)]
+        table = table.model_copy(update={"csv": Csv(delimiter=dialect.delimiter, columns=names)})
+        reading = opened(table)
+    return table, reading, _csv_lines(dialect, table.csv.columns)
 
 
-def _told(reading: Reading) -> str:
-    files = f"{len(reading.files)} files, " if len(reading.files) > 1 else ""
-    return f"{files}{len(reading.columns)} columns"
+def _format_line(table: Table) -> tuple[Entry, ...]:
+    return (Entry("format: csv", "the suffix says none"),) if table.format else ()
 
 
-def _csv_lines(csv: Csv | None, nameless: bool) -> Iterator[Entry]:
-    if csv is None:
+def _csv_lines(dialect: Dialect | None, columns: list[str] | None) -> Iterator[Entry]:
+    if dialect is None:
         return
-    assert csv.delimiter is not None and csv.encoding is not None
-    words = [f"delimiter: {scalar(csv.delimiter)}", f"encoding: {csv.encoding}"]
-    why = f"most rows are equally wide when {MARKS.get(csv.delimiter, 'these')} divide them"
-    if nameless:
-        assert csv.columns is not None
-        words.append(f"columns: [{', '.join(csv.columns)}]")
-        why = "the first line holds values and no names: write what the columns are called"
-    yield Entry(f"csv: {{{', '.join(words)}}}", why)
+    words = [f"delimiter: {scalar(dialect.delimiter)}", f"encoding: {dialect.codec}"]
+    told = [f"most rows are equally wide when {MARKS[dialect.delimiter]} divide them"]
+    told += [note.partition(";")[0] for note in dialect.notes]
+    if columns:
+        words.append(f"columns: [{', '.join(columns)}]")
+        told.append("the first line holds values and no names: write what the columns are called")
+    yield Entry(f"csv: {{{', '.join(words)}}}", "; ".join(told))
 
 
 def job_name(file: str) -> str:

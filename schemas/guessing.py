@@ -56,6 +56,7 @@ class Guessed:
     dates: Setting
     timezone: Setting
     least_repeated: Guess  # the column that a job names its customers by if no other can be
+    others: tuple[Guess, ...] = ()  # of columns that look like a target for which another is the better guess
     remarks: tuple[str, ...] = ()  # sentences on rows that share a key or an identifier
 
 

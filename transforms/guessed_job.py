@@ -69,7 +69,10 @@ def _map(guesses: Mapping[str, Guess], key: Guess) -> Iterator[Entry]:
     for word in ("firstName", "lastName"):
         if guess := guesses.get(word):
             yield _mapped(word, guess)
-    if whole := guesses.get("name"):
+    whole = guesses.get("name")
+    if whole and "firstName" in guesses:
+        yield Entry(why=f"{scalar(whole.column)} is left out, a whole name: {_why(whole)}")
+    elif whole:
         yield _asleep(f"firstName: {scalar(whole.column)}", whole, "a whole name, which the API has no word for")
     if channels := tuple(_channels(guesses)):
         yield Entry("commChannels:", "where messages go, and whether they may: consent is not guessed", False, channels)
@@ -149,9 +152,12 @@ def _destination(guesses: Mapping[str, Guess]) -> Iterator[Entry]:
 
 def _rest(guessed: Guessed, guesses: Mapping[str, Guess]) -> Iterator[Entry]:
     """What the rows tell besides, and which columns are not mapped."""
-    told = {guess.column for guess in guesses.values()}
+    told = {guess.column for guess in (*guesses.values(), *guessed.others)}
     unknown = [column for column in guessed.columns if column not in told]
     lines = [*guessed.remarks]
+    for guess in guessed.others:
+        word = guess.target.rpartition(".")[2]
+        lines.append(f"Not mapped, because another column is {word}: {scalar(guess.column)} ({_why(guess)})")
     if unknown:
         lines.append(f"Not mapped, because nothing is known of them: {', '.join(scalar(c) for c in unknown)}")
     if lines:

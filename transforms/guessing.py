@@ -36,6 +36,8 @@ def guess(names: Sequence[str], rows: pa.Table) -> Guessed:
     locale = Locale(country.value or country.perhaps, "UTC", dates.value or "iso")
     found = [_with_country(found, country) for column in columns for found in guesses_of(column, locale)]
     best = _assigned(found)
+    assigned = {one.column for one in best.values()}
+    others = {one.column: one for one in found if one.column not in assigned}
     return Guessed(
         rows=rows.num_rows,
         columns=tuple(names),
@@ -44,6 +46,7 @@ def guess(names: Sequence[str], rows: pa.Table) -> Guessed:
         dates=dates,
         timezone=timezone_of(country),
         least_repeated=_least_repeated(columns),
+        others=tuple(others.values()),
         remarks=tuple(remarks(raw, best, locale)),
     )
 
