@@ -1,14 +1,17 @@
-"""What tests of connections share: a server's certificate, and a client that trusts it."""
+"""What tests of connections share: a server's certificate, a client that trusts it, and a query's rows."""
 
 import datetime
 import ipaddress
 import ssl
+from contextlib import ExitStack
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from connectors.warehouse import open_query
 
 
 @pytest.fixture
@@ -38,3 +41,15 @@ def certificate(tmp_path):
         return context, ssl.create_default_context(cafile=pem)
 
     return made
+
+
+@pytest.fixture
+def ask(tmp_path):
+    """`ask(url, query, bound)` opens the query, reads it to its end and gives its rows; `ask.query` is the last one."""
+
+    def asking(url, query, bound=None, **more):
+        with ExitStack() as stack:
+            asking.query = open_query(url, query, bound, "loyalty", "source.loyalty", stack, folder=tmp_path, **more)
+            return [row for batch in asking.query.reading.batches() for row in batch.rows.to_pylist()]
+
+    return asking
