@@ -77,7 +77,9 @@ def _database(url: str, query: str, folder: Path, stack: ExitStack) -> Looked:
     if address.scheme in FILES and not address.options and can_be_written(address.path):
         line, environment = Entry("database: " + scalar(f"{address.scheme}:///{_from(folder, address.path)}")), {}
     found = re.fullmatch(r'select \* from (?:.*\.)?"?(\w+)"?', query)
-    return Looked(job_name(found[1] if found else TABLE), reading, (line, Entry(f"query: {scalar(query)}")), environment)
+    return Looked(
+        job_name(found[1] if found else TABLE), reading, (line, Entry(f"query: {scalar(query)}")), environment
+    )
 
 
 def _remote(url: str, stack: ExitStack) -> Looked:

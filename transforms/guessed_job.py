@@ -66,14 +66,7 @@ def _key(guesses: Mapping[str, Guess], guessed: Guessed) -> Guess:
 
 def _map(guesses: Mapping[str, Guess], key: Guess) -> Iterator[Entry]:
     yield Entry("identifiers:", children=tuple(_identifiers(guesses, key)))
-    for word in ("firstName", "lastName"):
-        if guess := guesses.get(word):
-            yield _mapped(word, guess)
-    whole = guesses.get("name")
-    if whole and "firstName" in guesses:
-        yield Entry(why=f"{scalar(whole.column)} is left out, a whole name: {_why(whole)}")
-    elif whole:
-        yield _asleep(f"firstName: {scalar(whole.column)}", whole, "a whole name, which the API has no word for")
+    yield from _names(guesses)
     if channels := tuple(_channels(guesses)):
         yield Entry("commChannels:", "where messages go, and whether they may: consent is not guessed", False, channels)
     if store := guesses.get("store"):
@@ -90,6 +83,17 @@ def _map(guesses: Mapping[str, Guess], key: Guess) -> Iterator[Entry]:
             yield _mapped(word, guess)
     if any(word in guesses for word in ENROLLMENT):
         yield _enrollments(guesses)
+
+
+def _names(guesses: Mapping[str, Guess]) -> Iterator[Entry]:
+    for word in ("firstName", "lastName"):
+        if guess := guesses.get(word):
+            yield _mapped(word, guess)
+    whole = guesses.get("name")
+    if whole and "firstName" in guesses:
+        yield Entry(why=f"{scalar(whole.column)} is left out, a whole name: {_why(whole)}")
+    elif whole:
+        yield _asleep(f"firstName: {scalar(whole.column)}", whole, "a whole name, which the API has no word for")
 
 
 def _identifiers(guesses: Mapping[str, Guess], key: Guess) -> Iterator[Entry]:
