@@ -5,7 +5,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from connectors.addresses import address_of, local_path
@@ -92,8 +92,10 @@ def _remote(url: str, stack: ExitStack) -> Looked:
     told = Path(found[0].name)
     source = SourceFile(told, landed.size_bytes, landed.sha256, found[0].uri)
     table, reading, csv = _described(Table(files=url), Local(landed.path, source))
-    where, environment = _address_lines(url)
-    return Looked(job_name(told.name), reading, (*where, *_format_line(table), *csv), environment)
+    (where, *login), environment = _address_lines(url)
+    if len(found) > 1:
+        where = replace(where, why=f"{len(found):,} files, of which the first was looked at")
+    return Looked(job_name(told.name), reading, (where, *login, *_format_line(table), *csv), environment)
 
 
 def _address_lines(url: str) -> tuple[tuple[Entry, ...], Mapping[str, str]]:
