@@ -73,7 +73,9 @@ def demo(home: HomeOption = None, as_json: AsJson = False, quiet: Quiet = False)
 
 @app.command()
 def init(
-    source: Annotated[str, typer.Argument(metavar="FILE|URL", help="A file, several by a glob, or a database's URL.")],
+    source: Annotated[
+        str, typer.Argument(metavar="FILE|URL", help="A file, several by a glob, a server's or a database's URL.")
+    ],
     output: Annotated[
         Path | None, typer.Option("-o", metavar="JOB", help="The job file to write; - for stdout. [<file>.yaml here]")
     ] = None,

@@ -69,9 +69,9 @@ def init(source: str, query: str | None, output: Path | None, told: Told) -> Non
         WrongInput: the source cannot be read, or the job file is there already.
     """
     folder = Path() if output is None or output == STDOUT else output.parent
+    target = _new(output) if output is not None else None
     with look_at(source, query, folder) as looked:
-        target = output or Path(f"{looked.name}.yaml")
-        _check_is_new(target)
+        target = target or _new(Path(f"{looked.name}.yaml"))
         held = _first_rows(looked)
         guessed = guess(looked.columns, _table(held, looked.columns))
         tested = _test(_text(looked, guessed, ()), looked, held)
@@ -84,10 +84,13 @@ def init(source: str, query: str | None, output: Path | None, told: Told) -> Non
     told.result(_as_json(target, text, guessed, tested), lambda: _lines(target, guessed, tested))
 
 
-def _check_is_new(target: Path) -> None:
-    """Somebody's work may be in a file that is there."""
+def _new(target: Path) -> Path:
+    """The file, if it is none yet: somebody's work may be in one that is there."""
     if target != STDOUT and target.exists():
         raise WrongInput(f"{target} exists, and is not overwritten; name another file with -o, or move it away")
+    if not target.parent.is_dir():
+        raise WrongInput(f"{target}: there is no folder {target.parent}; make it, or name another file with -o")
+    return target
 
 
 def _first_rows(looked: Looked) -> list[RawRows]:

@@ -3,7 +3,7 @@
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -134,32 +134,41 @@ def _described(table: Table, landed: Local | None) -> tuple[Table, Reading, Iter
     if not is_known(table.files.partition("?")[0] if landed is None else landed.source.path.name):
         table = table.model_copy(update={"format": "csv"})
     reading = opened(table)
-    first = reading.files[0].path
-    dialect = dialect_of(landed.path if landed else first, first, table, LABEL)
-    nameless = are_values(reading.columns)
-    if nameless:
-        if dialect is None:
+    paths = [(landed.path if landed else file.path, file.path) for file in reading.files]
+    dialects = [found for file, told in paths if (found := dialect_of(file, told, table, LABEL))]
+    if _has_header(reading) and are_values(reading.columns):
+        if not dialects:
             raise SourceError(f"{LABEL}: the first row holds values and no names of columns; give them names there")
         names = [f"column_{place}" for place in range(1, len(reading.columns) + 1)]
-        table = table.model_copy(update={"csv": Csv(delimiter=dialect.delimiter, columns=names)})
+        table = table.model_copy(update={"csv": Csv(columns=names)})
         reading = opened(table)
-    return table, reading, _csv_lines(dialect, table.csv.columns)
+    return table, reading, _csv_lines(dialects, table.csv.columns)
+
+
+def _has_header(reading: Reading) -> bool:
+    """In formats of its own every value has its name beside it, or a schema."""
+    return reading.files[0].path.suffix.lower() not in (".jsonl", ".ndjson", ".parquet")
 
 
 def _format_line(table: Table) -> tuple[Entry, ...]:
     return (Entry("format: csv", "the suffix says none"),) if table.format else ()
 
 
-def _csv_lines(dialect: Dialect | None, columns: list[str] | None) -> Iterator[Entry]:
-    if dialect is None:
-        return
-    words = [f"delimiter: {scalar(dialect.delimiter)}", f"encoding: {dialect.codec}"]
-    told = [f"most rows are equally wide when {MARKS[dialect.delimiter]} divide them"]
-    told += [note.partition(";")[0] for note in dialect.notes]
+def _csv_lines(dialects: Sequence[Dialect], columns: list[str] | None) -> Iterator[Entry]:
+    """What all files have in common; the rest is found out anew for each of them."""
+    words, told = list[str](), list[str]()
+    if len(marks := {dialect.delimiter for dialect in dialects}) == 1:
+        (mark,) = marks
+        words.append(f"delimiter: {scalar(mark)}")
+        told.append(f"most rows are equally wide when {MARKS[mark]} divide them")
+    if len(codecs := {dialect.codec for dialect in dialects}) == 1:
+        words.append(f"encoding: {codecs.pop()}")
+        told += [note.partition(";")[0] for note in dialects[0].notes]
     if columns:
         words.append(f"columns: [{', '.join(columns)}]")
         told.append("the first line holds values and no names: write what the columns are called")
-    yield Entry(f"csv: {{{', '.join(words)}}}", "; ".join(told))
+    if words:
+        yield Entry(f"csv: {{{', '.join(words)}}}", "; ".join(told))
 
 
 def job_name(file: str) -> str:

@@ -1,7 +1,9 @@
 """`bulkload init`: what it writes and says, and that a job it wrote loads the source it was written for."""
 
 import gzip
+import io
 import json
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -43,6 +45,13 @@ def columns(job) -> dict[str, str | None]:
     }
 
 
+def zipped(name: str, content: str) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr(name, content)
+    return archive.getvalue()
+
+
 # what is written
 
 
@@ -75,6 +84,11 @@ def test_a_job_that_is_there_is_not_overwritten(here):
     )
 
 
+def test_a_folder_that_is_not_there_is_told_before_anything_is_looked_at(here):
+    refused = here.say("init", "missing.csv", "-o", "jobs/mine.yaml")
+    assert refused.stderr == "jobs/mine.yaml: there is no folder jobs; make it, or name another file with -o\n"
+
+
 def test_stdout_gets_the_job_and_nothing_else(here):
     here.write("customers.csv", CUSTOMERS)
     told = here.say("init", "customers.csv", "-o", "-")
@@ -98,6 +112,23 @@ def test_a_file_without_a_header_gets_names_and_none_of_its_values(here):
     assert read(here.folder / "customers.yaml").source["customers"].csv.columns == [f"column_{n}" for n in range(1, 5)]
     assert "qxzv" not in text + told.stdout
     assert columns(read(here.folder / "customers.yaml"))["identifiers.email"] == "column_4"
+
+
+def test_files_in_different_encodings_are_each_found_out_again(here):
+    more = "".join(f"C-{n},98123450{n},Zoë{n}élan,q{n}@planted.example\n" for n in range(10, 40))
+    here.write("in_1.csv", CUSTOMERS + more)
+    here.write("in_2.csv", (CUSTOMERS + more).encode("cp1252"))
+    assert here.say("init", "in_*.csv", "-o", "in.yaml").exit_code == 0
+    csv = read(here.folder / "in.yaml").source["customers"].csv
+    assert csv.model_dump(exclude_unset=True) == {"delimiter": ","}
+
+
+def test_an_encoding_that_was_found_out_is_told_with_its_reason(here):
+    more = "".join(f"C-{n},98123450{n},Zoë{n}élan,q{n}@planted.example\n" for n in range(10, 40))
+    here.write("customers.csv", (CUSTOMERS + more).encode("cp1252"))
+    assert here.say("init", "customers.csv").exit_code == 0
+    assert read(here.folder / "customers.yaml").source["customers"].csv.encoding == "cp1252"
+    assert "read as cp1252, found out by its bytes" in (here.folder / "customers.yaml").read_text(encoding="utf-8")
 
 
 # formats
@@ -136,6 +167,12 @@ def test_every_format_gets_the_same_mapping(here, name, write):
     assert (job.locale.country, job.key) == ("IN", "member_no")
 
 
+def test_the_table_in_an_archive_is_looked_at(here):
+    here.write("in.zip", zipped("customers.csv", CUSTOMERS))
+    assert here.say("init", "in.zip").exit_code == 0
+    assert read(here.folder / "in.yaml").key == "member_no"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
@@ -143,6 +180,7 @@ def test_every_format_gets_the_same_mapping(here, name, write):
         ("empty.csv", "", "the file is empty"),
         ("missing.csv", None, "does not exist"),
         ("${HOME}.csv", CUSTOMERS, "give it another name"),
+        ("rows.zip", zipped("rows.csv", CUSTOMERS.partition("\n")[2]), "the first row holds values"),
     ],
 )
 def test_a_source_that_tells_nothing_is_refused(here, name, content, problem):
