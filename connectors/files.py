@@ -23,6 +23,7 @@ from connectors.kinds import ENCRYPTED, FORMATS, format_of, is_pgp, suffixes
 from connectors.lines import Limits
 from connectors.parquet import open_parquet
 from connectors.unpack import PackedFile, unreadable
+from connectors.workbook import open_workbook
 from schemas.errors import SourceError, raise_all
 from schemas.rows import OURS, RawRows, Reading, SourceFile
 from schemas.tables import Csv, Table
@@ -199,11 +200,13 @@ def _opened(file: PackedFile, kind: str, table: Table, limits: Limits) -> Opened
         return open_delimited(file, table.csv, delimiter, limits)
     if kind == "fixed":
         return open_fixed(file, table.fixed or {}, table.csv, limits)
+    if kind == "xlsx":
+        return open_workbook(file, table.xlsx, limits)
     if kind == "jsonl":
         return open_json_lines(file, limits)
     if kind == "parquet":
         return open_parquet(file, limits)
-    raise SourceError(f"{file.label}: {kind} is not supported yet; save it as CSV")
+    raise AssertionError(f"the format {kind} has no reader")
 
 
 def _state(path: Path, label: str) -> tuple[int, ...]:

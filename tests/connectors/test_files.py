@@ -128,11 +128,21 @@ def test_tables_of_other_columns_in_an_archive_are_named(source, tmp_path):
         source("t.zip")
 
 
-def test_parquet_in_an_archive_is_to_be_unpacked(source, tmp_path):
+@pytest.mark.parametrize(("member", "said"), [("t.parquet", "Parquet"), ("t.xlsx", "a workbook")])
+def test_what_needs_a_file_of_its_own_is_to_be_unpacked(source, tmp_path, member, said):
     with zipfile.ZipFile(tmp_path / "t.zip", "w") as packed:
-        packed.writestr("t.parquet", parquet(a=[1]))
-    with pytest.raises(SourceError, match="Parquet is packed already; unpack the zip around it"):
+        packed.writestr(member, b"content")
+    with pytest.raises(SourceError, match=f"{said} is packed already; unpack the zip around it"):
         source("t.zip")
+
+
+def test_what_was_found_out_is_told_by_file(source):
+    names = "佐藤太郎,鈴木花子,高橋健一,田中美咲,渡辺直子,伊藤翔,山本さくら,中村悠斗,小林陽菜,加藤蓮"
+    text = "名前\n" + names.replace(",", "\n")
+    reading = source("*.csv", written={"1.csv": text.encode(), "2.csv": text.encode("cp932")})
+    (note,) = reading.notes
+    assert note.startswith("2.csv: read as cp932, found out by its bytes (confidence ")
+    assert [row[2] for row in rows_of(reading)] == names.split(",") * 2
 
 
 def landed(tmp_path, told, content):
@@ -190,7 +200,7 @@ def test_what_is_still_encrypted_is_refused(source, name, content):
         ("folder", "is a folder; name its files, for example"),
         ("pipe.csv", "is no regular file"),
         ("customers.docx", "the suffix .docx says no format; set format:"),
-        ("book.xlsx", "xlsx is not supported yet"),
+        ("book.xlsx", "the zip data is cut off or damaged"),
         ("empty.csv", "the file is empty"),
     ],
 )
