@@ -15,6 +15,11 @@ def is_known(name: str) -> bool:
     return suffix in FORMATS or packing == "zip"
 
 
+def is_workbook(name: str) -> bool:
+    """Whether a file's name says that it is an Excel workbook."""
+    return FORMATS.get(suffixes(Path(name))[0]) == "xlsx"
+
+
 def dialect_of(file: Path, told: Path, table: Table, label: str) -> Dialect | None:
     """The dialect of a file of text, packed or not; None for other formats, and for archives.
 

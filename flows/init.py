@@ -11,7 +11,7 @@ import typer
 
 from connectors.spool import Spool
 from flows.hands import Silent, pool
-from flows.looking import TABLE, Looked, look_at
+from flows.looking import TABLE, Asked, Looked, look_at
 from flows.prepare import prepare_run, recipe_of
 from flows.pulling import limited
 from flows.settings import now
@@ -62,18 +62,19 @@ def _reasons(codes: Mapping[str, int]) -> str:
     return ", ".join([f"{code} {rows:,}" for code, rows in shown] + more)
 
 
-def init(source: str, query: str | None, output: Path | None, told: Told) -> None:
-    """Look at a source, guess, test and write; `query` is asked of a database.
+def init(source: str, asked: Asked, output: Path | None, told: Told) -> None:
+    """Look at a source, guess, test and write.
 
     Raises:
         WrongInput: the source cannot be read, or the job file is there already.
     """
     folder = Path() if output is None or output == STDOUT else output.parent
     target = _new(output) if output is not None else None
-    with look_at(source, query, folder) as looked:
+    with look_at(source, asked, folder) as looked:
         target = target or _new(Path(f"{looked.name}.yaml"))
         held = _first_rows(looked)
         guessed = guess(looked.columns, _table(held, looked.columns))
+        guessed = replace(guessed, remarks=(*looked.notes, *guessed.remarks))
         tested = _test(_text(looked, guessed, ()), looked, held)
     text = _text(looked, guessed, tested.lines())
     if target != STDOUT:

@@ -11,14 +11,14 @@ from pathlib import Path
 from connectors.addresses import address_of, local_path
 from connectors.database_url import FILES, SCHEMES, read_address
 from connectors.dialect import Dialect
-from connectors.dialects import dialect_of, is_known
+from connectors.dialects import dialect_of, is_known, is_workbook
 from connectors.files import Local, open_files, open_table
 from connectors.places import place_of
 from connectors.warehouse import open_query
 from schemas.errors import SourceError, WrongInput
 from schemas.job_text import Entry
 from schemas.rows import OURS, Reading, SourceFile
-from schemas.tables import Csv, Table
+from schemas.tables import Csv, Table, Workbook
 from transforms.guessed_names import are_values
 from transforms.yaml_words import can_be_written, scalar
 
@@ -40,6 +40,7 @@ class Looked:
     reading: Reading
     lines: tuple[Entry, ...]
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    notes: tuple[str, ...] = ()  # what was found out and no line says
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -47,28 +48,44 @@ class Looked:
         return tuple(column for column in self.reading.columns if column not in OURS)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of a source is wanted: of a database a query or a whole table, of a workbook a sheet."""
+
+    query: str | None = None
+    table: str | None = None
+
+
 @contextmanager
-def look_at(source: str, query: str | None, folder: Path) -> Iterator[Looked]:
+def look_at(source: str, asked: Asked, folder: Path) -> Iterator[Looked]:
     """Open a source; paths in its lines start at `folder`, where the job file will lie.
 
     Raises:
         WrongInput: it cannot be found or read, holds no names of columns, or is a database and has no query.
     """
-    database = source.partition(":")[0] in SCHEMES
-    if database != (query is not None):
-        goes = "a database needs --query or --table" if database else "--query and --table go with a database's URL"
-        raise WrongInput(f"{goes}; files are told by their path or URL alone")
+    is_database = source.partition(":")[0] in SCHEMES
+    _check_asked(source, asked, is_database)
     with ExitStack() as stack:
         path = local_path(source)
-        if query is not None:
-            yield _database(source, query, folder, stack)
+        if is_database:
+            yield _database(source, asked, folder, stack)
         elif path is None:
-            yield _remote(source, stack)
+            yield _remote(source, asked.table, stack)
         else:
-            yield _local(path, folder)
+            yield _local(path, asked.table, folder)
 
 
-def _database(url: str, query: str, folder: Path, stack: ExitStack) -> Looked:
+def _check_asked(source: str, asked: Asked, is_database: bool) -> None:
+    if is_database and (asked.query is None) == (asked.table is None):
+        raise WrongInput("a database needs --query or --table, one of them")
+    if not is_database and asked.query is not None:
+        raise WrongInput("--query goes with a database's URL")
+    if not is_database and asked.table is not None and not is_workbook(source):
+        raise WrongInput("--table goes with a database's URL or an Excel workbook")
+
+
+def _database(url: str, asked: Asked, folder: Path, stack: ExitStack) -> Looked:
+    query = asked.query or f"select * from {asked.table}"
     if not can_be_written(query):
         raise WrongInput("the query holds ${, which a job file takes for a placeholder; write it without")
     address = read_address(url, LABEL, Path().absolute())
@@ -76,13 +93,11 @@ def _database(url: str, query: str, folder: Path, stack: ExitStack) -> Looked:
     line, environment = Entry(f"database: ${{{DATABASE}}}", f"{address}; set {DATABASE} to its URL"), {DATABASE: url}
     if address.scheme in FILES and not address.options and can_be_written(address.path):
         line, environment = Entry("database: " + scalar(f"{address.scheme}:///{_from(folder, address.path)}")), {}
-    found = re.fullmatch(r'select \* from (?:.*\.)?"?(\w+)"?', query)
-    return Looked(
-        job_name(found[1] if found else TABLE), reading, (line, Entry(f"query: {scalar(query)}")), environment
-    )
+    name = job_name((asked.table or TABLE).rpartition(".")[2])
+    return Looked(name, reading, (line, Entry(f"query: {scalar(query)}")), environment, reading.notes)
 
 
-def _remote(url: str, stack: ExitStack) -> Looked:
+def _remote(url: str, sheet: str | None, stack: ExitStack) -> Looked:
     """Of several files the first is looked at; it is copied here for as long."""
     place = place_of(url, None, None, Path(), LABEL, stack)
     found = place.found()
@@ -91,11 +106,11 @@ def _remote(url: str, stack: ExitStack) -> Looked:
     landed = place.land(found[0], Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bulkload-init-"))))
     told = Path(found[0].name)
     source = SourceFile(told, landed.size_bytes, landed.sha256, found[0].uri)
-    table, reading, csv = _described(Table(files=url), Local(landed.path, source))
+    reading, lines = _described(url, sheet, Local(landed.path, source))
     (where, *login), environment = _address_lines(url)
     if len(found) > 1:
         where = replace(where, why=f"{len(found):,} files, of which the first was looked at")
-    return Looked(job_name(told.name), reading, (where, *login, *_format_line(table), *csv), environment)
+    return Looked(job_name(told.name), reading, (where, *login, *lines), environment, _untold(reading, lines))
 
 
 def _address_lines(url: str) -> tuple[tuple[Entry, ...], Mapping[str, str]]:
@@ -110,29 +125,31 @@ def _address_lines(url: str) -> tuple[tuple[Entry, ...], Mapping[str, str]]:
     return (Entry(f"files: {scalar(bare)}"), login), {USER: address.user or "", PASSWORD: address.password}
 
 
-def _local(path: str, folder: Path) -> Looked:
+def _local(path: str, sheet: str | None, folder: Path) -> Looked:
     written = _from(folder, path)
     if not can_be_written(written):
         raise WrongInput("the file's name holds ${, which a job file takes for a placeholder; give it another name")
-    table, reading, csv = _described(Table(files=str(Path(path).absolute())), None)
+    reading, lines = _described(str(Path(path).absolute()), sheet, None)
     files = f"{len(reading.files)} files, " if len(reading.files) > 1 else ""
     line = Entry(f"files: {scalar(written)}", f"{files}{len(reading.columns)} columns")
-    return Looked(job_name(Path(path).name), reading, (line, *_format_line(table), *csv))
+    return Looked(job_name(Path(path).name), reading, (line, *lines), {}, _untold(reading, lines))
 
 
 def _from(folder: Path, path: str) -> str:
     return os.path.relpath(Path(path).absolute(), folder.absolute())
 
 
-def _described(table: Table, landed: Local | None) -> tuple[Table, Reading, Iterator[Entry]]:
-    """A table of files with all that has to be said of it; of `landed`, where it lies elsewhere."""
+def _described(files: str, sheet: str | None, landed: Local | None) -> tuple[Reading, tuple[Entry, ...]]:
+    """Files with the lines that say how they are written; read as `landed` where they lie elsewhere."""
 
     def opened(table: Table) -> Reading:
         return open_table(table, Path(), LABEL) if landed is None else open_files([landed], table, LABEL)
 
-    assert table.files is not None
-    if not is_known(table.files.partition("?")[0] if landed is None else landed.source.path.name):
-        table = table.model_copy(update={"format": "csv"})
+    table, lines = Table(files=files), list[Entry]()
+    if not is_known(files if landed is None else landed.source.path.name):
+        table, lines = table.model_copy(update={"format": "csv"}), [Entry("format: csv", "the suffix says none")]
+    if sheet is not None:
+        table, lines = table.model_copy(update={"xlsx": Workbook(sheet=sheet)}), [_sheet_line(sheet)]
     reading = opened(table)
     paths = [(landed.path if landed else file.path, file.path) for file in reading.files]
     dialects = [found for file, told in paths if (found := dialect_of(file, told, table, LABEL))]
@@ -142,7 +159,11 @@ def _described(table: Table, landed: Local | None) -> tuple[Table, Reading, Iter
         names = [f"column_{place}" for place in range(1, len(reading.columns) + 1)]
         table = table.model_copy(update={"csv": Csv(columns=names)})
         reading = opened(table)
-    return table, reading, _csv_lines(dialects, table.csv.columns)
+    return reading, (*lines, *_csv_lines(dialects, table.csv.columns))
+
+
+def _sheet_line(sheet: str) -> Entry:
+    return Entry(f"xlsx: {{sheet: {scalar(sheet)}}}")
 
 
 def _has_header(reading: Reading) -> bool:
@@ -150,8 +171,9 @@ def _has_header(reading: Reading) -> bool:
     return reading.files[0].path.suffix.lower() not in (".jsonl", ".ndjson", ".parquet")
 
 
-def _format_line(table: Table) -> tuple[Entry, ...]:
-    return (Entry("format: csv", "the suffix says none"),) if table.format else ()
+def _untold(reading: Reading, lines: Sequence[Entry]) -> tuple[str, ...]:
+    """Of a file of text all notes are about its encoding, which stands in the lines."""
+    return () if any(line.text.startswith("csv:") for line in lines) else reading.notes
 
 
 def _csv_lines(dialects: Sequence[Dialect], columns: list[str] | None) -> Iterator[Entry]:

@@ -6,6 +6,7 @@ import json
 import zipfile
 from pathlib import Path
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -165,6 +166,20 @@ def test_every_format_gets_the_same_mapping(here, name, write):
         "email": "e-mail",
     }
     assert (job.locale.country, job.key) == ("IN", "member_no")
+
+
+def test_a_workbooks_sheet_can_be_chosen(here):
+    book = openpyxl.Workbook()
+    book.active.append(["nothing", "here"])
+    sheet = book.create_sheet("Members 2024")
+    for line in CUSTOMERS.splitlines():
+        sheet.append(line.split(","))
+    book.save(here.folder / "crm.xlsx")
+    unsaid = here.say("init", "crm.xlsx")
+    assert (unsaid.exit_code, "Members 2024" in unsaid.stderr) == (2, True)
+    assert here.say("init", "crm.xlsx", "--table", "Members 2024").exit_code == 0
+    job = read(here.folder / "crm.yaml")
+    assert (job.key, job.source["customers"].xlsx.sheet) == ("member_no", "Members 2024")
 
 
 def test_the_table_in_an_archive_is_looked_at(here):

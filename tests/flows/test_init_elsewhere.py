@@ -98,7 +98,9 @@ def test_the_password_of_a_database_stays_in_the_environment(here, postgresql):
     ("words", "problem"),
     [
         (["sqlite:///crm.db"], "a database needs --query or --table"),
-        (["customers.csv", "--table", "members"], "go with a database's URL"),
+        (["sqlite:///crm.db", "--table", "members", "--query", "select 1 as id"], "one of them"),
+        (["customers.csv", "--query", "select 1 as id"], "--query goes with a database's URL"),
+        (["customers.csv", "--table", "members"], "goes with a database's URL or an Excel workbook"),
         (["sqlite:///crm.db", "--query", "delete from members"], "no query"),
         (["sqlite:///crm.db", "--table", "strangers"], "strangers"),
         (["sqlite:///crm.db", "--query", "select '${HOME}' as id"], "takes for a placeholder"),
