@@ -1,9 +1,8 @@
 """`bulkload init`: a job file for a source that nobody has described, tested on its rows before it is written."""
 
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,48 +17,20 @@ from flows.settings import now
 from flows.source import Source
 from flows.told import Told
 from schemas.errors import SourceError, WrongInput
-from schemas.guessing import Guessed
+from schemas.guessing import Guessed, Tested
 from schemas.rows import RawRows
 from transforms.askers import askers
 from transforms.columns import resolve
 from transforms.guessed_job import blocks_of
+from transforms.guessed_test import lines_of, tested_of
 from transforms.guessing import guess
 from transforms.job_file import read_job
 from transforms.job_text import text_of
 
 LOOKED_ROWS = 5_000
-SHOWN_REASONS = 6
 # The test sends nothing and asks nobody: any credentials do.
 STAND_INS = {"CAPILLARY_KEY": "init", "CAPILLARY_SECRET": "init"}
 STDOUT = Path("-")
-
-
-@dataclass(frozen=True, slots=True)
-class Tested:
-    """What would become of the rows looked at; `invalid` and `left_out` count rows by the code of the reason."""
-
-    read: int
-    unreadable: int
-    sent: int
-    invalid: Mapping[str, int]
-    left_out: Mapping[str, int]  # values that rows are sent without
-
-    def lines(self) -> list[str]:
-        """For people."""
-        rejected = self.read - self.unreadable - self.sent
-        fates = [
-            f"would be sent {self.sent:,}",
-            f"invalid {rejected:,}" + (f" ({_reasons(self.invalid)})" if self.invalid else ""),
-        ]
-        fates += [f"no rows but broken lines {self.unreadable:,}"] if self.unreadable else []
-        told = [f"Of {self.read:,} rows looked at: {', '.join(fates)}"]
-        return told + ([f"Values that rows are sent without: {_reasons(self.left_out)}"] if self.left_out else [])
-
-
-def _reasons(codes: Mapping[str, int]) -> str:
-    shown = sorted(codes.items(), key=lambda item: -item[1])[:SHOWN_REASONS]
-    more = ["…"] if len(codes) > SHOWN_REASONS else []
-    return ", ".join([f"{code} {rows:,}" for code, rows in shown] + more)
 
 
 def init(source: str, asked: Asked, output: Path | None, told: Told) -> None:
@@ -76,13 +47,14 @@ def init(source: str, asked: Asked, output: Path | None, told: Told) -> None:
         guessed = guess(looked.columns, _table(held, looked.columns))
         guessed = replace(guessed, remarks=(*looked.notes, *guessed.remarks))
         tested = _test(_text(looked, guessed, ()), looked, held)
-    text = _text(looked, guessed, tested.lines())
+    text = _text(looked, guessed, list(lines_of(tested)))
     if target != STDOUT:
         _write(target, text)
     elif not told.as_json:
         typer.echo(text, nl=False)
         return
-    told.result(_as_json(target, text, guessed, tested), lambda: _lines(target, guessed, tested))
+    needs = [*STAND_INS, *looked.environment]
+    told.result(_as_json(target, text, guessed, tested), lambda: _lines(target, guessed, tested, needs))
 
 
 def _new(target: Path) -> Path:
@@ -121,16 +93,7 @@ def _test(text: str, looked: Looked, held: Sequence[RawRows]) -> Tested:
         prepared, _ = prepare_run(job, source, spool, recipe, workers, Silent(), None)
         parts = [spool.read("prepared", part, ["fate", "codes"]) for part in prepared.parts]
         unreadable = sum(part.unreadable for part in prepared.parts)
-    return _counted(pa.concat_tables(parts), unreadable)
-
-
-def _counted(rows: pa.Table, unreadable: int) -> Tested:
-    sent, invalid, left_out = 0, Counter[str](), Counter[str]()
-    for row in rows.to_pylist():
-        codes = row["codes"].split(";") if row["codes"] else []
-        sent += row["fate"] is None
-        (left_out if row["fate"] is None else invalid).update(codes)
-    return Tested(rows.num_rows + unreadable, unreadable, sent, invalid, left_out)
+    return tested_of(pa.concat_tables(parts), unreadable)
 
 
 def _write(target: Path, text: str) -> None:
@@ -144,10 +107,10 @@ def _write(target: Path, text: str) -> None:
         raise WrongInput(f"{target} cannot be written: {trouble}; name another file with -o")
 
 
-def _lines(target: Path, guessed: Guessed, tested: Tested) -> Iterator[str]:
+def _lines(target: Path, guessed: Guessed, tested: Tested, needs: Sequence[str]) -> Iterator[str]:
     mapped = [guess for guess in guessed.guesses.values() if guess.is_mapped]
     yield f"{target}: {len(mapped)} of {len(guessed.columns)} columns are mapped; the rest stands there as comments"
-    yield from tested.lines()
+    yield from lines_of(tested)
     if guessed.country.perhaps:
         yield f"Decide locale.country: {guessed.country.reason}"
     if not guessed.dates.is_sure:
@@ -155,9 +118,9 @@ def _lines(target: Path, guessed: Guessed, tested: Tested) -> Iterator[str]:
     if not any(guess.target.startswith("identifiers.") for guess in mapped):
         yield "No column looks like an identifier: choose one under map.identifiers and key"
     yield from guessed.remarks
-    yield f"Next: read {target}, then"
+    yield f"Next: read {target}, set {', '.join(needs)} in the environment, then"
     yield f"  bulkload preview {target}    # what would be sent, row by row"
-    yield f"  bulkload check {target}      # with CAPILLARY_KEY and CAPILLARY_SECRET in the environment"
+    yield f"  bulkload check {target}      # whether the API knows you, and what the organisation lacks"
     yield f"  bulkload plan {target}       # all rows; sends nothing"
 
 

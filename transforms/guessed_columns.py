@@ -7,7 +7,8 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.guessing import TARGETS, Guess, Test
+from schemas.guessed_names import TARGETS, Test
+from schemas.guessing import Guess
 from schemas.values import Kind, Locale
 from transforms.guessed_locale import like_dates
 from transforms.guessed_names import named

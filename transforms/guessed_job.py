@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from schemas.guessing import EXTENDED, Guess, Guessed, Setting
+from schemas.guessed_names import EXTENDED
+from schemas.guessing import Guess, Guessed, Setting
 from schemas.job_text import Entry
 from transforms.yaml_words import can_be_written, scalar
 

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-from schemas.guessing import AROUND, TARGETS
+from schemas.guessed_names import AROUND, TARGETS
 
 EXACT, NEARLY = 1.0, 0.9
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pyarrow as pa
 
 from schemas.errors import SourceError
-from schemas.guessing import MAP_FROM, TARGETS, Guess, Guessed, Setting
+from schemas.guessed_names import TARGETS
+from schemas.guessing import MAP_FROM, Guess, Guessed, Setting
 from schemas.values import Locale
 from transforms.guessed_columns import Told, guesses_of, told_by
 from transforms.guessed_hints import hints_of

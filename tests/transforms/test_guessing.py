@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import SourceError
-from schemas.guessing import TARGETS
+from schemas.guessed_names import TARGETS
 from schemas.job_text import Entry
 from transforms.guessed_job import blocks_of
 from transforms.guessed_names import EXACT, NEARLY, are_values, named
