@@ -15,18 +15,32 @@ def checked_value(bound: Bound, kind: Kind, label: str) -> str | int | Decimal |
 
     Raises:
         SourceError: the column is of another kind than it was, or the value of another form.
+        JobError: a person wrote the value, and not so that it is of this kind.
     """
     if bound.kind is not None and bound.kind != kind:
         raise SourceError(
             f"{label}: since.column: {bound.column} was {bound.kind} and is {kind} now; run once with --full"
         )
-    if bound.value is None:
+    value = bound.of(kind)
+    if value is None:
         return None
-    if not _is(bound.value, kind):
+    if not _is(value, kind):
         raise SourceError(f"{label}: since: the value to begin after is no {kind}, which {bound.column} holds")
     if kind == Kind.INTEGER:
-        return int(bound.value)
-    return Decimal(bound.value) if kind == Kind.DECIMAL else bound.value
+        return int(value)
+    return Decimal(value) if kind == Kind.DECIMAL else value
+
+
+def scale_of(value: object) -> int | None:
+    """How many digits behind the point a decimal of 38 needs to hold the value; nothing where a float has to.
+
+    A bound that is rounded up passes over rows.
+    """
+    if not isinstance(value, Decimal):
+        return None
+    digits, exponent = value.as_tuple().digits, int(value.as_tuple().exponent)
+    scale = max(0, -exponent)
+    return scale if scale < 38 and len(digits) + max(0, exponent) <= 38 else None
 
 
 def _is(value: str, kind: Kind) -> bool:

@@ -10,11 +10,13 @@ from connectors.ledger_memory import Memory
 from connectors.ledger_people import People
 from connectors.ledger_recall import Recall
 from connectors.ledger_runs import RunRecord
+from connectors.ledger_vanished import LoadedLast
+from connectors.ledger_watermarks import Watermarks
 
 __all__ = ["RESULTS", "Ledger", "LedgerStopped", "RunRecord"]
 
 
-class Ledger(Batches, Files, Memory, Recall, People):
+class Ledger(Batches, Files, Memory, Recall, People, Watermarks, LoadedLast):
     """The ledger at a path, made if there is none. Close it. Every method may raise LedgerStopped or WrongInput.
 
     Whoever took its lease writes only as long as nobody else has taken it: LeaseLost, and nothing is written.

@@ -20,7 +20,7 @@ from connectors.private import private, room_in
 from connectors.unpack import MAX_GROWTH, SPARE_BYTES, too_large, unreadable
 from schemas.errors import SourceError
 
-LONGEST_HOME = 80  # of the 107 bytes a socket's path may have, the agent needs 24
+LONGEST_FOLDER = 64  # a socket's path may have 107 bytes; names in the folder, ours and the agent's, take up to 40
 QUIET = (
     "--batch", "--no-tty", "--no-options", "--status-fd", "2", "--pinentry-mode", "loopback", "--disable-dirmngr",
     "--no-auto-key-locate", "--no-auto-key-retrieve", "--trust-model", "always",
@@ -122,7 +122,9 @@ def _environment(home: Path) -> dict[str, str]:
 def _home() -> Iterator[Path]:
     """A folder for keys that goes away with everything in it, and with the agent that gpg starts for it."""
     usual = tempfile.gettempdir()
-    with tempfile.TemporaryDirectory(prefix="gpg-", dir=usual if len(usual) < LONGEST_HOME else "/tmp") as name:  # noqa: S108 - made 0700 and with a name of its own
+    if len(usual.encode()) > LONGEST_FOLDER:
+        usual = "/tmp"  # noqa: S108 - what is made in it is 0700 and has a name of its own
+    with tempfile.TemporaryDirectory(prefix="gpg-", dir=usual) as name:
         home = Path(name)
         # gpg locks the key anew when it is first used; it is gone before a slow lock, a second a file, is worth it.
         (home / "gpg-agent.conf").write_text("s2k-count 65536\n", encoding="ascii")

@@ -15,6 +15,7 @@ from flows.closing import close_run, rejected_columns, write_rows
 from flows.deliver import Delivery
 from flows.drops import done_with
 from flows.hands import Audience
+from flows.moving import Moving
 from flows.prepare import PreparedRun
 from flows.remembering import Remembering
 from flows.settings import now
@@ -24,6 +25,7 @@ from flows.window import WindowClosed
 from schemas.errors import GuardStopped, OutOfBalance
 from schemas.outcomes import Fate
 from schemas.runs import Plan, RunReport
+from schemas.vanished import VANISHED_FILE
 from transforms.guards import RefusedShare
 from transforms.report import html, markdown
 from transforms.totals import check
@@ -46,13 +48,16 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
         load.ledger.set_run_state(load.name, RunState.DELIVERING)
         load.ledger.forget_doubtful(load.name)
     remembering = Remembering(load.ledger, load.name, load.job, load.spool)
+    moving = Moving(load, prepared)
     with Results(load.spool.folder, rejected_columns(load.source)) as results:
 
         def seen(part: Part, rows: pa.Table) -> None:
             write_rows(results, load.job, load.source, load.spool, part, prepared.leading, rows)
             remembering.part(part, rows)
+            moving.part(part, rows)
 
         closed = close_run(load.job, load.source, load.spool, prepared, load.answers, seen)
+    moved = moving.end()
     load.seconds["report"] = time.monotonic() - began
     trouble = delivery.trouble or _refused_too_many(load)
     in_doubt = closed.totals.rows.get(Fate.IN_DOUBT, 0)
@@ -68,13 +73,15 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
         stopped_because=". ".join(trouble.problems if trouble else ()),
         stopped_by="window" if isinstance(trouble, WindowClosed) else "", files=_files(load.spool.folder),
         doubts=tuple(closed.doubts.rows), doubtful_requests=closed.doubts.requests(), clusters=made.clusters,
-        notes=(*made.notes, *filter(None, [made.changed.told]), *delivery.notes),
+        notes=(*made.notes, *filter(None, [made.changed.told]), *moved.notes(), *delivery.notes),
+        since={**made.since, **moved.told()},
     )  # fmt: skip
     told = markdown(report)
     write_text(load.spool.folder / "report.html", html(report))
     write_text(load.spool.folder / "report.md", told)
     write_text(load.spool.folder / "run.json", json.dumps(report.as_json(), indent=1))
     keep_all(load.spool.folder)  # nobody writes them again once the run is done
+    moved.keep()
     if report.state == "done" and load.retry is None:
         loaded = done_with(load.job, load.source.taken)
         load.ledger.loaded(load.name, load.job.memory, loaded, datetime.now(UTC))
@@ -94,7 +101,8 @@ def _refused_too_many(load: Load) -> GuardStopped | None:
 
 def _files(folder: Path) -> dict[str, str]:
     files = {"report": "report.html", "markdown": "report.md", "rejected": "rejected.csv", "results": "results.parquet"}
-    return files | ({"unreadable": UNREADABLE_FOLDER} if (folder / UNREADABLE_FOLDER).exists() else {})
+    more = {"unreadable": UNREADABLE_FOLDER, "vanished": VANISHED_FILE}
+    return files | {what: name for what, name in more.items() if (folder / name).exists()}
 
 
 def _prove(report: RunReport, made: Plan, source: Source) -> None:

@@ -14,7 +14,7 @@ def left_of(load: Load, made: Plan, prepared: PreparedRun) -> Plan:
     """The plan as it stands now: what an earlier process sent of it has its answer and is not `not_sent`."""
     if load.ledger.next_batch(load.name) == 1:
         return made
-    return plan_of(load.job, load.source, load.spool, prepared, load.name, load.answers, made.changed)
+    return plan_of(load.job, load.source, load.spool, prepared, load.name, load.answers, made.changed, made.vanished)
 
 
 def held_back(load: Load, made: Plan, left: Plan, audience: Audience, approved: bool) -> BulkloadError | None:

@@ -30,6 +30,7 @@ from flows.resume import left_by_window
 from flows.retry import job_of, link, open_again
 from flows.settings import Home, load_job, now, run_name
 from flows.settle import section_digests, settle
+from flows.since import check_wishes
 from flows.source import open_source
 from flows.taking import Taking, clear_landings, landing_in
 from flows.underway import Load, Manifest, Retry, known_tables
@@ -124,10 +125,12 @@ def _prepared(
 ) -> tuple[Plan, PreparedRun, Load]:
     """Take the source and plan; copies and connections are gone afterwards."""
     job, home, ledger = begun.job, begun.home, begun.ledger
+    check_wishes(job, wishes)
     spool = Spool(home.run(begun.name))
     clear_landings(home.folder)
     with landing_in(spool.folder) as landing, ExitStack() as until_read:
-        how = Taking(begun.job_file.parent, landing, job.memory, until_read, until_done, ledger, wishes, home.folder)
+        reading = (begun.job_file.parent, landing, job.memory, until_read, until_done)
+        how = Taking(*reading, ledger, wishes, home.folder, job.locale.timezone)
         source = open_source(job, how) if begun.retry is None else open_again(job, how, begun.retry, ledger)
         if limit is not None:
             source = first_rows_of(source, limit)

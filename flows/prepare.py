@@ -36,6 +36,7 @@ class PreparedRun:
     origins: tuple[Origin, ...]
     changes: tuple[Change, ...]
     unmatched: Mapping[str, int]
+    limited: bool = False  # to the first rows
 
     @property
     def leading(self) -> tuple[Part, ...]:
@@ -100,7 +101,10 @@ def prepare_run(
     # in the kernel went there.
     pa.default_memory_pool().release_unused()
     done_parts.sort(key=lambda part: part.first_row)
-    return PreparedRun(tuple(done_parts), _origins(source, read), changes_told(changes), unmatched), works
+    made = PreparedRun(
+        tuple(done_parts), _origins(source, read), changes_told(changes), unmatched, limited=limit is not None
+    )
+    return made, works
 
 
 def _join(job: Job, source: Source, spool: Spool, parts: list[Part], name: str, read: Read) -> int:

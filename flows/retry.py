@@ -71,7 +71,8 @@ def _check_rejected(record: RunRecord) -> None:
 def job_of(job_file: Path, environment: Mapping[str, str], retry: Retry | None) -> Job:
     """A job; in a retry the rejected rows stand in the place of the leading table and of the nested one.
 
-    Nor does a retry ask how many of its customers changed: all whom somebody corrected did.
+    Nor does a retry ask how many of its customers changed: all whom somebody corrected did. Nor who vanished: most are
+    not in it.
     """
     job = load_job(job_file, environment)
     if retry is None:
@@ -82,7 +83,7 @@ def job_of(job_file: Path, environment: Mapping[str, str], retry: Retry | None) 
         for name, table in job.source.items()
         if name == lead or table.nest is not None
     }
-    guards = job.guards.model_copy(update={"max_changed_percent": None})
+    guards = job.guards.model_copy(update={"max_changed_percent": None, "max_vanished_percent": None})
     return job.model_copy(update={"source": job.source | again, "guards": guards})
 
 

@@ -12,11 +12,14 @@ from flows.closing import Answers, close_run
 from flows.clusters import hold_conflicts, known_clusters
 from flows.hands import Audience
 from flows.prepare import PreparedRun
+from flows.since import read_since
 from flows.source import Source
+from flows.vanished import find_vanished, is_looked_for
 from flows.withheld import planned
 from schemas.job import Job
 from schemas.memory import ACCEPTED, CHILDREN, CREDITED, FORGOTTEN, REFUSED
 from schemas.runs import Changed, Plan
+from schemas.vanished import NOBODY_VANISHED, Vanished
 from transforms.batches import count_batches, sendable
 from transforms.changes import count_changed, credited_before, left_out, touched, unstated, withheld
 from transforms.families import held_for_families, waves
@@ -49,7 +52,7 @@ def settle(
     """
     audience.stage("settle")
     before = ledger.mapping_before(run, job.memory)
-    known = changed = 0
+    known, changed, gone = 0, 0, NOBODY_VANISHED
     if prepared.leading:
         with spool.database(_laid_out(job, spool, ledger, run)) as database:
             parts, with_families = spool.relation(database, "prepared"), job.map.association is not None
@@ -69,6 +72,7 @@ def settle(
             spool.write_many_dropped("changes", found, database)
             spool.view_dropped(database)
             known, changed = count_changed(parts)
+            gone = find_vanished(job, source, spool, prepared, ledger, database)
             spool.write_accepted(touched(parts, with_mentions=with_families))
             spool.view(database, "accepted")
             hold_conflicts(job, source, spool, prepared, database, salt)
@@ -80,8 +84,13 @@ def settle(
             spool.view_dropped(database)
             spool.write_withheld(withheld(parts))
         spool.clear_memory()
+    elif is_looked_for(job, prepared):
+        with spool.database(_laid_out(job, spool, ledger, run)) as database:
+            spool.view_memory(database)
+            gone = find_vanished(job, source, spool, prepared, ledger, database)
+        spool.clear_memory()
     difference = Changed(known, changed, before is not None and before != mapping_digest(job))
-    return plan_of(job, source, spool, prepared, run, lambda part: RESULTS.empty_table(), difference)
+    return plan_of(job, source, spool, prepared, run, lambda part: RESULTS.empty_table(), difference, gone)
 
 
 def _laid_out(job: Job, spool: Spool, ledger: Ledger, run: str) -> int:
@@ -110,6 +119,7 @@ def plan_of(
     run: str,
     answers: Answers,
     changed: Changed,
+    gone: Vanished = NOBODY_VANISHED,
 ) -> Plan:
     """What a settled run would send, without the rows that `answers` has."""
     closed = close_run(job, source, spool, prepared, answers)
@@ -131,10 +141,12 @@ def plan_of(
         unmatched=prepared.unmatched,
         most_points_per_customer=closed.most_points,
         changed=changed,
-        guards=broken_before(job.guards, closed.totals, closed.most_points, changed),
+        guards=broken_before(job.guards, closed.totals, closed.most_points, changed, gone),
         digest=digest_of(job, source),
         clusters=known_clusters(spool),
-        notes=source.notes,
+        notes=(*source.notes, *filter(None, [gone.told])),
+        since=read_since(source.taken),
+        vanished=gone,
     )
 
 

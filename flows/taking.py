@@ -14,6 +14,7 @@ from connectors.locks import held, is_held
 from connectors.pgp import decrypt
 from connectors.places import Found, Place, place_of
 from connectors.warehouse import open_query
+from flows.since import asking
 from flows.wishes import AS_WRITTEN, Wishes
 from schemas.errors import SourceError
 from schemas.rows import Reading, SourceFile
@@ -35,6 +36,7 @@ class Taking:
     ledger: Ledger | None = None  # None: somebody only looks
     wishes: Wishes = AS_WRITTEN
     locks: Path | None = None  # where dropped files are claimed; None: they are not
+    timezone: str = "UTC"  # of times that a person wishes without one
     # Tables that were taken before and are not taken again: what is left of them.
     known: Mapping[str, tuple[Reading, Taken]] = field(default_factory=dict)
 
@@ -145,10 +147,14 @@ def changed_since(table: Table, name: str, taken: Taken, how: Taking) -> Iterato
 
 def _queried(table: Table, name: str, label: str, how: Taking) -> tuple[Reading, Taken]:
     assert table.database is not None
-    query = _query_of(table, label, how.folder)
-    bound = None
-    opened = open_query(table.database.get_secret_value(), query, bound, name, label, how.until_read, folder=how.folder)
-    return opened.reading, Taken()
+    url, query = table.database.get_secret_value(), _query_of(table, label, how.folder)
+    if table.since is None:
+        return open_query(url, query, None, name, label, how.until_read, folder=how.folder).reading, Taken()
+    asked = asking(name, table.since, query, how.wishes, how.ledger, how.memory, how.timezone)
+    opened = open_query(url, query, asked.bound, name, label, how.until_read, horizon=asked.horizon, folder=how.folder)
+    pulled = asked.pulled(opened)
+    notes = asked.notes(pulled) if how.ledger is not None else ()
+    return replace(opened.reading, notes=(*opened.reading.notes, *notes)), Taken(pulled=pulled)
 
 
 def _query_of(table: Table, label: str, folder: Path) -> str:

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from schemas.clusters import NO_CLUSTERS, Clusters
 from schemas.outcomes import Fate
+from schemas.vanished import NOBODY_VANISHED, Vanished
+from schemas.watermarks import ReadSince, since_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,8 @@ class Plan:
     digest: str  # of the job file and the source; `deliver` refuses a plan whose input changed
     clusters: Clusters = NO_CLUSTERS
     notes: tuple[str, ...] = ()  # what was found out about the source, in sentences without their full stop
+    since: Mapping[str, ReadSince] = field(default_factory=dict)  # by table
+    vanished: Vanished = NOBODY_VANISHED
 
     def as_json(self) -> dict[str, Any]:
         """`plan.json`."""
@@ -187,6 +191,7 @@ class Plan:
             "changes": [{"target": c.target, "kind": c.kind, "rows": c.rows} for c in self.changes],
             **self.clusters.as_json(),
             **({"notes": list(self.notes)} if self.notes else {}),
+            **since_json(self.since),
             "digest": self.digest,
         }
 
@@ -221,6 +226,7 @@ class RunReport:
     doubtful_requests: tuple[DoubtfulRequest, ...] = ()  # all, the first sent first
     notes: tuple[str, ...] = ()  # sentences that a person should know and need not act on
     clusters: Clusters = NO_CLUSTERS
+    since: Mapping[str, ReadSince] = field(default_factory=dict)  # by table
 
     def as_json(self) -> dict[str, Any]:
         """`run.json`."""
@@ -243,6 +249,7 @@ class RunReport:
             **({"doubts": [doubtful_json(doubt) for doubt in self.doubts]} if self.doubts else {}),
             **self.clusters.as_json(),
             **({"notes": list(self.notes)} if self.notes else {}),
+            **since_json(self.since),
             "files": dict(self.files),
             **({"stopped_because": self.stopped_because} if self.stopped_because else {}),
             **({"stopped_by": self.stopped_by} if self.stopped_by else {}),

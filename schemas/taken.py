@@ -26,11 +26,12 @@ class Pulled(msgspec.Struct, frozen=True):
     """How far a query was asked for, and from where."""
 
     column: str
-    kind: str
+    kind: str  # of `schemas.watermarks`; empty: no row said
     query_sha256: str
     columns_sha256: str
     value: str | None = None  # only rows after this one were asked for; None: all
     horizon: str | None = None  # a transaction was open that may still commit rows from here on
+    wished: bool = False  # by a person, in place of the watermark
 
 
 class Taken(msgspec.Struct, frozen=True):

@@ -5,18 +5,26 @@ from collections.abc import Iterable, Iterator, Mapping
 from schemas.job import Guards
 from schemas.outcomes import Fate
 from schemas.runs import Changed, Totals
+from schemas.vanished import NOBODY_VANISHED, VANISHED_FILE, Vanished
 
 # Of fewer answers, one refusal would say too much.
 SAMPLE_ROWS = 100
 
 
-def broken_before(guards: Guards, totals: Totals, most_points_per_customer: int, changed: Changed) -> tuple[str, ...]:
+def broken_before(
+    guards: Guards,
+    totals: Totals,
+    most_points_per_customer: int,
+    changed: Changed,
+    vanished: Vanished = NOBODY_VANISHED,
+) -> tuple[str, ...]:
     """What the guards say of a plan, one sentence each; `totals` count what would be sent as `not_sent`."""
     return (
         *_too_few_rows(guards, totals),
         *_too_many_invalid(guards, totals),
         *_too_many_points(guards, totals.points_of(Fate.NOT_SENT), most_points_per_customer),
         *_too_many_changed(guards, changed),
+        *_too_many_vanished(guards, vanished),
     )
 
 
@@ -57,6 +65,16 @@ def _too_many_changed(guards: Guards, changed: Changed) -> Iterator[str]:
         yield (
             f"guards.max_changed_percent: {_share(changed.changed, changed.known)} of known customers changed, "
             f"{allowed:g} % are allowed; {why}see `bulkload preview`, or raise it in the job file"
+        )
+
+
+def _too_many_vanished(guards: Guards, vanished: Vanished) -> Iterator[str]:
+    allowed = guards.max_vanished_percent
+    if allowed is not None and vanished.gone * 100 > allowed * vanished.known:
+        yield (
+            f"guards.max_vanished_percent: {_share(vanished.gone, vanished.known, 'customer')} that were loaded before "
+            f"are not in the source, {allowed:g} % are allowed; see whether it is whole, and {VANISHED_FILE}, or raise "
+            "it in the job file"
         )
 
 
@@ -102,7 +120,7 @@ def _rows(number: int) -> str:
     return f"{number:,} {'row was' if number == 1 else 'rows were'}"
 
 
-def _share(part: int, whole: int) -> str:
+def _share(part: int, whole: int, what: str = "row") -> str:
     """ "146 of 2,000 rows (7.3 %)"; rounded up, so that it never looks like what is allowed."""
     hundredths = -(-part * 10_000 // whole)
-    return f"{part:,} of {whole:,} {'row' if whole == 1 else 'rows'} ({hundredths / 100:g} %)"
+    return f"{part:,} of {whole:,} {what}{'' if whole == 1 else 's'} ({hundredths / 100:g} %)"

@@ -92,7 +92,7 @@ def test_a_ledger_of_version_1_keeps_its_rows(old):
         doubtful = {"key": bytes(16), "digest": bytes(16), "fate": "in_doubt", "identifiers": []}
         assert doubtful in known.to_pylist()
         assert ledger.run_of_caller("flow-run-1").run == "r-2"
-    assert version(old) == [(3,)]
+    assert version(old) == [(4,)]
 
 
 def test_who_was_credited_stays_credited_in_every_programme(old):
@@ -110,7 +110,22 @@ def test_an_upgraded_ledger_is_built_like_a_new_one(old, tmp_path):
         Ledger(path).close()
     assert shape(old) == shape(tmp_path / "new.db")
     assert indexes(old) == indexes(tmp_path / "new.db")
-    assert {"settlements", "leases", "learned", "refused", "credits", "forgotten"} <= set(shape(old))
+    assert {"settlements", "leases", "learned", "refused", "credits", "forgotten", "watermarks", "loaded_files"} <= set(
+        shape(old)
+    )
+
+
+def test_a_ledger_of_version_3_gets_what_is_kept_of_sources(tmp_path):
+    """Version 3 had all other tables as they are, and keeps what is in them."""
+    new, path = tmp_path / "new.db", tmp_path / "ledger.db"
+    for ledger in (Ledger(new), Ledger(path)):
+        ledger.start_run("r-1", job="nightly", mode="sync", folder=path, started_at_utc=NOW)
+        ledger.close()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript("drop table watermarks; drop table loaded_files; update ledger_schema set version = 3")
+    with contextlib.closing(Ledger(path)) as ledger:
+        assert (ledger.run("r-1").started_at_utc, ledger.watermark("nightly", "loyalty")) == (NOW, None)
+    assert (shape(path), version(path)) == (shape(new), [(4,)])
 
 
 def test_several_that_open_an_old_ledger_at_once_upgrade_it_once(old):
@@ -127,7 +142,7 @@ def test_several_that_open_an_old_ledger_at_once_upgrade_it_once(old):
     assert [ledger.run().run for ledger in opened] == ["r-1"] * 4
     for ledger in opened:
         ledger.close()
-    assert version(old) == [(3,)]
+    assert version(old) == [(4,)]
 
 
 def test_an_upgrade_that_fails_leaves_the_old_ledger(old):
@@ -143,5 +158,5 @@ def test_a_newer_ledger_is_refused_in_words(old):
     with contextlib.closing(sqlite3.connect(old)) as newer:
         newer.execute("update ledger_schema set version = 7")
         newer.commit()
-    with pytest.raises(WrongInput, match=r"newer bulkload \(ledger schema 7, this one reads 3\)"):
+    with pytest.raises(WrongInput, match=r"newer bulkload \(ledger schema 7, this one reads 4\)"):
         Ledger(old)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from schemas.job import Guards
 from schemas.outcomes import Fate
 from schemas.runs import Changed, Totals
+from schemas.vanished import Vanished
 from transforms.guards import RefusedShare, broken_before, needs_approval
 
 PLANNED = {Fate.UNREADABLE: 2, Fate.FILTERED: 1000, Fate.INVALID: 144, Fate.DUPLICATE: 54, Fate.NOT_SENT: 1800}
@@ -144,3 +145,19 @@ def test_answers_count_alike_however_they_come(answers, cut, percent):
 def test_approval_is_asked_above_its_number_of_points_to_be_sent():
     assert needs_approval(Guards(approve_above_points=999), PLAN)
     assert not needs_approval(Guards(approve_above_points=1000), PLAN)
+
+
+@pytest.mark.parametrize(
+    ("percent", "known", "gone", "broken"),
+    [(5, 1000, 50, False), (5, 1000, 51, True), (0, 3, 1, True), (0, 0, 0, False), (100, 3, 3, False)],
+)
+def test_too_many_may_not_have_vanished(percent, known, gone, broken):
+    guards = Guards(max_vanished_percent=percent)
+    told = broken_before(guards, PLAN, 0, NOTHING_KNOWN, Vanished(known, gone))
+    assert [one.split(" (")[0] for one in told] == (
+        [f"guards.max_vanished_percent: {gone:,} of {known:,} customers"] if broken else []
+    )
+
+
+def test_nobody_has_vanished_where_nobody_looked():
+    assert broken_before(Guards(max_vanished_percent=0), PLAN, 0, NOTHING_KNOWN, Vanished(not_looked="why")) == ()

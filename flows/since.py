@@ -1,0 +1,150 @@
+"""Since: from where on a query is asked for rows."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from zoneinfo import ZoneInfo
+
+from connectors.ledger import Ledger
+from connectors.warehouse import Query
+from flows.wishes import Wishes
+from schemas.errors import JobError
+from schemas.job import Job
+from schemas.tables import Since
+from schemas.taken import Pulled, Taken
+from schemas.watermarks import Bound, Kind, ReadSince, Watermark
+from transforms.watermarks import columns_digest, duration_of, earlier_by, query_digest, value_of
+
+TRANSACTIONS = "transactions"
+
+
+def check_wishes(job: Job, wishes: Wishes) -> None:
+    """--full and --since are of tables that have since.
+
+    Raises:
+        JobError: no table has, or both are wished.
+    """
+    asked = [word for word, is_asked in (("--full", wishes.full), ("--since", wishes.since is not None)) if is_asked]
+    if asked and not any(table.since for table in job.source.values()):
+        raise JobError(f"{' and '.join(asked)}: no table of the source has since, all are read in full; leave it out")
+    if len(asked) > 1:
+        raise JobError("--full and --since: give one of them")
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """From where on one query is asked, and why."""
+
+    name: str
+    since: Since
+    digest: str  # of the query
+    bound: Bound
+    wishes: Wishes
+    run: str = ""  # whose watermark it is
+    before: Watermark | None = None
+
+    @property
+    def horizon(self) -> bool:
+        return self.since.overlap == TRANSACTIONS
+
+    @property
+    def wished(self) -> bool:
+        return self.wishes.full or self.wishes.since is not None
+
+    def pulled(self, query: Query) -> Pulled:
+        """What is kept of the query, which is running now.
+
+        Raises:
+            JobError: its columns are not those that were read so far, or it cannot overlap as the job says.
+        """
+        columns = columns_digest(query.reading.columns)
+        if self.before is not None and not self.wished and columns != self.before.columns_sha256:
+            raise _changed(f"source.{self.name}: the query's columns", self.run, self.before)
+        kind = query.kind
+        _check_overlap(self.name, self.since, kind)
+        value = None if kind is None else self.bound.of(kind)
+        return Pulled(self.since.column, kind or "", self.digest, columns, value, query.horizon, self.wished)
+
+    def notes(self, pulled: Pulled) -> Iterator[str]:
+        """What people are told of it."""
+        yield f"{self.name}: {self._from(pulled)}"
+        kind, overlap = pulled.kind, self.since.overlap
+        if self.before is None and kind and not Kind(kind).is_time and overlap != TRANSACTIONS:
+            yield f"{self.name}: {self.since.column} is no time: no overlap reads before it for rows that come late"
+
+    def _from(self, pulled: Pulled) -> str:
+        if self.wishes.full:
+            return "all rows, as --full says"
+        after = f"rows with {self.since.column} after {shown(pulled.kind, pulled.value) or 'the last one read'}"
+        if self.wishes.since is not None:
+            return f"{after}, as --since says"
+        if self.before is None:
+            return "all rows, as no run has read it so far"
+        is_moved = pulled.value != self.before.value
+        return f"{after} ({f'{self.since.overlap} before ' if is_moved else ''}the watermark of run {self.run})"
+
+
+def asking(
+    name: str, since: Since, query: str, wishes: Wishes, ledger: Ledger | None, memory: str, timezone: str
+) -> Asking:
+    """From where on to ask; without a ledger somebody only looks, and sees the first rows.
+
+    Raises:
+        JobError: the query is another one than that which was read so far.
+    """
+    digest = query_digest(f"{query} {TRANSACTIONS}" if since.overlap == TRANSACTIONS else query)
+    ask = partial(Asking, name, since, digest, wishes=wishes)
+    found = ledger.watermark(memory, name) if ledger is not None else None
+    run, before = found or ("", None)
+    if wishes.full:
+        return ask(Bound(since.column, None, None), run=run, before=before)
+    if wishes.since is not None:
+        spelled = partial(_spelled, told=wishes.since, timezone=timezone, column=since.column)
+        return ask(Bound(since.column, None, wishes.since, spelled), run=run, before=before)
+    if before is None:
+        return ask(Bound(since.column, None, None))
+    # Up to where a horizon was looked at nothing comes late, so that a while may be taken off it just as well.
+    same = {digest} if since.overlap == TRANSACTIONS else {digest, query_digest(f"{query} {TRANSACTIONS}")}
+    if before.query_sha256 not in same or before.column != since.column:
+        raise _changed(f"source.{name}: the query, or what since says,", run, before)
+    value = before.value
+    if before.kind.is_time and since.overlap != TRANSACTIONS:
+        value = earlier_by(before.kind, value, duration_of(since.overlap))
+    return ask(Bound(since.column, before.kind, value), run=run, before=before)
+
+
+def _spelled(kind: Kind, told: str, timezone: str, column: str) -> str:
+    return value_of(kind, told, ZoneInfo(timezone), column)
+
+
+def _changed(what: str, run: str, before: Watermark) -> JobError:
+    upto = shown(before.kind, before.value)
+    return JobError(
+        f"{what} changed since run {run} read{f' up to {upto}' if upto else ''}; rows it did not select then may be "
+        "older: run once with --full, or --since VALUE"
+    )
+
+
+def _check_overlap(name: str, since: Since, kind: Kind | None) -> None:
+    """A while cannot be taken off a number; the default is no wish."""
+    if kind is None or kind.is_time or since.overlap == TRANSACTIONS or "overlap" not in since.model_fields_set:
+        return
+    if duration_of(since.overlap):
+        raise JobError(
+            f"source.{name}.since.overlap: {since.column} is no time but {kind}, and {since.overlap} cannot be taken "
+            "off it; leave overlap out"
+        )
+
+
+def shown(kind: str, value: str | None) -> str | None:
+    """A value as people may see it; what a text holds is nobody's business."""
+    return None if kind == Kind.TEXT else value
+
+
+def read_since(taken: Mapping[str, Taken]) -> dict[str, ReadSince]:
+    """From where on the tables of a plan were read."""
+    return {
+        name: ReadSince(each.pulled.column, shown(each.pulled.kind, each.pulled.value))
+        for name, each in taken.items()
+        if each.pulled is not None
+    }

@@ -1,0 +1,50 @@
+"""Looks for customers who vanished from a source that holds everybody: listed and counted, never deleted."""
+
+import duckdb
+import pyarrow as pa
+
+from connectors.ledger import Ledger
+from connectors.spool import Spool
+from connectors.vanished import entity_ids, remove_vanished, write_vanished
+from flows.prepare import PreparedRun
+from flows.source import Source
+from schemas.job import Job
+from schemas.vanished import MOST_LISTED, NOBODY_VANISHED, VANISHED, Vanished
+from transforms.vanished import count_known, vanished
+
+
+def is_looked_for(job: Job, prepared: PreparedRun) -> bool:
+    """Whether the job says that its source holds everybody, and all of it was read."""
+    return job.guards.max_vanished_percent is not None and not prepared.limited
+
+
+def find_vanished(
+    job: Job, source: Source, spool: Spool, prepared: PreparedRun, ledger: Ledger, database: duckdb.DuckDBPyConnection
+) -> Vanished:
+    """List whom the job's memory knows and the source does not have.
+
+    `database` has the views `accepted`, `forgotten` and, if there is a row, `prepared`.
+    """
+    remove_vanished(spool.folder)
+    if not is_looked_for(job, prepared):
+        return NOBODY_VANISHED
+    pulled = source.taken[source.lead].pulled if source.lead in source.taken else None
+    if pulled is not None and pulled.value is not None:
+        return Vanished(not_looked=f"{source.lead} was not read in full, as `bulkload run --full` does")
+    if not prepared.leading:
+        database.sql("select null::blob as key where false").create_view("prepared")
+    gone = vanished(database)
+    count = len(gone)
+    if count:
+        listed = gone.order("key").limit(MOST_LISTED).to_arrow_table()
+        write_vanished(spool.folder, _told(database, ledger, job.memory, listed))
+    return Vanished(count_known(database), count)
+
+
+def _told(database: duckdb.DuckDBPyConnection, ledger: Ledger, memory: str, listed: pa.Table) -> pa.Table:
+    """Who they are, as far as the ledger and the runs that loaded them know, sorted by key."""
+    whole = [VANISHED.empty_table()]
+    for folder, lines in ledger.loaded_last(memory, listed.column("key").to_pylist()):
+        ids = entity_ids(database, folder, lines.select(["key"]))
+        whole.append(lines.drop_columns(["entity_id"]).join(ids, "key").select(VANISHED.names).cast(VANISHED))
+    return pa.concat_tables(whole).sort_by("key")
