@@ -25,7 +25,9 @@ def apply(load: Load, made: Plan, prepared: PreparedRun, audience: Audience, app
     load.ledger.doubt_leftovers(load.name, datetime.now(UTC))
     left = left_of(load, made, prepared)
     if (trouble := held_back(load, made, left, audience, approved)) is not None:
-        return put_away(load, finish(load, made, prepared, Delivery(Requests(), (), trouble), audience), audience)
+        return put_away(
+            load, prepared, finish(load, made, prepared, Delivery(Requests(), (), trouble), audience), audience
+        )
     load.ledger.set_run_state(load.name, RunState.DELIVERING)
     destination = section_digests(load.job)["destination"]
     load.ledger.loads_with(load.name, load.job.memory, mapping_digest(load.job), destination)
@@ -39,4 +41,4 @@ def apply(load: Load, made: Plan, prepared: PreparedRun, audience: Audience, app
         if made.requests:
             recall = partial(recalled, load, prepared)
             delivery = deliver(load.job, waves, numbers, load.ledger, load.name, audience, recall)
-    return put_away(load, finish(load, made, prepared, delivery, audience), audience)
+    return put_away(load, prepared, finish(load, made, prepared, delivery, audience), audience)

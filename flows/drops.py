@@ -236,4 +236,4 @@ def bad_files(name: str, bad: Sequence[tuple[TakenFile, SourceError]]) -> BadFil
 
 def done_with(job: Job, taken: Mapping[str, Taken]) -> dict[str, Sequence[TakenFile]]:
     """The dropped files that a run has loaded when it ends, by table."""
-    return {name: each.files for name, each in taken.items() if job.source[name].is_drop and not each.limited}
+    return {name: each.files for name, each in taken.items() if job.source[name].is_drop}

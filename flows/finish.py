@@ -82,7 +82,7 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
     write_text(load.spool.folder / "run.json", json.dumps(report.as_json(), indent=1))
     keep_all(load.spool.folder)  # nobody writes them again once the run is done
     moved.keep()
-    if report.state == "done" and load.retry is None:
+    if report.state == "done" and load.retry is None and not prepared.limited:
         loaded = done_with(load.job, load.source.taken)
         load.ledger.loaded(load.name, load.job.memory, loaded, datetime.now(UTC))
     load.ledger.finish_run(

@@ -22,7 +22,7 @@ from flows.apply import apply
 from flows.deliver import preflight
 from flows.drops import NothingToLoad
 from flows.hands import Audience, Workers
-from flows.manifests import check_counts, first_rows_of
+from flows.manifests import check_counts, limit_told
 from flows.nothing import check_least, without_a_run
 from flows.prepare import PreparedRun, prepare_run, recipe_of
 from flows.putting_away import bad_files_put_away
@@ -133,7 +133,7 @@ def _prepared(
         how = Taking(*reading, ledger, wishes, home.folder, job.locale.timezone)
         source = open_source(job, how) if begun.retry is None else open_again(job, how, begun.retry, ledger)
         if limit is not None:
-            source = first_rows_of(source, limit)
+            source = limit_told(job, source, limit)
         load = Load(job, source, home, ledger, begun.name, begun.started, spool, retry=begun.retry)
         _start(load, begun.caller)
         made, prepared = _plan(load, begun.job_file, workers, audience, limit, until_read)

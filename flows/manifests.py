@@ -3,13 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-import msgspec
-
 from connectors.spool import Spool
 from flows.drops import bad_files
 from flows.prepare import PreparedRun
 from flows.source import Source
 from schemas.errors import SourceError
+from schemas.job import Job
 from schemas.taken import TakenFile
 from transforms.manifests import added, broken_by_points, broken_by_rows, points_by_file
 
@@ -20,9 +19,7 @@ def check_counts(source: Source, spool: Spool, prepared: PreparedRun) -> None:
     Raises:
         BadFiles: some have not; all of them are told.
     """
-    for name, taken in source.taken.items():
-        if taken.limited:
-            continue
+    for name, taken in source.taken.items() if not prepared.limited else ():
         points = _points(spool, prepared) if any(file.points is not None for file in taken.files) else {}
         rows = [origin.rows for origin in prepared.origins if origin.table == name]
         bad = [
@@ -56,9 +53,9 @@ def _points(spool: Spool, prepared: PreparedRun) -> Mapping[int, Mapping[str, in
     return added(of_parts())
 
 
-def first_rows_of(source: Source, limit: int) -> Source:
-    """The same source for a run that loads only its first rows: manifests do not hold, and no file is done with."""
-    taken = {name: msgspec.structs.replace(each, limited=True) for name, each in source.taken.items()}
+def limit_told(job: Job, source: Source, limit: int) -> Source:
+    """The same source; where files are dropped, with a note on what a run of its first rows leaves undone."""
+    if not any(job.source[name].is_drop for name in source.taken):
+        return source
     note = f"Only the first {limit:,} rows are loaded: dropped files stay, and their manifests are not compared"
-    told = (note,) if any(each.files for each in taken.values()) else ()
-    return replace(source, taken=taken, notes=(*source.notes, *told))
+    return replace(source, notes=(*source.notes, note))

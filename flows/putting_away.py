@@ -14,6 +14,7 @@ from connectors.results import write_text
 from connectors.spool import Spool
 from flows.drops import BadFiles, NothingToLoad
 from flows.hands import Audience
+from flows.prepare import PreparedRun
 from flows.result_files import name_of, result_files
 from flows.underway import Load, Manifest
 from schemas.errors import SourceError
@@ -95,15 +96,14 @@ class Mover:
             return next(iter(there.found()), None)
 
 
-def put_away(load: Load, report: RunReport, audience: Audience) -> RunReport:
+def put_away(load: Load, prepared: PreparedRun, report: RunReport, audience: Audience) -> RunReport:
     """Put the files of a run that has ended where it says, and a result file for each.
 
     What did not work is told at once, and is among the notes of the report that is given back.
     """
     drops = {name: taken for name, taken in load.source.taken.items() if load.job.source[name].move_to is not None}
-    drops = {name: taken for name, taken in drops.items() if not taken.limited}
     end = _end(report)
-    if load.retry is not None or not drops or end is None:
+    if load.retry is not None or prepared.limited or not drops or end is None:
         return report
     troubles, kept = list[str](), PutAway.read(load.spool)
     folder = Path(Manifest.read(load.spool).job_file).parent

@@ -39,5 +39,4 @@ class Taken(msgspec.Struct, frozen=True):
 
     files: tuple[TakenFile, ...] = ()
     pulled: Pulled | None = None
-    limited: bool = False  # only its first rows were asked for: no file of it is done with
     twice: tuple[TakenFile, ...] = ()  # dropped files that an earlier run loaded already: only to be put away
