@@ -157,7 +157,7 @@ def landed(tmp_path, told, content):
     [
         ("t.csv", b"a,b\n1,2\n"),
         ("t.tsv.pgp", b"a\tb\n1\t2\n"),
-        ("t.csv.gz.gpg", gzip.compress(b"a,b\n1,2\n")),
+        ("t.csv.gz.gpg", gzip.compress(b"a,b\n1,2\n", mtime=0)),
         ("t.csv.asc", b"a,b\n1,2\n"),
         ("t.parquet", parquet(a=[1], b=["2"])),
     ],
