@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from connectors.kinds import FORMATS, PGP_SUFFIXES
-from connectors.unpack import MAX_GROWTH, PACKINGS, SPARE_BYTES, archive_of, damaged, too_large, wrong_suffix
+from connectors.unpack import MAX_GROWTH, PACKINGS, SPARE_BYTES, archive_of, damaged, opened, too_large, wrong_suffix
 from schemas.errors import SourceError
 
 MAX_MEMBERS = 1_000
@@ -37,27 +37,35 @@ def tables_in(path: Path, label: str, *, any_name: bool = False, spare_bytes: in
     Raises:
         SourceError: empty, damaged, protected, a bomb, or with a member that is no table.
     """
-    max_bytes = path.stat().st_size * MAX_GROWTH + spare_bytes
-    with path.open("rb") as raw:
+    with opened(path, label) as (raw, size_bytes):
         if raw.read(2) != b"PK":
             raise wrong_suffix(label, "zip")
         with archive_of(raw, label) as archive:
+            check_sizes(archive, size_bytes, label, spare_bytes)
             infos = archive.infolist()
-            if len(infos) > MAX_MEMBERS:
-                raise SourceError(
-                    f"{label}: the zip archive holds {len(infos):,} files; {MAX_MEMBERS:,} are read at most"
-                )
-            _check_apart(infos, archive.start_dir, label)
     kept = [info for info in infos if not info.is_dir() and not _is_litter(info.filename)]
     if not kept:
         raise SourceError(f"{label}: the zip archive is empty; pack one table into it")
     if any(info.flag_bits & ENCRYPTED for info in kept):
         raise SourceError(f"{label}: the zip archive is protected by a password; send it without one")
-    if sum(info.file_size for info in kept) > max_bytes:
-        raise too_large(label, max_bytes)
     members = sorted((Member(info.filename, _told(info.filename)) for info in kept), key=lambda each: each.told)
     _check_names(members, label, any_name=any_name)
     return members
+
+
+def check_sizes(archive: zipfile.ZipFile, size_bytes: int, label: str, spare_bytes: int) -> None:
+    """What an archive unpacks to is bounded: no more members than sense, nor bytes, and none of them twice.
+
+    Raises:
+        SourceError: a bomb, or damage that looks like one.
+    """
+    infos = archive.infolist()
+    if len(infos) > MAX_MEMBERS:
+        raise SourceError(f"{label}: the zip archive holds {len(infos):,} files; {MAX_MEMBERS:,} are read at most")
+    _check_apart(infos, archive.start_dir, label)
+    max_bytes = size_bytes * MAX_GROWTH + spare_bytes
+    if sum(info.file_size for info in infos) > max_bytes:
+        raise too_large(label, max_bytes)
 
 
 def _check_apart(infos: Sequence[zipfile.ZipInfo], end: int, label: str) -> None:

@@ -84,6 +84,18 @@ class Answer:
     horizon: str | None = None
 
 
+def options_of(asked: Asked, known: Sequence[str]) -> dict[str, str]:
+    """The URL's options.
+
+    Raises:
+        SourceError: some that are not known.
+    """
+    unknown = sorted(set(asked.address.options) - set(known))
+    if unknown:
+        raise SourceError(f"{asked.label}: the URL's {', '.join(unknown)}: not known; known are {', '.join(known)}")
+    return dict(asked.address.options)
+
+
 def driver_module(name: str, extra: str, label: str) -> ModuleType:
     """Import a driver, which is installed by an extra of this project.
 

@@ -33,7 +33,10 @@ class BucketDoor(Door):
             options = {**options, "account_name": self.address.host.partition("@")[2].partition(".")[0]}
         module, name = _CLASSES[BUCKETS[self.address.scheme]]
         kind = getattr(library(module, self.address, self.label), name)
-        return kind(skip_instance_cache=True, use_listings_cache=False, **options)
+        system = kind(skip_instance_cache=True, use_listings_cache=False, **options)
+        if self.address.scheme == "s3":
+            system.retries = 2  # its 5 are nested: 25 attempts
+        return system
 
     def close(self, system: FileSystem) -> None:
         client = getattr(system, "_s3", None)
@@ -43,16 +46,12 @@ class BucketDoor(Door):
                 run(system.loop, client.__aexit__, None, None, None, limit_s=CLOSE_S)
 
     def listed(self, system: FileSystem, folder: str) -> list[Entry]:
-        try:
+        with suppress(FileNotFoundError):  # nothing has a name that begins so
             return super().listed(system, folder)
-        except FileNotFoundError:
-            pass
-        bucket = folder.partition("/")[0]
-        try:
-            system.info(bucket)
-        except FileNotFoundError:
-            raise SourceError(f"{self.label}: there is no such bucket; look at its spelling and region") from None
-        return []
+        with suppress(FileNotFoundError):
+            system.info(folder.partition("/")[0])
+            return []
+        raise SourceError(f"{self.at}: there is no such bucket; look at its spelling and region")
 
     def blocks(
         self, system: FileSystem, path: str, offset: int, size_bytes: int | None

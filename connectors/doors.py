@@ -28,6 +28,7 @@ class Door:
 
     def __init__(self, address: Address, label: str) -> None:
         self.address, self.label = address, label
+        self.at = f"{label}: {address.server}"
 
     def open(self) -> FileSystem:
         """Connect; SourceError when nobody may, or a library is missing."""
@@ -108,8 +109,13 @@ def modified_at(info: Info) -> datetime | None:
 
 def stamp_of(info: Info) -> str:
     """Another one when the file was written again, as far as it is told."""
-    told = [info.get("size"), modified_at(info) or info.get("modify"), *(info.get(key) for key in _MARKS)]
-    return " ".join(str(each) for each in told if each is not None)
+    when = modified_at(info)
+    told = [
+        info.get("size"),
+        when.replace(microsecond=0) if when is not None else info.get("modify"),  # some listings tell more than others
+        *(info.get(key) for key in _MARKS),
+    ]
+    return " ".join(str(each).strip('"') for each in told if each is not None)
 
 
 def _parsed(told: str) -> datetime | None:

@@ -22,7 +22,8 @@ from connectors.jsonlines import open_json_lines
 from connectors.kinds import ENCRYPTED, FORMATS, format_of, is_pgp, suffixes
 from connectors.lines import Limits
 from connectors.parquet import open_parquet
-from connectors.unpack import PackedFile, unreadable
+from connectors.unpack import PackedFile, opened, unreadable
+from connectors.workbook import open_workbook
 from schemas.errors import SourceError, raise_all
 from schemas.rows import OURS, RawRows, Reading, SourceFile
 from schemas.tables import Csv, Table
@@ -171,7 +172,7 @@ def _open(local: Local, table: Table, name: str, limits: Limits) -> Iterator[_St
     suffix, packing = suffixes(told)
     if packing != "zip":
         file = PackedFile(local.path, label, packing)
-        if suffix == ".csv" and not packing and _is_rejected(local.path):
+        if suffix == ".csv" and not packing and _is_rejected(local.path, label):
             yield _Stamped(local, label, open_delimited(file, Csv(), ",", limits))
             return
         yield _Stamped(local, label, _opened(file, table.format or format_of(suffix, label), table, limits))
@@ -187,9 +188,9 @@ def _open(local: Local, table: Table, name: str, limits: Limits) -> Iterator[_St
         yield _Stamped(inner, label, _opened(file, kind, table, limits))
 
 
-def _is_rejected(path: Path) -> bool:
+def _is_rejected(path: Path, label: str) -> bool:
     """Whether this is a rejected.csv: commas and UTF-8, whatever the source it came from was written in."""
-    with path.open("rb") as file:
+    with opened(path, label) as (file, _):
         header = file.readline(HEADER_BYTES).rstrip(b"\r\n").replace(b'"', b"")
     return header.endswith(",".join(OURS).encode())
 
@@ -200,11 +201,13 @@ def _opened(file: PackedFile, kind: str, table: Table, limits: Limits) -> Opened
         return open_delimited(file, table.csv, delimiter, limits)
     if kind == "fixed":
         return open_fixed(file, table.fixed or {}, table.csv, limits)
+    if kind == "xlsx":
+        return open_workbook(file, table.xlsx, limits)
     if kind == "jsonl":
         return open_json_lines(file, limits)
     if kind == "parquet":
         return open_parquet(file, limits)
-    raise SourceError(f"{file.label}: {kind} is not supported yet; save it as CSV")
+    raise AssertionError(f"the format {kind} has no reader")
 
 
 def _state(path: Path, label: str) -> tuple[int, ...]:

@@ -45,6 +45,10 @@ class Place(Protocol):
     def is_local(self) -> bool: ...
 
     @property
+    def uri(self) -> str:
+        """What `files` says, for people and the ledger: without credentials or signature."""
+
+    @property
     def can_write(self) -> bool:
         """Whether files can be moved and written there at all (not by https)."""
 

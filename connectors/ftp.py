@@ -31,7 +31,7 @@ class FtpDoor(Door):
                 self.address.host, self.address.port or PORT, self._login.user or self.address.user, password,
                 timeout=TIMEOUT_S, skip_instance_cache=True, use_listings_cache=False,
             )  # fmt: skip
-        raise SourceError(f"{self.label}: the server refuses this login; look at login: (user and password)")
+        raise SourceError(f"{self.at}: the server refuses this login; look at login: (user and password)")
 
     def close(self, system: FileSystem) -> None:
         system.ftp.close()
@@ -41,8 +41,14 @@ class FtpDoor(Door):
     ) -> Generator[bytes, None, None]:
         system.ftp.voidcmd("TYPE I")
         with system.ftp.transfercmd(f"RETR {path}", rest=offset or None) as connection:
-            while block := connection.recv(READ_BYTES):
-                yield block
+            try:
+                while block := connection.recv(READ_BYTES):
+                    yield block
+            except GeneratorExit:
+                connection.close()
+                with suppress(Exception):  # whatever it says to that: it must not be taken for the next answer
+                    system.ftp.voidresp()
+                raise
         system.ftp.voidresp()
 
     def rename(self, system: FileSystem, old: str, new: str) -> None:

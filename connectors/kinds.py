@@ -29,7 +29,7 @@ BINARY = (
     (b"%PDF", "a PDF document; have the table sent as CSV"),
     (b"\x89PNG", "a PNG picture; have the table sent as CSV"),
     (b"\xff\xd8\xff", "a JPEG picture; have the table sent as CSV"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook; save it as CSV"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook, or one with a password; save it as .xlsx without one"),
     (b"SQLite format 3\0", "an SQLite database; use database: instead of files:"),
     (b"BZh91AY&SY", "bzip2; unpack it, or pack it with gzip"),
     (b"\xfd7zXZ\0", "xz; unpack it, or pack it with gzip"),
@@ -83,7 +83,11 @@ def check_is_text(head: bytes, codec: str, label: str) -> None:
     looks = next((name for magic, name in BINARY if head.startswith(magic)), None)
     if head.startswith(b"PK\x03\x04"):
         excel = b"[Content_Types].xml" in head or b"xl/" in head
-        looks = "an Excel workbook; save it as CSV" if excel else "a zip archive; give the file the suffix .zip"
+        looks = (
+            "an Excel workbook; give the file the suffix .xlsx"
+            if excel
+            else "a zip archive; give the file the suffix .zip"
+        )
     if looks is None and PGP_PACKET.match(head):
         looks = ENCRYPTED
     if looks is None and codec not in UNITS and b"\0" in head:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from connectors.durable import make_folder
 from connectors.found import Found, Landed
 from connectors.private import room_in
 from schemas.errors import SourceError
@@ -58,6 +59,7 @@ def land(
         NoRoom: the folder cannot be written.
     """
     with room_in(into):
+        make_folder(into)
         path, file = _new(into, safe_name(found.name))
     whole = False
     try:

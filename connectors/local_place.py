@@ -33,6 +33,10 @@ class LocalPlace:
     def __init__(self, files: str, match: str | None, folder: Path, label: str) -> None:
         self._files, self._match, self._folder, self._label = files, match, folder, label
 
+    @property
+    def uri(self) -> str:
+        return uri_of(self._folder / self._files)
+
     def found(self) -> tuple[Found, ...]:
         if self._match is not None:
             return self._matched(self._match)

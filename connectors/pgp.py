@@ -20,7 +20,7 @@ from connectors.private import private, room_in
 from connectors.unpack import MAX_GROWTH, SPARE_BYTES, too_large, unreadable
 from schemas.errors import SourceError
 
-LONGEST_HOME = 80  # of the 107 bytes a socket's path may have, the agent needs 24
+LONGEST_FOLDER = 64  # a socket's path may have 107 bytes; names in the folder, ours and the agent's, take up to 40
 QUIET = (
     "--batch", "--no-tty", "--no-options", "--status-fd", "2", "--pinentry-mode", "loopback", "--disable-dirmngr",
     "--no-auto-key-locate", "--no-auto-key-retrieve", "--trust-model", "always",
@@ -32,6 +32,10 @@ NOT_FOR_A_KEY = {  # by what gpg says of them
 }
 NOT_ENCRYPTED = f"signed or packed by PGP, not encrypted; {FOR_THE_KEY}"
 SECRET_KEYS_READ = 10  # which number of IMPORT_RES
+
+
+class NoKey(SourceError):
+    """No file can be decrypted here, whichever it is: the key is not to be had, or no gpg to use it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +55,21 @@ def decrypt(encrypted: Path, into: Path, key_file: Path, passphrase: str | None,
     """The plaintext of `encrypted` in the folder `into`, for its owner's eyes only; the caller removes it.
 
     Raises:
-        SourceError: no gpg, no such key, not its passphrase, not for that key, or damaged; nothing is left in `into`.
+        NoKey: no gpg, no such key, or not its passphrase.
+        SourceError: not for that key, or damaged. Nothing is left in `into` then.
         NoRoom: `into` cannot be written.
     """
     program = shutil.which("gpg")
     if program is None:
-        raise SourceError(f"{label}: decrypt needs the program gpg; install it: apt-get install gnupg")
+        raise NoKey(f"{label}: decrypt needs the program gpg; install it: apt-get install gnupg")
     _check_readable(encrypted, label)
-    _check_readable(key_file, f"{label}: decrypt.pgp_key {key_file}")
+    trouble = None
+    try:
+        _check_readable(key_file, f"{label}: decrypt.pgp_key {key_file}")
+    except SourceError as error:
+        trouble = error
+    if trouble is not None:
+        raise NoKey(*trouble.problems)
     max_bytes = encrypted.stat().st_size * MAX_GROWTH + SPARE_BYTES
     name = encrypted.stem if is_pgp(encrypted) else f"{encrypted.name}.plain"
     with room_in(into), _home() as home, private(into / name) as plain:
@@ -73,7 +84,7 @@ def decrypt(encrypted: Path, into: Path, key_file: Path, passphrase: str | None,
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if "exceeded --max-output limit" in told.text:
             raise too_large(label, max_bytes)
-        raise SourceError(f"{label}: {_reason(told, key_file, passphrase)}")
+        raise _refusal(told, key_file, passphrase, label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +122,9 @@ def _environment(home: Path) -> dict[str, str]:
 def _home() -> Iterator[Path]:
     """A folder for keys that goes away with everything in it, and with the agent that gpg starts for it."""
     usual = tempfile.gettempdir()
-    with tempfile.TemporaryDirectory(prefix="gpg-", dir=usual if len(usual) < LONGEST_HOME else "/tmp") as name:  # noqa: S108 - made 0700 and with a name of its own
+    if len(usual.encode()) > LONGEST_FOLDER:
+        usual = "/tmp"  # noqa: S108 - what is made in it is 0700 and has a name of its own
+    with tempfile.TemporaryDirectory(prefix="gpg-", dir=usual) as name:
         home = Path(name)
         # gpg locks the key anew when it is first used; it is gone before a slow lock, a second a file, is worth it.
         (home / "gpg-agent.conf").write_text("s2k-count 65536\n", encoding="ascii")
@@ -137,21 +150,26 @@ def _check_readable(path: Path, label: str) -> None:
 def _check_key(told: _Told, key_file: Path, label: str) -> None:
     numbers = " ".join(told.status.get("IMPORT_RES", [])).split()
     if len(numbers) < SECRET_KEYS_READ or numbers[SECRET_KEYS_READ - 1] == "0":
-        raise SourceError(
+        raise NoKey(
             f"{label}: decrypt.pgp_key {key_file} holds no private key; write one there: "
             f"gpg --export-secret-keys --armor --output {key_file.name} <key>"
         )
 
 
-def _reason(told: _Told, key_file: Path, passphrase: str | None) -> str:
+def _refusal(told: _Told, key_file: Path, passphrase: str | None, label: str) -> SourceError:
     """Why gpg does not vouch for the file, and the way out."""
     keys = " or ".join(sorted({each.split()[0] for each in told.status.get("ENC_TO", [])}))
     if not keys:
-        return next((reason for keyword, reason in NOT_FOR_A_KEY.items() if keyword in told.status), NOT_ENCRYPTED)
+        why = next((reason for keyword, reason in NOT_FOR_A_KEY.items() if keyword in told.status), NOT_ENCRYPTED)
+        return SourceError(f"{label}: {why}")
     if "DECRYPTION_KEY" in told.status:
-        return "gpg does not vouch for the file: cut off, damaged or tampered with; have the file sent again"
+        return SourceError(
+            f"{label}: gpg does not vouch for the file: cut off, damaged or tampered with; have the file sent again"
+        )
     if "NO_SECKEY" in told.status:
-        return f"encrypted for key {keys}, which decrypt.pgp_key {key_file} does not hold; use the key it is for"
+        return SourceError(
+            f"{label}: encrypted for key {keys}, which decrypt.pgp_key {key_file} does not hold; use the key it is for"
+        )
     if passphrase is None:
-        return f"the key in {key_file} has a passphrase; give it in decrypt.passphrase"
-    return f"decrypt.passphrase is not the passphrase of the key in {key_file}; correct it"
+        return NoKey(f"{label}: the key in {key_file} has a passphrase; give it in decrypt.passphrase")
+    return NoKey(f"{label}: decrypt.passphrase is not the passphrase of the key in {key_file}; correct it")

@@ -5,8 +5,9 @@ Every request goes through one door; what its library raises is told in words, a
 
 import io
 import posixpath
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -15,7 +16,7 @@ from connectors.doors import Door, FileSystem, Info, modified_at, stamp_of
 from connectors.found import Found, Landed
 from connectors.landing import Lost, Patience, land, numbered
 from connectors.patterns import Entry, Pattern, beside, matching, pattern_of, within
-from connectors.told import is_missing, told
+from connectors.told import in_words, is_missing
 from schemas.errors import SourceError
 
 Result = TypeVar("Result")
@@ -37,6 +38,10 @@ class RemotePlace:
     def can_write(self) -> bool:
         return self._door.can_write
 
+    @property
+    def uri(self) -> str:
+        return self._address.uri(self._address.path)
+
     def close(self) -> None:
         """Leave the server; the next request comes back to it."""
         system, self._system = self._system, None
@@ -49,15 +54,12 @@ class RemotePlace:
             found = self._now(self._address.path)
             return () if found is None else (found,)
         pattern = self._pattern
-        files = sorted(matching(pattern, lambda folder: self._list(folder, pattern)), key=lambda each: each[0])
-        return tuple(
-            found
-            for path, entry in files
-            if (found := self._now(path) if entry.info["type"] == "link" else self._found(path, entry.info)) is not None
-        )
+        listed = dict(matching(pattern, lambda folder: self._list(folder, pattern)))
+        return tuple(self._found(path, info) for path, info in self._files(listed))
 
     def nothing(self) -> str:
-        return f"{self._at()}: no file matches; look at the folder and the spelling of files:"
+        words = "no file matches" if self._pattern is not None else "does not exist"
+        return f"{self._at()}: {words}; look at the folder and the spelling of files:"
 
     def beside(self, found: Found, name: str) -> str:
         return beside(found.path, name)
@@ -149,12 +151,12 @@ class RemotePlace:
             there = self._info(system, path)
             if there is None:
                 unfinished = path if self._address.is_bucket else within(folder, f".{each}.part")
-                with _opened(content) as file:
+                with _binary(content) as file:
                     self._door.put(system, file, unfinished)
                 if unfinished != path:
                     self._door.rename(system, unfinished, path)
                 return self._address.uri(path)
-            with _opened(content) as file:
+            with _binary(content) as file:
                 if self._is_same(system, path, there, file):
                     return self._address.uri(path)
         raise AssertionError("numbers do not end")
@@ -186,8 +188,14 @@ class RemotePlace:
             raise SourceError(f"{self._label}: {self._address.scheme}:// is only read; leave out move_to and ready")
 
     def _blocks(self, found: Found, offset: int) -> Generator[bytes, None, None]:
-        with self._at_the_server(found.path) as system:
-            yield from self._door.blocks(system, found.path, offset, found.size_bytes)
+        trouble = None
+        try:
+            yield from self._door.blocks(self._opened(), found.path, offset, found.size_bytes)
+        except Exception as error:
+            trouble = in_words(error, self._at(found.path))
+        if trouble is not None:
+            self.close()
+            raise trouble
 
     def _list(self, folder: str, pattern: Pattern) -> Sequence[Entry]:
         if folder not in self._listed:
@@ -205,6 +213,15 @@ class RemotePlace:
         if missing and folder == pattern.folder:
             raise SourceError(f"{self._at(folder)}: there is no such folder; look at its spelling")
         return ()
+
+    def _files(self, listed: Mapping[str, Entry]) -> Iterator[tuple[str, Info]]:
+        """Links to files are the files."""
+        for path in sorted(listed):
+            info = listed[path].info
+            if info["type"] == "link":
+                info = self._do(path, partial(self._info, path=path))
+            if info is not None and info["type"] == "file":
+                yield path, info
 
     def _now(self, path: str) -> Found | None:
         info = self._do(path, lambda system: self._info(system, path))
@@ -233,40 +250,32 @@ class RemotePlace:
         """Until it is done; nothing that never worked is asked twice."""
         patience = Patience(self._pauses_s, self._at(path))
         while True:
+            trouble = None
             try:
-                with self._at_the_server(path) as system:
-                    done = action(system)
+                done = action(self._opened())
+            except Exception as error:
+                trouble = in_words(error, self._at(path))
+            if trouble is None:
                 self._has_worked = True
                 return done
-            except Lost as lost:
-                trouble = str(lost)
+            self.close()
+            if not isinstance(trouble, Lost):
+                raise trouble
             if not self._has_worked:
                 raise SourceError(f"{self._at(path)}: {trouble}")
-            patience.wait(trouble)
+            patience.wait(str(trouble))
 
-    @contextmanager
-    def _at_the_server(self, path: str) -> Iterator[FileSystem]:
-        """Words for what goes wrong there; a connection that was lost is not used again."""
-        whole = False
-        try:
-            with told(self._at(path)):
-                if self._system is None:
-                    self._system = self._door.open()
-                yield self._system
-            whole = True
-        except GeneratorExit:
-            whole = True
-            raise
-        finally:
-            if not whole:
-                self.close()
+    def _opened(self) -> FileSystem:
+        if self._system is None:
+            self._system = self._door.open()
+        return self._system
 
     def _at(self, path: str | None = None) -> str:
         return f"{self._label}: {self._address.uri(self._address.path if path is None else path)}"
 
 
 @contextmanager
-def _opened(content: bytes | Path) -> Iterator[BinaryIO]:
+def _binary(content: bytes | Path) -> Iterator[BinaryIO]:
     with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as file:
         yield file
 

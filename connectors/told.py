@@ -1,10 +1,9 @@
 """What file servers' libraries raise, told in words of ours: theirs may hold a password or a signature."""
 
 import errno
+import re
 import socket
-import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from connectors.landing import Lost
 from schemas.errors import SourceError
@@ -18,6 +17,9 @@ _CLOUD = (
     "(environment, profile, the machine's role)"
 )
 _CERTIFICATE = "its certificate is not trusted; have it mended, or trust its authority on this machine"
+_MISSING = "does not exist"
+# How s3fs tells a request that the server will never take.
+_REFUSALS = (errno.EINVAL, errno.EPERM, errno.ENOSYS, errno.EREMCHG)
 # By class name, nearest class first, because the libraries may not be installed.
 _WORDS = {
     "NoCredentialsError": _CLOUD,
@@ -27,19 +29,19 @@ _WORDS = {
     "ClientAuthenticationError": _CLOUD,
     "ParamValidationError": "the bucket's name is not one the store accepts; look at its spelling",
     "SFTPPermissionDenied": "no permission",
-    "SFTPNoSuchFile": "does not exist",
-    "SFTPNoSuchPath": "does not exist",
+    "SFTPNoSuchFile": _MISSING,
+    "SFTPNoSuchPath": _MISSING,
     "SFTPWriteProtect": "no permission",
     "SFTPNoSpaceOnFilesystem": "the server's disk is full",
     "SFTPQuotaExceeded": "the server's disk is full",
     "SFTPFailure": "the server refuses it",
     "SFTPOpUnsupported": "the server cannot do it",
     "ChannelOpenError": "the server opens no SFTP session for this user",
-    "FileNotFoundError": "does not exist",
+    "FileNotFoundError": _MISSING,
     "NotADirectoryError": "is no folder",
     "IsADirectoryError": "is a folder",
     "PermissionError": "no permission",
-    "error_perm": "no permission",
+    "error_perm": "the server refuses it: there is no such file, or no right to it",
     "SSLCertVerificationError": _CERTIFICATE,
     "ClientConnectorCertificateError": _CERTIFICATE,
     "ClientConnectorSSLError": "speaks no TLS that is safe",
@@ -62,6 +64,8 @@ _MAY_GO_AWAY = {
     "SFTPNoConnection": "the connection broke",
     "DisconnectError": "the server ended the connection",
     "ClientPayloadError": "the connection broke",
+    "ServiceRequestError": "the server cannot be reached",
+    "ServiceResponseError": "the connection broke",
     "ServerDisconnectedError": "the connection broke",
     "IncompleteRead": "the connection broke",
     "IncompleteReadError": "the connection broke",
@@ -75,62 +79,58 @@ _MAY_GO_AWAY = {
 }
 
 
-@contextmanager
-def told(label: str) -> Iterator[None]:
-    """Raise what libraries raise in words, and let our own errors and bugs pass.
+def in_words(error: Exception, label: str) -> SourceError | Lost:
+    """What to raise instead, outside of the `except`: SourceError is for somebody to mend, Lost may go away by itself.
 
-    Raises:
-        SourceError: somebody has to do something.
-        Lost: it may go away by itself.
+    Our own errors come back as they are; bugs are raised.
     """
-    trouble: Exception | None = None
-    try:
-        yield
-    except (SourceError, Lost):
-        raise
-    except Exception as error:
-        if not _is_theirs(error):
-            raise
-        trouble = error
-    if trouble is not None:
-        raise _in_words(trouble, label)
+    if isinstance(error, (SourceError, Lost)):
+        return error
+    if not _is_theirs(error):
+        raise error
+    deepest = _cause(error)
+    to_mend = _to_mend(error, deepest)
+    if to_mend:
+        return SourceError(f"{label}: {to_mend}")
+    lost = next((lost for each in (deepest, error) if (lost := _word(each, _MAY_GO_AWAY))), "")
+    if lost:
+        return Lost(lost)
+    return SourceError(f"{label}: cannot be reached or read ({type(error).__name__}); try it with another program")
 
 
 def is_missing(error: Exception) -> bool:
     """Whether it says that there is no such file."""
-    return _named(error, {"FileNotFoundError", "SFTPNoSuchFile", "SFTPNoSuchPath"}) is not None
+    return _word(error, _WORDS) == _MISSING
 
 
 def _is_theirs(error: Exception) -> bool:
     return isinstance(error, (OSError, EOFError)) or type(error).__module__.partition(".")[0] in _THEIRS
 
 
-def _in_words(error: Exception, label: str) -> Exception:
-    deepest = _cause(error)
+def _to_mend(error: Exception, deepest: BaseException) -> str:
     if isinstance(deepest, socket.gaierror) and deepest.errno != socket.EAI_AGAIN:
-        return SourceError(f"{label}: there is no host of this name; look at its spelling")
-    if isinstance(deepest, OSError) and deepest.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
-        return Lost("no way leads to the server")
-    for each in (error, deepest):
-        if isinstance(each, ssl.SSLError) and not isinstance(each, ssl.SSLCertVerificationError):
-            return Lost("the connection broke")
-        words = _named(each, _WORDS)
-        if words is not None:
-            return SourceError(f"{label}: {_nearer(_WORDS[words], error)}")
-    for each in (deepest, error):
-        lost = _named(each, _MAY_GO_AWAY)
-        if lost is not None and (lost != "OSError" or each is error):
-            return Lost(_MAY_GO_AWAY[lost])
-    return SourceError(f"{label}: cannot be read ({type(error).__name__}); look at it with another program")
+        return "there is no host of this name; look at its spelling"
+    if words := _word(error, _WORDS) or _word(deepest, _WORDS):
+        return f"{_nearer(words, error)}{_code(error)}"
+    if isinstance(error, OSError) and error.errno in _REFUSALS:
+        return f"the server refuses the request{_code(error)}; look at region and endpoint"
+    return ""
 
 
 def _nearer(words: str, error: Exception) -> str:
     said = str(error).lower()
-    if words == "does not exist" and "bucket does not exist" in said:
+    if words == _MISSING and "bucket does not exist" in said:
         return "there is no such bucket; look at its spelling and region"
     if words == "no permission":
         return f"{words}; ask for the right to read, move and write there"
     return words
+
+
+def _code(error: BaseException) -> str:
+    """S3's own word for it, which one can look up."""
+    response = getattr(error.__cause__, "response", None) or {}
+    code = str(response.get("Error", {}).get("Code", ""))
+    return f" ({code})" if re.fullmatch("[A-Za-z]+", code) else ""
 
 
 def _cause(error: BaseException) -> BaseException:
@@ -141,5 +141,5 @@ def _cause(error: BaseException) -> BaseException:
     return error
 
 
-def _named(error: BaseException, names: "set[str] | dict[str, str]") -> str | None:
-    return next((each.__name__ for each in type(error).__mro__ if each.__name__ in names), None)
+def _word(error: BaseException, words: Mapping[str, str]) -> str:
+    return next((words[each.__name__] for each in type(error).__mro__ if each.__name__ in words), "")

@@ -4,6 +4,7 @@ What comes out is capped, names inside archives are never used as paths, and dam
 names the file.
 """
 
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -87,21 +88,13 @@ class PackedFile:
             SourceError: not to be opened, not packed as its name says, damaged, or larger than a cap.
         """
         with ExitStack() as stack:
-            trouble = None
-            try:
-                raw = stack.enter_context(self.path.open("rb"))
-                size_bytes = self.path.stat().st_size
-                start = raw.read(4)
-                raw.seek(0)
-            except OSError as error:
-                trouble = error
-            if trouble is not None:
-                raise unreadable(self.label, trouble)
+            raw, size_bytes = stack.enter_context(opened(self.path, self.label))
             if self.packing is None:
                 yield Unpacked(raw, self.label, "", size_bytes)
                 return
-            if not start.startswith(MAGIC[self.packing]):
+            if not raw.read(4).startswith(MAGIC[self.packing]):
                 raise wrong_suffix(self.label, self.packing)
+            raw.seek(0)
             max_bytes = size_bytes * MAX_GROWTH + self.spare_bytes
             yield Unpacked(self._inside(raw, stack), self.label, self.packing, max_bytes)
 
@@ -111,6 +104,24 @@ class PackedFile:
                 _opened(stack.enter_context(archive_of(raw, self.label)), self.member, self.label)
             )
         return stack.enter_context(pa.CompressedInputStream(stack.enter_context(pa.PythonFile(raw)), self.packing))
+
+
+@contextmanager
+def opened(path: Path, label: str) -> Iterator[tuple[IO[bytes], int]]:
+    """A file and its size.
+
+    Raises:
+        SourceError: the operating system does not let us.
+    """
+    trouble = None
+    try:
+        raw = path.open("rb")
+    except OSError as error:
+        trouble = error
+    if trouble is not None:
+        raise unreadable(label, trouble)
+    with raw:
+        yield raw, os.fstat(raw.fileno()).st_size
 
 
 def archive_of(raw: IO[bytes], label: str) -> zipfile.ZipFile:

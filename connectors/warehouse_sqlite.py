@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from connectors.asking import BATCH_ROWS, Answer, Asked, Driver, Trouble, find_since, kind_of
+from connectors.asking import Answer, Asked, Driver, Trouble, find_since, kind_of
 from connectors.bounds import checked_value
 from connectors.dbapi import fetched, in_columns, schema_of
 from schemas.watermarks import Kind
@@ -36,7 +36,7 @@ def _run(asked: Asked, driver: Driver, connection: sqlite3.Connection) -> Answer
     names = [each[0] for each in cursor.description]
     if asked.bound is not None:
         find_since(asked.bound.column, names, asked.label)
-    return Answer(schema_of(names), asked.streamed(driver, in_columns(fetched(cursor, BATCH_ROWS), names)), kind)
+    return Answer(schema_of(names), asked.streamed(driver, in_columns(fetched(cursor), names)), kind)
 
 
 def _met(column: str, cursor: sqlite3.Cursor, label: str) -> Kind | None:

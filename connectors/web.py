@@ -77,7 +77,7 @@ class WebDoor(Door):
         if answer.status in (404, 410):
             trouble = FileNotFoundError()
         elif self.address.scheme == "https" and answer.url.scheme != "https":
-            trouble = SourceError(f"{self.label}: the server leads on to http://, which is not safe; use another URL")
+            trouble = SourceError(f"{self.at}: the server leads on to http://, which is not safe; use another URL")
         elif answer.status == 429 or answer.status >= 500:
             trouble = Lost(f"the server is not ready (HTTP {answer.status})")
         elif answer.status not in (200, 206) and not (answer.status == 416 and ranges == "bytes=0-0"):

@@ -78,6 +78,29 @@ def demo(home: HomeOption = None, as_json: AsJson = False, quiet: Quiet = False)
 
 
 @app.command()
+def init(
+    source: Annotated[
+        str, typer.Argument(metavar="FILE|URL", help="A file, several by a glob, a server's or a database's URL.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("-o", metavar="JOB", help="The job file to write; - for stdout. [<file>.yaml here]")
+    ] = None,
+    query: Annotated[str | None, typer.Option(metavar="SQL", help="What to ask a database.")] = None,
+    table: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A database's table, or a workbook's sheet.")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Look at a source and write a job file: what is guessed stands in it, with its reason; sends nothing."""
+    from flows.init import init as look
+    from flows.looking import Asked
+
+    with speaking(as_json, quiet) as told:
+        look(source, Asked(query, table), output, told)
+
+
+@app.command()
 def check(job: JobFile, home: HomeOption = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Check job file, source, columns and credentials; sends nothing."""
     from flows import checking

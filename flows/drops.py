@@ -1,32 +1,27 @@
 """Dropped files: which are whole, are nobody else's and were not loaded before; the oldest are loaded first."""
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import partial
-from hashlib import blake2b
 from itertools import chain
-from pathlib import Path
 
 from connectors.files import Local, open_files
-from connectors.kinds import stem_of
 from connectors.locks import claimed
-from connectors.places import Found, Place, place_of
+from connectors.pgp import NoKey
+from connectors.places import Place, place_of
+from flows.claims import claim_of
 from flows.taking import Taking, decrypted, landed, taken_of
-from schemas.errors import BulkloadError, SourceError, WrongInput, raise_all
+from flows.whole import Drop, counted, whole_files
+from schemas.errors import BulkloadError, SourceError, raise_all
 from schemas.job import Job
 from schemas.manifests import FileManifest
 from schemas.rows import RawRows, Reading
-from schemas.spellings import seconds_of
 from schemas.tables import Table
 from schemas.taken import Taken, TakenFile
 from transforms.manifests import broken_by_file, read_manifest
 
 MANIFEST_BYTES = 1 << 20
-_LATE = datetime.max.replace(tzinfo=UTC)
 
 
 class NothingToLoad(BulkloadError):
@@ -47,19 +42,6 @@ class BadFiles(SourceError):
         super().__init__(*problems)
         self.table = table
         self.files = tuple(files)
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """A file that was dropped, and the paths of what its sender put beside it."""
-
-    found: Found
-    marker: str | None
-    manifest: str | None
-
-    @property
-    def beside(self) -> tuple[str, ...]:
-        return tuple(filter(None, (self.marker, self.manifest)))
 
 
 @dataclass
@@ -97,7 +79,7 @@ class Picking:
 
     def _claimed(self, drop: Drop) -> bool:
         locks = self.how.locks
-        return locks is None or self.how.until_done.enter_context(claimed(locks, _claim(drop.found.uri)))
+        return locks is None or self.how.until_done.enter_context(claimed(locks, claim_of(drop.found.uri)))
 
     def _landed(self, drop: Drop) -> Local | None:
         """None: it is not there any more as it was listed; whoever had claimed it may have put it away."""
@@ -126,11 +108,13 @@ class Picking:
         return f"was loaded by run {run}" if run else ""
 
     def _take(self, drop: Drop, local: Local) -> None:
-        trouble = None
+        said, trouble = self._said(drop), None
         try:
-            manifest = self._manifest(drop)
+            manifest = read_manifest(said, f"{self.label}: {drop.manifest}")
             plain = decrypted(local, self.table, f"{self.label}: {drop.found.uri}", self.how)
             self._check(manifest, plain, drop.found.uri)
+        except NoKey:
+            raise  # not this file's fault: all of them stay
         except SourceError as error:
             trouble = error
         if trouble is not None:
@@ -140,11 +124,9 @@ class Picking:
         self.locals_.append(plain)
         self.manifests.append(manifest)
 
-    def _manifest(self, drop: Drop) -> FileManifest:
-        if drop.manifest is None:
-            return FileManifest()
-        label = f"{self.label}: {drop.manifest}"
-        return read_manifest(self.place.read(drop.manifest, MANIFEST_BYTES).decode("utf-8", "replace"), label)
+    def _said(self, drop: Drop) -> str:
+        """Its manifest, as it stands there; one that says nothing where the job asks for none."""
+        return self.place.read(drop.manifest, MANIFEST_BYTES).decode("utf-8", "replace") if drop.manifest else "{}"
 
     def _check(self, manifest: FileManifest, local: Local, uri: str) -> None:
         columns = None
@@ -213,7 +195,7 @@ class Picking:
 
     def told(self) -> list[str]:
         """Why files are left, in words."""
-        return [_counted(why, count) for why, count in self.left.items()]
+        return [counted(why, count) for why, count in self.left.items()]
 
 
 def take_drop(table: Table, name: str, how: Taking) -> tuple[Reading, Taken]:
@@ -228,7 +210,7 @@ def take_drop(table: Table, name: str, how: Taking) -> tuple[Reading, Taken]:
     if table.move_to is not None and not place.can_write:
         raise SourceError(f"source.{name}: files can only be read there; leave out move_to")
     picking = Picking(table, name, place, how)
-    for drop in sorted(_whole(picking), key=_oldest_first):
+    for drop in whole_files(table, place, picking.label, picking.left, wait=how.ledger is not None):
         picking.pick(drop)
     if picking.bad:
         raise bad_files(name, picking.bad)
@@ -241,79 +223,9 @@ def take_drop(table: Table, name: str, how: Taking) -> tuple[Reading, Taken]:
     return replace(reading, notes=notes, batches=partial(picking.rows, reading, taken)), taken
 
 
-def _whole(picking: Picking) -> Iterator[Drop]:
-    """Files with their marker and manifest, or that stood still; the others are counted."""
-    table, place = picking.table, picking.place
-    drops = [
-        Drop(found, _beside(place, found, table.ready), _beside(place, found, table.manifest))
-        for found in place.found()
-        if not _is_put_away(found, picking)
-    ]
-    theirs = set(chain.from_iterable(drop.beside for drop in drops))
-    drops = [drop for drop in drops if drop.found.path not in theirs]
-    still = _still(picking) if table.ready is None and picking.how.ledger is not None and drops else None
-    for drop in drops:
-        lacking = [
-            spelled
-            for spelled, path in ((table.ready, drop.marker), (table.manifest, drop.manifest))
-            if path is not None and not place.has(path)
-        ]
-        if lacking:
-            picking.left[f"waits for its {lacking[0]}"] += 1
-        elif still is not None and still.get(drop.found.path) != drop.found.stamp:
-            picking.left["is still being written"] += 1
-        else:
-            yield drop
-
-
-def _still(picking: Picking) -> Mapping[str, str]:
-    """How the files are a while later."""
-    time.sleep(seconds_of(picking.table.still_for))
-    return {found.path: found.stamp for found in picking.place.found()}
-
-
-def _beside(place: Place, found: Found, spelled: str | None) -> str | None:
-    if spelled is None:
-        return None
-    if "{" not in spelled:
-        return place.beside(found, found.name + spelled)
-    return place.beside(found, spelled.replace("{stem}", stem_of(found.name)).replace("{name}", found.name))
-
-
-def _is_put_away(found: Found, picking: Picking) -> bool:
-    """Whether a file lies where it was put away: ** finds it there again.
-
-    Raises:
-        SourceError: files would be put away where they lie.
-    """
-    to = picking.table.move_to
-    folders = filter(None, (to.done, to.failed, to.results)) if to is not None else ()
-    lies_in = next((each for each in folders if picking.place.lies_in(found, each)), None)
-    if lies_in is not None and "**" not in (picking.table.files or ""):
-        raise SourceError(f"{picking.label}.move_to: {lies_in} is where the files themselves lie; name another folder")
-    return lies_in is not None
-
-
-def _oldest_first(drop: Drop) -> tuple[datetime, str]:
-    return drop.found.modified_at_utc or _LATE, drop.found.name
-
-
 def _taken(drop: Drop, local: Local) -> TakenFile:
     found, source = drop.found, local.source
     return TakenFile(found.uri, found.path, found.stamp, source.sha256, source.size_bytes, (), drop.beside)
-
-
-def _counted(why: str, count: int) -> str:
-    """One file waits for its .ok, two wait for their .ok."""
-    if count == 1:
-        return f"1 file {why}"
-    for one, many in _PLURALS:
-        if why.startswith(one):
-            why = many + why.removeprefix(one)
-    return f"{count:,} files {why}"
-
-
-_PLURALS = (("waits for its", "wait for their"), ("is ", "are "), ("was ", "were "), ("has ", "have "))
 
 
 def bad_files(name: str, bad: Sequence[tuple[TakenFile, SourceError]]) -> BadFiles:
@@ -322,25 +234,6 @@ def bad_files(name: str, bad: Sequence[tuple[TakenFile, SourceError]]) -> BadFil
     return BadFiles(*dict.fromkeys(problems), table=name, files=[file for file, _ in bad])
 
 
-def _claim(uri: str) -> str:
-    return f"drop-{blake2b(uri.encode(), digest_size=16).hexdigest()}"
-
-
 def done_with(job: Job, taken: Mapping[str, Taken]) -> dict[str, Sequence[TakenFile]]:
     """The dropped files that a run has loaded when it ends, by table."""
     return {name: each.files for name, each in taken.items() if job.source[name].is_drop and not each.limited}
-
-
-@contextmanager
-def claimed_again(job: Job, taken: Mapping[str, Taken], locks: Path) -> Iterator[None]:
-    """Let no other run take the files of one that goes on.
-
-    Raises:
-        WrongInput: another run is loading one of them.
-    """
-    with ExitStack() as stack:
-        for name, of_it in taken.items():
-            for file in of_it.files if job.source[name].is_drop else ():
-                if not stack.enter_context(claimed(locks, _claim(file.uri))):
-                    raise WrongInput(f"source.{name}: {file.uri} is being loaded by another run; wait for its end")
-        yield

@@ -56,7 +56,7 @@ def plan(
     job = load_job(job_file, environment)
     with room_in(home.folder), closing(Ledger(home.ledger)) as ledger, ExitStack() as until_done:
         started = now(job)
-        begun = Begun(job, job_file, home, ledger, run_name(job, started, home), started)
+        begun = Begun(job, job_file, home, ledger, _named(job, started, home, ledger), started)
         try:
             made, _, _ = _prepared(begun, workers, audience, limit, wishes, until_done)
         except NothingToLoad as nothing:
@@ -91,7 +91,7 @@ def run(
         if before is not None and before.state == RunState.STOPPED:
             return before
         started = now(job)
-        begun = Begun(job, job_file, home, ledger, run_name(job, started, home), started, retry, caller)
+        begun = Begun(job, job_file, home, ledger, _named(job, started, home, ledger), started, retry, caller)
         with alone(ledger, home, job, begun.name), ExitStack() as until_done:
             try:
                 with bad_files_put_away(job, job_file.parent, audience):
@@ -114,6 +114,10 @@ class Begun:
     started: datetime
     retry: Retry | None = None
     caller: str | None = None
+
+
+def _named(job: Job, started: datetime, home: Home, ledger: Ledger) -> str:
+    return run_name(job, started, home, (record.run for record in ledger.runs()))
 
 
 def _prepared(

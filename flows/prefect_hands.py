@@ -84,7 +84,7 @@ def run_in_prefect(
             report = load.run(
                 job_file, place, prefect_workers, audience, os.environ, limit, wishes, approved=approved, caller=caller
             )
-    told, words = report.as_json(), verdict(report)
+    told, words = report.as_json(), verdict(report) if report.run else ". ".join(report.notes)
     return Completed(message=words, data=told) if report.exit_code == 0 else Failed(message=words, data=told)
 
 

@@ -20,7 +20,7 @@ def pull(
 ) -> Iterator[Part]:
     """Read the leading table into parts of about `part_rows` rows; counts rows per (table, file)."""
     first_row = 0
-    batches = counted(_limited(batches, limit), table, read)
+    batches = counted(limited(batches, limit), table, read)
     for number, group in enumerate(grouped(batches, part_rows)):
         unreadable: list[Unreadable] = []
         rows = spool.write_slices("rows", Part(number, first_row, 0), _pulled(group, first_row, unreadable))
@@ -46,7 +46,8 @@ def counted(batches: Iterator[RawRows], table: str, read: Read) -> Iterator[RawR
         yield batch
 
 
-def _limited(batches: Iterator[RawRows], limit: int | None) -> Iterator[RawRows]:
+def limited(batches: Iterator[RawRows], limit: int | None) -> Iterator[RawRows]:
+    """The first rows, with the lines among them that are none; all of them without a limit."""
     left = limit
     for batch in batches:
         yield batch if left is None or batch.rows.num_rows < left else _first(batch, left)

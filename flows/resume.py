@@ -15,9 +15,9 @@ from connectors.ledger_tables import RunState
 from connectors.spool import Part, Spool
 from flows.alone import alone
 from flows.apply import apply
+from flows.claims import claimed_again
 from flows.closing import closed_parts
 from flows.deliver import preflight
-from flows.drops import claimed_again
 from flows.hands import Audience
 from flows.older import bring_up, is_older, planned_sections
 from flows.prepare import PreparedRun

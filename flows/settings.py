@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,10 +72,13 @@ def now(job: Job) -> datetime:
     return datetime.now(ZoneInfo(job.locale.timezone))
 
 
-def run_name(job: Job, started: datetime, home: Home) -> str:
-    """`20260301-003000-loyalty-nightly`, with a number behind it when that second is taken."""
+def run_name(job: Job, started: datetime, home: Home, known: Iterable[str]) -> str:
+    """`20260301-003000-loyalty-nightly`, with a number behind it when that second is taken.
+
+    `known` are the last runs: of one that failed there is no folder.
+    """
     name = f"{started:%Y%m%d-%H%M%S}-{job.name}"
-    taken = {path.name for path in home.folder.glob(f"{name}*")} if home.folder.exists() else set()
+    taken = {*known, *(path.name for path in home.folder.glob(f"{name}*"))}
     return next(
         tried for number in range(1, 1000) if (tried := name if number == 1 else f"{name}-{number}") not in taken
     )

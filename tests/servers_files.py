@@ -1,6 +1,8 @@
 """Real file servers on loopback for tests: S3 (moto), SFTP (OpenSSH), FTP (pyftpdlib), HTTP, and a line that breaks."""
 
 import http.server
+import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -8,7 +10,10 @@ import threading
 import time
 import warnings
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+
+from schemas.tables import Login
 
 SSHD = shutil.which("sshd") or ("/usr/sbin/sshd" if Path("/usr/sbin/sshd").exists() else None)
 NO_SSHD = "no sshd here; Debian's openssh-server has it"
@@ -31,7 +36,34 @@ def wait_for(port, process=None):
     raise AssertionError("nobody listens")
 
 
-class Sftp:
+class Folder:
+    """What lies in a server's root."""
+
+    def put(self, path, content=b""):
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_bytes(content)
+
+    def content(self):
+        files = (path for path in self.root.rglob("*") if path.is_file())
+        return {str(path.relative_to(self.root)): path.read_bytes() for path in files}
+
+
+class Here(Folder):
+    """No server: this machine."""
+
+    def __init__(self, folder):
+        self.root = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.login = None
+
+    def url(self, path):
+        return str(self.root / path)
+
+    def stop(self):
+        """There is nothing to stop."""
+
+
+class Sftp(Folder):
     """OpenSSH's own server for this user; `known_hosts` and `key_file` are what a client needs."""
 
     def __init__(self, folder):
@@ -48,13 +80,14 @@ class Sftp:
 
     @property
     def user(self):
-        return subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
+        return pwd.getpwuid(os.getuid()).pw_name
 
     def url(self, path, port=None):
         return f"sftp://127.0.0.1:{port or self.port}{self.root}/{path}"
 
-    def login(self, **more):
-        return {"user": self.user, "key_file": str(self.key_file), "known_hosts": str(self.known_hosts)} | more
+    @property
+    def login(self):
+        return Login(user=self.user, key_file=str(self.key_file), known_hosts=str(self.known_hosts))
 
     def new_host_key(self):
         (self.folder / "host").unlink(missing_ok=True)
@@ -65,12 +98,12 @@ class Sftp:
         with self.known_hosts.open("a") as file:
             file.write(f"[127.0.0.1]:{port or self.port} {kind} {key}\n")
 
-    def start(self):
+    def start(self, subsystem="internal-sftp"):
         config = self.folder / "sshd_config"
         config.write_text(
             f"ListenAddress 127.0.0.1:{self.port}\nHostKey {self.folder}/host\nPidFile none\nUsePAM no\n"
             f"AuthorizedKeysFile {self.folder}/authorized_keys\nStrictModes no\nPasswordAuthentication no\n"
-            "PermitRootLogin yes\nSubsystem sftp internal-sftp\nMaxStartups 100\n"
+            f"PermitRootLogin yes\nSubsystem sftp {subsystem}\nMaxStartups 100\n"
         )
         Path("/run/sshd").mkdir(exist_ok=True)
         with (self.folder / "log").open("ab") as log:
@@ -86,7 +119,13 @@ class Sftp:
 
 
 class S3:
-    """moto's server; its credentials are in the environment of the test."""
+    """moto's server with one bucket; a test sets ENVIRONMENT and AWS_ENDPOINT_URL."""
+
+    ENVIRONMENT = {  # noqa: RUF012 - read only
+        "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing-Pw0rd", "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }  # fmt: skip
+    BUCKET = "customers"
 
     def __init__(self):
         import boto3
@@ -100,37 +139,64 @@ class S3:
             "s3", endpoint_url=self.endpoint, region_name="us-east-1", aws_access_key_id="testing",
             aws_secret_access_key="testing",
         )  # fmt: skip
+        self.client.create_bucket(Bucket=self.BUCKET)
+        self.login = None
+
+    def url(self, path):
+        return f"s3://{self.BUCKET}/{path}"
+
+    def put(self, path, content=b""):
+        self.client.put_object(Bucket=self.BUCKET, Key=path, Body=content)
+
+    def content(self):
+        listed = self.client.list_objects_v2(Bucket=self.BUCKET).get("Contents", [])
+        return {
+            each["Key"]: self.client.get_object(Bucket=self.BUCKET, Key=each["Key"])["Body"].read() for each in listed
+        }
 
     def stop(self):
         self.client.close()
         self._server.stop()
 
 
-class Ftp:
-    """pyftpdlib in a thread, for one user."""
+class Ftp(Folder):
+    """pyftpdlib in a thread, for one user; after `cut_after` bytes of a file it hangs up, once."""
 
     USER, PASSWORD = "loader", "ftp-Pw0rd"
 
     def __init__(self, folder):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-        from pyftpdlib.authorizers import DummyAuthorizer
-        from pyftpdlib.handlers import FTPHandler
-        from pyftpdlib.servers import FTPServer
+            warnings.simplefilter("ignore", DeprecationWarning)  # it imports asyncore
+            from pyftpdlib.authorizers import DummyAuthorizer
+            from pyftpdlib.handlers import DTPHandler, FTPHandler
+            from pyftpdlib.servers import FTPServer
 
         self.root = folder
         folder.mkdir(parents=True, exist_ok=True)
         authorizer = DummyAuthorizer()
         authorizer.add_user(self.USER, self.PASSWORD, str(folder), perm="elradfmwMT")
 
+        server = self
+
+        class Breaking(DTPHandler):
+            def send(self, data):
+                if server.cut_after is not None and self.tot_bytes_sent + len(data) > server.cut_after:
+                    server.cut_after = None
+                    self.cmd_channel.close()
+                    return 0
+                sent = super().send(data)
+                server.sent_bytes += sent
+                return sent
+
         class Handler(FTPHandler):
-            pass
+            dtp_handler = Breaking
 
         Handler.authorizer = authorizer
-        Handler.use_sendfile = False
-        self.handler = Handler
+        Handler.use_sendfile, Handler.auth_failed_timeout = False, 0
+        self.cut_after, self.sent_bytes = None, 0
         self._server = FTPServer(("127.0.0.1", 0), Handler)
         self.port = self._server.address[1]
+        self.login = Login(user=self.USER, password=self.PASSWORD)
         self._is_on = True
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
@@ -140,7 +206,7 @@ class Ftp:
 
     def _serve(self):
         while self._is_on:
-            self._server.serve_forever(timeout=0.05, blocking=False)
+            self._server.ioloop.loop(0.05, blocking=False)
 
     def stop(self):
         self._is_on = False
@@ -148,8 +214,11 @@ class Ftp:
         self._server.close_all()
 
 
-class Web:
-    """A folder by HTTP, with or without ranges; `asked` are the requests' ranges, `cut_after` bytes it hangs up once."""
+class Web(Folder):
+    """A folder by HTTP, with or without ranges; after `cut_after` bytes it hangs up, once.
+
+    `asked` are the requests' paths and ranges, `logins` their authorizations.
+    """
 
     def __init__(self, folder, *, ranges=True, tls=None):
         self.root, self.ranges = folder, ranges
@@ -222,21 +291,31 @@ class Web:
 
 
 class Line:
-    """A way to a server that breaks after `breaks_after` bytes came back, once for each number; counts what came."""
+    """A way to a server that breaks when so many bytes in all came back, for each number; `is_last`: then for good.
 
-    def __init__(self, port, breaks_after=()):
-        self._to, self._breaks, self.back_bytes, self.is_cut = port, list(breaks_after), 0, False
+    Counts connections and the bytes that came back.
+    """
+
+    def __init__(self, port, breaks_after=(), *, is_last=False):
+        self._to, self._breaks, self._is_last = port, list(breaks_after), is_last
+        self.connections = self.back_bytes = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.05)
         self.port = self._listener.getsockname()[1]
-        self._is_on, self._threads = True, []
+        self._is_on, self._is_cut, self._threads, self._ends = True, False, [], []
         self._thread = threading.Thread(target=self._accept)
         self._thread.start()
+
+    def cut(self):
+        """Break what is connected; whoever comes anew gets through."""
+        while self._ends:
+            _hang_up(self._ends.pop())
 
     def stop(self):
         self._is_on = False
         self._thread.join()
         self._listener.close()
+        self.cut()
         for thread in self._threads:
             thread.join()
 
@@ -246,38 +325,38 @@ class Line:
                 near, _ = self._listener.accept()
             except TimeoutError:
                 continue
-            if self.is_cut:
-                near.close()
+            if self._is_cut:
+                _hang_up(near)
                 continue
+            self.connections += 1
             far = socket.create_connection(("127.0.0.1", self._to))
-            limit = self._breaks.pop(0) if self._breaks else None
-            for source, sink, most in ((near, far, None), (far, near, limit)):
-                thread = threading.Thread(target=self._carry, args=(source, sink, most))
-                thread.start()
-                self._threads.append(thread)
+            self._ends += [near, far]
+            for carry in (partial(self._there, near, far), partial(self._back, far, near)):
+                self._threads.append(threading.Thread(target=carry))
+                self._threads[-1].start()
 
-    def _carry(self, source, sink, most):
-        carried, is_back = 0, source.getpeername()[1] == self._to
-        source.settimeout(0.1)
-        while self._is_on:
-            try:
-                block = source.recv(65536)
-            except TimeoutError:
-                continue
-            except OSError:
-                break
-            if not block or (most is not None and carried + len(block) > most):
-                break
-            try:
-                sink.sendall(block)
-            except OSError:
-                break
-            carried += len(block)
-            self.back_bytes += len(block) if is_back else 0
-        for end in (source, sink):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
+    def _there(self, near, far):
+        with suppress(OSError):
+            while block := near.recv(65536):
+                far.sendall(block)
+        _hang_up(far)
+
+    def _back(self, far, near):
+        with suppress(OSError):
+            while block := far.recv(65536):
+                if self._breaks and self.back_bytes + len(block) > self._breaks[0]:
+                    self._breaks.pop(0)
+                    self._is_cut = self._is_last
+                    break
+                near.sendall(block)
+                self.back_bytes += len(block)
+        _hang_up(near)
+
+
+def _hang_up(end):
+    with suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
+    end.close()
 
 
 @contextmanager

@@ -34,7 +34,7 @@ _KNOWN = ", ".join(FileManifest.model_fields)
 
 
 def broken_by_file(manifest: FileManifest, digest: str, columns: Sequence[str] | None, label: str) -> Iterator[str]:
-    """What of a file is not as its manifest says, before any row is read; its columns where it says something of them."""
+    """What of a file is not as its manifest says, before any row is read; `columns` where it says something of them."""
     if manifest.sha256 is not None and manifest.sha256 != digest:
         yield f"{label}: its manifest expects the SHA-256 {manifest.sha256}, the file has {digest}; have it sent again"
     if columns is None:

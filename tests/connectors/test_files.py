@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.files import Local, open_files, open_table
+from connectors.files import Local, in_place, open_files, open_table
 from connectors.lines import Limits
 from schemas.errors import SourceError
 from schemas.rows import SourceFile
@@ -128,11 +128,21 @@ def test_tables_of_other_columns_in_an_archive_are_named(source, tmp_path):
         source("t.zip")
 
 
-def test_parquet_in_an_archive_is_to_be_unpacked(source, tmp_path):
+@pytest.mark.parametrize(("member", "said"), [("t.parquet", "Parquet"), ("t.xlsx", "a workbook")])
+def test_what_needs_a_file_of_its_own_is_to_be_unpacked(source, tmp_path, member, said):
     with zipfile.ZipFile(tmp_path / "t.zip", "w") as packed:
-        packed.writestr("t.parquet", parquet(a=[1]))
-    with pytest.raises(SourceError, match="Parquet is packed already; unpack the zip around it"):
+        packed.writestr(member, b"content")
+    with pytest.raises(SourceError, match=f"{said} is packed already; unpack the zip around it"):
         source("t.zip")
+
+
+def test_what_was_found_out_is_told_by_file(source):
+    names = "佐藤太郎,鈴木花子,高橋健一,田中美咲,渡辺直子,伊藤翔,山本さくら,中村悠斗,小林陽菜,加藤蓮"
+    text = "名前\n" + names.replace(",", "\n")
+    reading = source("*.csv", written={"1.csv": text.encode(), "2.csv": text.encode("cp932")})
+    (note,) = reading.notes
+    assert note.startswith("2.csv: read as cp932, found out by its bytes (confidence ")
+    assert [row[2] for row in rows_of(reading)] == names.split(",") * 2
 
 
 def landed(tmp_path, told, content):
@@ -165,13 +175,32 @@ def test_a_message_about_a_copy_tells_the_name_that_people_know(tmp_path):
     assert str(refusal.value).startswith(f"source.customers: {tmp_path / 't.csv'}: the file is empty")
 
 
+def lying(path, content):
+    path.write_bytes(content)
+    return in_place(path, f"source.customers: {path}")
+
+
 def test_files_are_read_in_the_order_given(tmp_path):
-    files = []
-    for name in ("new.csv", "old.csv"):
-        (tmp_path / name).write_bytes(f"a\n{name}\n".encode())
-        files.append(Local(tmp_path / name, SourceFile(tmp_path / name, 1, name)))
+    files = [lying(tmp_path / f"{name}.csv", f"a\n{name}\n".encode()) for name in ("new", "mid", "old")]
     reading = open_files(files, Table(files="*.csv"), "source.customers")
-    assert rows_of(reading) == [(0, 2, "new.csv"), (1, 2, "old.csv")]
+    assert rows_of(reading) == [(0, 2, "new"), (1, 2, "mid"), (2, 2, "old")]
+
+
+def test_a_file_that_grew_since_it_was_found_is_refused(tmp_path):
+    file = lying(tmp_path / "t.csv", b"a\n1\n")
+    with file.path.open("ab") as more:
+        more.write(b"2\n")
+    reading = open_files([file], Table(files="t.csv"), "source.customers")
+    with pytest.raises(SourceError, match="changed while it was read"):
+        rows_of(reading)
+
+
+@pytest.mark.parametrize("told", ["t.csv", "t.csv.gz", "t.zip", "t.xlsx", "t.jsonl", "t.parquet", "t.txt"])
+def test_a_copy_that_is_gone_is_told(tmp_path, told):
+    copy = landed(tmp_path, told, b"a\n1\n")
+    copy.path.unlink()
+    with pytest.raises(SourceError, match=r"cannot be read \(No such file"):
+        open_files([copy], Table(files=told), "source.customers")
 
 
 @pytest.mark.parametrize("content", [b"-----BEGIN PGP MESSAGE-----\n", b"\x84\x5e\x03\x12", b"\x85\x01\x0c\x03\x55"])
@@ -190,7 +219,7 @@ def test_what_is_still_encrypted_is_refused(source, name, content):
         ("folder", "is a folder; name its files, for example"),
         ("pipe.csv", "is no regular file"),
         ("customers.docx", "the suffix .docx says no format; set format:"),
-        ("book.xlsx", "xlsx is not supported yet"),
+        ("book.xlsx", "the zip data is cut off or damaged"),
         ("empty.csv", "the file is empty"),
     ],
 )

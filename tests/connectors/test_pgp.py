@@ -179,8 +179,10 @@ def test_no_key_no_agent_and_no_passphrase_are_left(opened, first, tmp_path, mon
     assert not [home for home in homes if any(home in (cmdline or []) for cmdline in agents)]
 
 
-def test_a_long_temporary_folder_leaves_room_for_the_agents_socket(opened, first, tmp_path, monkeypatch):
-    long = tmp_path / ("x" * 100)
-    long.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(long))
-    assert opened(first.encrypt(table=TABLE)).read_bytes() == TABLE
+@pytest.mark.parametrize("length", [pgp.LONGEST_FOLDER, pgp.LONGEST_FOLDER + 1, 150])
+def test_a_long_temporary_folder_leaves_room_for_the_agents_socket(opened, first, length, monkeypatch):
+    with tempfile.TemporaryDirectory(prefix="x" * (length - len("/tmp/") - 8), dir="/tmp") as long:
+        assert len(long) == length
+        monkeypatch.setattr(tempfile, "tempdir", long)
+        assert opened(first.encrypt(table=TABLE)).read_bytes() == TABLE
+        assert list(Path(long).iterdir()) == []

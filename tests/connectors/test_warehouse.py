@@ -72,6 +72,12 @@ def test_the_horizon_is_postgresqls(ask):
     ("scheme", "driver"),
     [
         ("postgresql", "adbc_driver_postgresql.dbapi"),
+        ("redshift", "psycopg"),
+        ("mysql", "pymysql"),
+        ("snowflake", "snowflake.connector"),
+        ("bigquery", "google.cloud.bigquery"),
+        ("databricks", "databricks.sql"),
+        ("mssql", "mssql_python"),
     ],
 )
 def test_a_missing_driver_is_told_with_the_command_that_installs_it(ask, monkeypatch, scheme, driver):

@@ -34,7 +34,7 @@ def told(desk, **over):
     [
         (b"", "the file is empty; a file without rows still has a header line"),
         (bytes(range(256)) * 9, "no text; it looks like a binary file (it holds NUL bytes); have the table sent"),
-        (b"PK\x03\x04 [Content_Types].xml", "no text; it looks like an Excel workbook; save it as CSV"),
+        (b"PK\x03\x04 [Content_Types].xml", "no text; it looks like an Excel workbook; give the file the suffix .xlsx"),
         ("member_no,phone,first_name,points\n".encode("utf-16"), ""),  # a byte order mark tells: no error
         (b"member_no;phone;first_name\nC-1;9845000001;Asha\n", "the source has no column 'points'"),
         (b"member_no,phone,frist_name,points\nC-1,1,A,5\n", "no column 'first_name'; nearest is 'frist_name'"),

@@ -5,6 +5,7 @@ import time
 
 import psycopg
 import pytest
+
 from tests.servers_files import S3, running
 
 CUSTOMERS = "member_no,phone,first_name,points\nC-1,9845000001,Asha,5\n"

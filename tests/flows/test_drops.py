@@ -1,16 +1,33 @@
 """Dropped files: taken when they are whole, loaded once, put away when the run has ended."""
 
 import csv
+import gzip
+import io
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
+import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connectors.locks import claimed
+from connectors.places import place_of
+from connectors.sandbox.server import run_sandbox
+from connectors.sandbox.settings import Settings
+from flows.claims import claim_of
+from flows.drops import Picking
+from flows.taking import Taking
+from flows.whole import whole_files
+from schemas.tables import Table
 from tests.flows.conftest import CUSTOMERS, Desk, Outcome
+from tests.senders import a_sender
+from tests.servers_files import SSHD, Sftp
 
 HEADER = "line,fate,code,message,entity_id,attempt,request_id"
 
@@ -28,7 +45,7 @@ def drop(desk: Desk) -> Desk:
     return desk
 
 
-def job(desk: Desk, name: str = "job.yaml", **over: Any) -> str:
+def job(desk: Desk, file: str = "job.yaml", **over: Any) -> str:
     """A job whose customers are dropped; `table` changes the words of its table."""
     table = {
         "files": "inbox/*.csv",
@@ -37,7 +54,7 @@ def job(desk: Desk, name: str = "job.yaml", **over: Any) -> str:
         **over.pop("table", {}),
     }
     made = Path(desk.job(source={"customers": table}, **over))
-    return str(made.rename(made.with_name(name)))
+    return str(made.rename(made.with_name(file)))
 
 
 def lying(desk: Desk, folder: str) -> list[str]:
@@ -63,8 +80,6 @@ def test_files_wait_for_their_marker(drop: Desk):
 
 @pytest.mark.parametrize(("ready", "marker"), [("{stem}.ok", "a.ok"), ("ready-{name}", "ready-a.csv.gz")])
 def test_a_marker_may_be_named_by_the_job(drop: Desk, ready: str, marker: str):
-    import gzip
-
     drop.write("inbox/a.csv.gz", gzip.compress(lines(1, 2).encode()))
     path = job(drop, table={"files": "inbox/*", "ready": ready})
     assert drop("run", path).told["run"] == ""
@@ -213,8 +228,6 @@ def test_a_stopped_run_leaves_its_files_and_goes_on_without_them(drop: Desk):
 
 def test_one_bad_file_fails_alone(drop: Desk):
     path = job(drop, table={"files": "inbox/*.gz"})
-    import gzip
-
     whole = gzip.compress(lines(1, 3).encode())
     drop.write("inbox/a.csv.gz", whole)
     drop.write("inbox/b.csv.gz", gzip.compress(os.urandom(20_000).hex().encode())[:-1000])
@@ -238,7 +251,7 @@ def test_a_limited_run_is_done_with_no_file(drop: Desk):
 
 
 def test_each_file_gets_a_result_file(drop: Desk):
-    drop.write("inbox/a.csv", lines(1, 2) + "C-3,9845000003,Asha\n\nC-4,12,Asha,4\n")
+    drop.write("inbox/a.csv", lines(1, 2) + "C-3,9845000003,Asha\n\n,9845000004,Asha,4\n")
     drop.write("inbox/b.csv", lines(5, 5))
     done = drop("run", job(drop, table={"move_to": {"done": "done/", "results": "answers/"}}))
     stamp = done.told["run"].split("-e2e")[0].replace("-", "")
@@ -249,7 +262,6 @@ def test_each_file_gets_a_result_file(drop: Desk):
     assert [(row["line"], row["fate"]) for row in rows] == [
         ("2", "accepted"), ("3", "accepted"), ("4", "unreadable"), ("6", "invalid"),
     ]  # fmt: skip
-    assert rows[0]["entity_id"]
     assert rows[0]["request_id"]
     assert [bool(row["message"]) for row in rows] == [False, False, True, True]
     assert "98450" not in text
@@ -259,9 +271,6 @@ def test_each_file_gets_a_result_file(drop: Desk):
 
 
 def test_a_result_file_names_the_members_of_an_archive(drop: Desk):
-    import io
-    import zipfile
-
     with zipfile.ZipFile(made := io.BytesIO(), "w") as archive:
         archive.writestr("north.csv", lines(1, 1))
         archive.writestr("south.csv", lines(2, 2))
@@ -303,9 +312,9 @@ def test_a_file_that_was_put_away_is_not_found_again(drop: Desk):
 
 
 def test_rejected_rows_are_retried_after_the_file_has_moved(drop: Desk):
-    drop.write("inbox/a.csv", lines(1, 2) + "C-4,12,Asha,4\n")
+    drop.write("inbox/a.csv", lines(1, 2) + ",9845000004,Asha,4\n")
     done = drop("run", job(drop))
-    corrected = (drop.of(done) / "rejected.csv").read_text().replace("C-4,12,", "C-4,9845000004,")
+    corrected = (drop.of(done) / "rejected.csv").read_text().replace('"","9845000004"', '"C-4","9845000004"')
     drop.write("corrected.csv", corrected)
     again = drop("retry", done.told["run"], str(drop.folder / "corrected.csv"))
     assert again.sent == {"accepted": 1}
@@ -343,3 +352,133 @@ def test_a_plan_whose_file_was_replaced_is_refused(drop: Desk):
     refused = drop("run", path, "--plan", planned.told["run"])
     assert refused.exit_code == 2
     assert "changed since it was planned" in refused.stderr
+
+
+def test_a_file_that_vanishes_before_it_is_read_is_left_out(drop: Desk):
+    (drop.home / "landed").mkdir(parents=True)
+    drop.write("inbox/a.csv", lines(1, 2))
+    drop.write("inbox/b.csv", lines(3, 4))
+    with ExitStack() as stack:
+        table = Table(files="inbox/*.csv", move_to={"done": "done"})
+        place = place_of("inbox/*.csv", None, None, drop.folder, "source.customers", stack)
+        picking = Picking(table, "customers", place, Taking(drop.folder, drop.home / "landed", "", stack, stack))
+        listed = whole_files(table, place, "source.customers", picking.left, wait=False)
+        (drop.folder / "inbox/a.csv").unlink()
+        for each in listed:
+            picking.pick(each)
+    assert [each.found.name for each in picking.drops] == ["b.csv"]
+    assert picking.told() == ["1 file was taken away or written again before it could be read"]
+
+
+def test_refusals_beyond_the_guard_after_the_end_are_done_with(drop: Desk):
+    drop.write("inbox/a.csv", lines(39, 42))
+    judged = drop("run", job(drop, guards={"max_refused_percent": 10}))
+    assert (judged.exit_code, judged.told["state"]) == (3, "done")
+    assert lying(drop, "done") == ["a.csv"]
+
+
+def test_where_files_can_only_be_read_none_is_moved(drop: Desk):
+    refused = drop("run", job(drop, table={"files": "https://files.example.com/a.csv"}))
+    assert refused.exit_code == 2
+    assert "source.customers: files can only be read there; leave out move_to" in refused.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path(SSHD).exists(), reason="needs openssh-server")
+def test_a_drop_may_lie_on_an_sftp_server(drop: Desk):
+    server = Sftp(drop.folder / "server")
+    try:
+        for folder in ("in", "done"):
+            (server.root / folder).mkdir()
+        (server.root / "in/a.csv").write_text(lines(1, 2))
+        (server.root / "in/a.csv.ok").touch()
+        (server.root / "in/b.csv").write_text(lines(3, 4))
+        table = {
+            "files": server.url("in/*.csv"),
+            "login": server.login(),
+            "ready": ".ok",
+            "move_to": {"done": "../done"},
+        }
+        path = job(drop, table=table)
+        first = drop("run", path)
+        assert first.sent == {"accepted": 2}
+        assert sorted(each.name for each in (server.root / "in").iterdir()) == ["b.csv"]
+        moved = sorted(each.name for each in (server.root / "done").iterdir())
+        assert (moved[:2], moved[2][:7]) == (["a.csv", "a.csv.ok"], "result_")
+        shutil.move(server.root / "done/a.csv", server.root / "in/c.csv")
+        (server.root / "in/c.csv.ok").touch()
+        assert first.told["run"] in notes(drop("run", path))
+        assert (server.root / "done/c.csv").exists()
+    finally:
+        server.stop()
+
+
+@pytest.mark.skipif(shutil.which("gpg") is None, reason="needs gnupg")
+def test_an_encrypted_drop_with_a_damaged_file(drop: Desk, monkeypatch: pytest.MonkeyPatch):
+    with a_sender() as sender:
+        whole = sender.encrypt(table=lines(1, 2).encode())
+        drop.write("inbox/a.csv.pgp", whole)
+        drop.write("inbox/b.csv.pgp", sender.encrypt(table=lines(3, 3).encode())[:-20])
+        drop.write("key.asc", sender.private_key.read_bytes())
+        path = job(
+            drop,
+            table={"files": "inbox/*.pgp", "decrypt": {"pgp_key": "key.asc", "passphrase": "${E2E_PASSPHRASE}"}},
+        )
+        monkeypatch.setenv("E2E_PASSPHRASE", "wrong")
+        refused = drop("run", path)
+        assert (refused.exit_code, "is not the passphrase" in refused.stderr) == (2, True)
+        assert lying(drop, "inbox") == ["a.csv.pgp", "b.csv.pgp"]
+        monkeypatch.setenv("E2E_PASSPHRASE", "correct horse")
+        damaged = drop("run", path)
+        assert (damaged.exit_code, lying(drop, "failed")) == (2, ["b.csv.pgp"])
+        assert "b.csv.pgp: gpg does not vouch for the file" in damaged.stderr
+        assert drop("run", path).sent == {"accepted": 2}
+        assert lying(drop, "done") == ["a.csv.pgp"]
+
+
+def test_a_file_that_another_run_has_is_left_to_it(drop: Desk):
+    where = drop.write("inbox/a.csv", lines(1, 2))
+    drop.write("inbox/b.csv", lines(3, 3))
+    drop.home.mkdir()
+    with claimed(drop.home, claim_of(str(where))) as ours:
+        assert ours
+        done = drop("run", job(drop))
+        planned = drop("plan", job(drop))
+    assert done.sent == {"accepted": 1}
+    assert "1 file is being loaded by another run" in notes(done)
+    assert planned.told["problems"] == ["source.customers: nothing to load: 1 file is being loaded by another run"]
+    assert lying(drop, "inbox") == ["a.csv"]
+    assert list(drop.home.glob(".drop-*")) == []
+
+
+def test_a_run_goes_on_only_with_files_that_nobody_has(drop: Desk):
+    where = drop.write("inbox/a.csv", lines(1, 2))
+    path = job(drop)
+    planned = drop("plan", path)
+    with claimed(drop.home, claim_of(str(where))):
+        refused = drop("run", path, "--plan", planned.told["run"])
+    assert refused.exit_code == 2
+    assert "is being loaded by another run" in refused.stderr
+
+
+@pytest.mark.slow
+def test_two_processes_load_each_file_of_a_drop_once(drop: Desk):
+    for n in range(1, 21):
+        drop.write(f"inbox/{n:02}.csv", lines(2 * n - 1, 2 * n))
+    with run_sandbox(Settings(), ()) as other:
+        other.preload(f"C-{n}" for n in range(1, 41))
+        jobs = [job(drop, "one.yaml", name="one"), job(drop, "two.yaml", name="two", destination={"url": other.url})]
+        main = "from flows.cli import main; main()"
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-c", main, "run", path, "--home", str(drop.home), "--json"], stdout=subprocess.PIPE
+            )
+            for path in (*jobs, *jobs)
+        ]
+        codes = [(process.communicate(), process.returncode)[1] for process in running]
+        assert set(codes) <= {0, 2}  # a job that is being loaded is not loaded by a second process
+        assert {path.name for path in (drop.folder / "done").glob("[0-9]*")} == {f"{n:02}.csv" for n in range(1, 21)}
+        books = (drop.books, other.books)
+        assert [each.written_twice() for each in books] == [[], []]
+        assert sum(each.customers_written() for each in books) == 40
+        assert sum(credit[1016].points for each in books if (credit := each.credits())) == sum(range(1, 41))

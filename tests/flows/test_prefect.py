@@ -145,6 +145,20 @@ def test_prefect_never_hears_of_secrets_or_customers(both):
         assert word not in kept
 
 
+def test_a_drop_with_nothing_to_load_is_a_completed_flow_run(prefect, tmp_path):
+    environment, _ = prefect
+    job = tmp_path / "people.yaml"
+    dropped = f"{tmp_path}/*.csv, ready: .ok"
+    with run_sandbox(Settings(creates=True)) as sandbox:
+        job.write_text(JOB.format(csv=dropped, url=sandbox.url), encoding="utf-8")
+        secrets = {"TEST_KEY": "demo", "TEST_SECRET": "demo-secret"}
+        told = load(tmp_path / "home", job, environment | secrets, "--prefect")
+    assert (told["run"], told["exit_code"], told["rows"]["read"]) == ("", 0, 0)
+    asked_for = {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}, "sort": "END_TIME_DESC", "limit": 1}
+    (last,) = asked(environment["PREFECT_API_URL"], "filter", asked_for)
+    assert "nothing to load" in last["state"]["message"]
+
+
 IMPATIENT = "from flows import prefect_hands; prefect_hands.APPROVAL_S = 4; from flows.cli import main; main()"
 
 

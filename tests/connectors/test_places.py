@@ -1,0 +1,301 @@
+"""A place tells, gives, moves and takes files the same way wherever they lie."""
+
+import hashlib
+import os
+import stat
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from connectors.places import place_of
+from schemas.errors import SourceError
+from tests.servers_files import NO_SSHD, S3, SSHD, Ftp, Here, Sftp, running
+
+needs_sshd = pytest.mark.skipif(SSHD is None, reason=NO_SSHD)
+WITH_FOLDERS = ("here", pytest.param("sftp", marks=needs_sshd), "ftp")
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory):
+    """Each kind of server, started when the first test needs it and emptied by none: tests use folders of their own."""
+    makers = {
+        "here": lambda: Here(tmp_path_factory.mktemp("here")),
+        "sftp": lambda: Sftp(tmp_path_factory.mktemp("sftp")),
+        "ftp": lambda: Ftp(tmp_path_factory.mktemp("ftp")),
+        "s3": S3,
+    }
+    with ExitStack() as stack:
+        servers = {}
+
+        def start(kind):
+            if kind not in servers:
+                servers[kind] = stack.enter_context(running(makers[kind]()))
+            return servers[kind]
+
+        yield start
+
+
+class Drop:
+    """A folder of one test's own on a server."""
+
+    def __init__(self, server, folder, stack):
+        self.server, self.folder, self.stack = server, folder, stack
+
+    def put(self, name, content=b""):
+        self.server.put(f"{self.folder}/{name}", content)
+
+    def place(self, files, match=None):
+        """On this machine by a path that starts at the job file, else by a URL."""
+        job, url = Path(), self.server.url(f"{self.folder}/{files}")
+        if isinstance(self.server, Here):
+            job, url = self.server.root / self.folder, files
+        return place_of(url, match, self.server.login, job, "source.customers", self.stack, (0, 0))
+
+    def content(self):
+        start = f"{self.folder}/"
+        return {
+            path.removeprefix(start): content
+            for path, content in self.server.content().items()
+            if path.startswith(start)
+        }
+
+
+@pytest.fixture(params=[*WITH_FOLDERS, "s3"])
+def drop(request, started, monkeypatch):
+    server = started(request.param)
+    if isinstance(server, S3):
+        for name, value in {**S3.ENVIRONMENT, "AWS_ENDPOINT_URL": server.endpoint}.items():
+            monkeypatch.setenv(name, value)
+    with ExitStack() as stack:
+        yield Drop(server, f"{request.node.originalname}-in", stack)
+
+
+def names(found):
+    return [each.name for each in found]
+
+
+def test_a_wildcard_finds_whole_files_sorted_by_name(drop):
+    for name in ("c_2.csv", "c_10.csv", "other.txt", ".c_3.csv", "c_4.csv.part", "c_5.csv.tmp", "c_6.csv.filepart"):
+        drop.put(name, b"a\n1\n")
+    drop.put("c_folder/c_7.csv", b"a\n")
+    place = drop.place("c_*")
+    assert names(place.found()) == ["c_10.csv", "c_2.csv"]
+    drop.put("c_0.csv", b"a\n")
+    assert names(place.found()) == ["c_0.csv", "c_10.csv", "c_2.csv"]
+
+
+def test_an_expression_finds_names_that_are_wholly_meant(drop):
+    for name in ("c_1.csv", "c_1.csv.bak", "xc_1.csv", "c_22.csv", ".c_1.csv"):
+        drop.put(name)
+    assert names(drop.place("", match=r"c_\d+\.csv").found()) == ["c_1.csv", "c_22.csv"]
+
+
+def test_folders_may_be_any_or_have_wildcards(drop):
+    for name in ("2026/01/a.csv", "2026/02/b.csv", "2025/12/c.csv", "d.csv"):
+        drop.put(name)
+    assert names(drop.place("**/*.csv").found()) == ["c.csv", "a.csv", "b.csv", "d.csv"]
+    assert names(drop.place("2026/0[12]/?.csv").found()) == ["a.csv", "b.csv"]
+    assert names(drop.place("2026/*/*.csv").found()) == ["a.csv", "b.csv"]
+
+
+def test_a_name_with_brackets_is_found_by_itself(drop):
+    drop.put("a[1].csv")
+    assert names(drop.place("a[1].csv").found()) == ["a[1].csv"]
+
+
+def test_one_file_is_told_with_its_size_time_and_place(drop):
+    drop.put("a.csv", b"a,b\n1,2\n")
+    (found,) = drop.place("a.csv").found()
+    assert (found.name, found.size_bytes) == ("a.csv", 8)
+    assert found.uri == drop.server.url(f"{drop.folder}/a.csv")
+    assert abs(found.modified_at_utc - datetime.now(UTC)) < timedelta(minutes=5)
+
+
+def test_nothing_found_is_told_with_the_way_out(drop):
+    drop.put("a.csv")
+    for files in ("b.csv", "*.json"):
+        place = drop.place(files)
+        assert place.found() == ()
+        assert files in place.nothing()
+        assert "source.customers: " in place.nothing()
+
+
+def test_a_folder_is_no_file(drop):
+    drop.put("inner/a.csv")
+    with pytest.raises(SourceError, match=r"inner:? is a folder; name its files, for example .*/inner/\*\.csv"):
+        drop.place("inner").found()
+
+
+def test_markers_are_known_from_the_listing(drop):
+    drop.put("a.csv")
+    drop.put("b.csv")
+    drop.put("a.csv.ok")
+    place = drop.place("*.csv")
+    first, second = place.found()
+    if not place.is_local:
+        place._door.info = None  # whoever asks for a single file now fails
+    assert [place.has(place.beside(each, f"{each.name}.ok")) for each in (first, second)] == [True, False]
+
+
+def test_a_landed_file_is_whole_private_and_known_by_its_bytes(drop, tmp_path):
+    content = os.urandom(3_000_000)
+    drop.put("a.csv", content)
+    place = drop.place("*.csv")
+    (found,) = place.found()
+    landed = place.land(found, tmp_path / "landing")
+    assert landed.path == tmp_path / "landing" / "a.csv"
+    assert landed.path.read_bytes() == content
+    assert (landed.size_bytes, landed.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    assert stat.S_IMODE(landed.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(landed.path.parent.stat().st_mode) == 0o700
+
+
+def test_an_empty_file_is_landed(drop, tmp_path):
+    drop.put("a.csv")
+    place = drop.place("a.csv")
+    (found,) = place.found()
+    assert place.land(found, tmp_path).size_bytes == 0
+
+
+def test_two_files_of_one_name_land_apart(drop, tmp_path):
+    drop.put("1/a b.csv.gz", b"1")
+    drop.put("2/a b.csv.gz", b"2")
+    place = drop.place("*/*.gz")
+    landed = [place.land(found, tmp_path) for found in place.found()]
+    assert [(each.path.name, each.path.read_bytes()) for each in landed] == [
+        ("a_b.csv.gz", b"1"),
+        ("a_b-2.csv.gz", b"2"),
+    ]
+
+
+def test_a_file_written_again_since_it_was_found_is_not_landed(drop, tmp_path):
+    drop.put("a.csv", b"a\n1\n")
+    place = drop.place("*.csv")
+    (found,) = place.found()
+    drop.put("a.csv", b"a\n1\n2\n")
+    with pytest.raises(SourceError, match=r"a\.csv: changed while it was read; wait until it is written"):
+        place.land(found, tmp_path / "landing")
+    assert list((tmp_path / "landing").iterdir()) == []
+    assert place.again(found).stamp != found.stamp
+
+
+def test_a_file_taken_away_is_not_landed(drop, tmp_path):
+    drop.put("a.csv", b"a\n1\n")
+    place = drop.place("*.csv")
+    (found,) = place.found()
+    place.delete(found.path)
+    assert place.again(found) is None
+    with pytest.raises(
+        SourceError, match=r"a\.csv: (does not exist|cannot be read \(No such file|.* there is no such file)"
+    ):
+        place.land(found, tmp_path / "landing")
+    assert list((tmp_path / "landing").iterdir()) == []
+
+
+def test_a_moved_file_never_overwrites(drop):
+    for content in (b"first", b"second", b"third"):
+        drop.put("a.csv.gz", content)
+        place = drop.place("*.gz")
+        (found,) = place.found()
+        told = place.move(found, "done/", "a.csv.gz")
+    assert told == drop.server.url(f"{drop.folder}/done/a-3.csv.gz")
+    assert drop.content() == {"done/a.csv.gz": b"first", "done/a-2.csv.gz": b"second", "done/a-3.csv.gz": b"third"}
+
+
+def test_a_move_done_twice_is_done_once(drop):
+    drop.put("a.csv", b"1")
+    drop.put("done/a.csv", b"older")
+    place = drop.place("*.csv")
+    (found,) = place.found()
+    assert place.move(found, "done", "a.csv") == place.move(found, "done", "a.csv")
+    assert drop.content() == {"done/a.csv": b"older", "done/a-2.csv": b"1"}
+
+
+@pytest.mark.parametrize("drop", ["here", "s3"], indirect=True)  # where a move is more than one step
+def test_a_move_that_broke_off_is_finished(drop):
+    drop.put("a.csv", b"1")
+    place = drop.place("*.csv")
+    (found,) = place.found()
+    if place.is_local:  # both names, one file
+        (drop.server.root / drop.folder / "done").mkdir()
+        os.link(found.path, drop.server.root / drop.folder / "done" / "a.csv")
+    else:  # both objects
+        drop.put("done/a.csv", b"1")
+    place.move(found, "done", "a.csv")
+    assert drop.content() == {"done/a.csv": b"1"}
+
+
+def test_a_file_written_again_stays_where_it_is(drop):
+    drop.put("a.csv", b"1")
+    place = drop.place("*.csv")
+    (found,) = place.found()
+    drop.put("a.csv", b"22")
+    with pytest.raises(SourceError, match="was written again since it was read; it stays for the next run"):
+        place.move(found, "done", "a.csv")
+    assert drop.content() == {"a.csv": b"22"}
+
+
+def test_a_file_that_somebody_else_moved_is_told(drop):
+    drop.put("a.csv", b"1")
+    place = drop.place("*.csv")
+    (found,) = place.found()
+    place.delete(found.path)
+    with pytest.raises(SourceError, match=r"a\.csv:? is gone, and not in .*done"):
+        place.move(found, "done", "a.csv")
+
+
+def test_a_folder_may_be_beside_the_place_or_a_url_of_it(drop):
+    drop.put("inbox/a.csv", b"1")
+    drop.put("inbox/b.csv", b"2")
+    place = drop.place("inbox/*.csv")
+    first, second = place.found()
+    if not place.is_local:  # this machine's start at the job file
+        assert place.move(first, "../done", "a.csv") == drop.server.url(f"{drop.folder}/done/a.csv")
+    assert place.move(second, drop.server.url(f"{drop.folder}/done"), "b.csv").endswith("/done/b.csv")
+
+
+def test_what_is_written_twice_is_there_once_and_never_overwrites(drop, tmp_path):
+    place = drop.place("*.csv")
+    large = tmp_path / "large"
+    large.write_bytes(b"x" * 9_000_000)
+    told = [place.write("out", "a.csv", content) for content in (b"1", b"2", b"1", large, large)]
+    assert [each.rpartition("/")[2] for each in told] == ["a.csv", "a-2.csv", "a.csv", "a-3.csv", "a-3.csv"]
+    assert drop.content() == {"out/a.csv": b"1", "out/a-2.csv": b"2", "out/a-3.csv": large.read_bytes()}
+
+
+def test_a_marker_is_deleted_even_when_it_is_gone(drop):
+    drop.put("a.csv")
+    drop.put("a.csv.ok")
+    place = drop.place("*.csv")
+    (found,) = place.found()
+    for _ in range(2):
+        place.delete(place.beside(found, "a.csv.ok"))
+    assert drop.content() == {"a.csv": b""}
+
+
+def test_a_small_file_is_read_up_to_its_limit(drop):
+    drop.put("a.json", b"12345678")
+    place = drop.place("a.json")
+    (found,) = place.found()
+    assert place.read(found.path, 8) == b"12345678"
+    with pytest.raises(SourceError, match="has more than 7 bytes"):
+        place.read(found.path, 7)
+    assert place.read(found.path, 8) == b"12345678"  # the place is as good as before
+
+
+@pytest.mark.parametrize("drop", WITH_FOLDERS, indirect=True)
+def test_a_missing_folder_is_told(drop):
+    with pytest.raises(SourceError, match=r"there is no (such )?folder"):
+        drop.place("nowhere", match=".*").found()
+
+
+def test_a_place_is_left_and_come_back_to(drop):
+    drop.put("a.csv", b"1")
+    place = drop.place("*.csv")
+    (found,) = place.found()
+    drop.stack.close()
+    assert place.again(found) == found
+    if not place.is_local:
+        place.close()
