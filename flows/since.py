@@ -68,8 +68,8 @@ class Asking:
     def notes(self, pulled: Pulled) -> Iterator[str]:
         """What people are told of it."""
         yield f"{self.name}: {self._from(pulled)}"
-        kind, overlap = pulled.kind, self.since.overlap
-        if self.before is None and kind and not Kind(kind).is_time and overlap != TRANSACTIONS:
+        kind, is_default = pulled.kind, "overlap" not in self.since.model_fields_set
+        if self.before is None and kind and not Kind(kind).is_time and is_default:
             yield f"{self.name}: {self.since.column} is no time: no overlap reads before it for rows that come late"
 
     def _from(self, pulled: Pulled) -> str:

@@ -65,7 +65,7 @@ def test_rows_without_a_time_are_for_full_runs_only(shop):
     everybody = QUERY.replace("updated_at > :since", "coalesce(updated_at, '-infinity') >= :since")
     first = shop.run(query=everybody)
     assert (shop.read(first), shop.stands()) == ([1, 2], minute(10))
-    assert notes(first)[-1] == "customers: 1 rows have no updated_at: only full runs read them"
+    assert notes(first)[-1] == "customers: rows without updated_at, which only full runs read: 1"
 
 
 @pytest.mark.parametrize("words", [["check"], ["preview"], ["plan"], ["run", "--limit", "2"]])
@@ -101,7 +101,9 @@ def test_rows_in_doubt_stay_within_reach_until_they_are_settled(desk_with):
     first = shop.run()
     assert first.sent == {"in_doubt": 5, "accepted": 2}  # 1 to 5: the lowest of them is 4
     assert shop.stands() == "2026-03-01T00:19:59.999999+00:00"
-    assert notes(first)[-1].startswith("customers: 5 rows are not sent or in doubt: the next run reads from updated_at")
+    assert notes(first)[-1].startswith(
+        "customers: 5 of the rows are not sent or in doubt: the next run reads from updated_at"
+    )
     settled = shop.desk("settle", first.told["run"], "--as", "accepted")
     assert (settled.sent, shop.stands()) == ({"accepted": 7}, minute(90))
     assert settled.told["since"]["customers"]["to"] == minute(90)
@@ -321,7 +323,7 @@ def test_a_time_that_is_a_text_is_kept_and_not_shown(desk):
     assert second.told["since"] == {"customers": {"column": "updated_at"}}
     assert notes(second) == [
         f"customers: rows with updated_at after the last one read (the watermark of run {first.told['run']})",
-        "customers: read up to updated_at the last one read, the next run reads from there",
+        "customers: read up to the last updated_at, the next run reads from there",
     ]
 
 
