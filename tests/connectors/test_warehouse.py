@@ -40,7 +40,7 @@ def test_rows_come_in_batches_and_are_numbered_from_one(tmp_path):
 def test_a_query_is_a_file_with_a_digest_of_its_text_and_what_it_is_bound_to(tmp_path, ask):
     digests = set()
     for query, value in (("id > :since", "7"), ("id > :since", "8"), ("id>:since", "7"), ("id > :since", None)):
-        ask(URL, f"select id from sales where {query}", Bound("id", Kind.INTEGER, value))
+        ask(URL, f"select id from sales where {query}", Bound("id", Kind.DECIMAL, value))
         (file,) = ask.query.reading.files
         digests.add(file.sha256)
     assert len(digests) == 4
@@ -53,7 +53,7 @@ def test_a_query_is_a_file_with_a_digest_of_its_text_and_what_it_is_bound_to(tmp
         ("select 1 as a where :since", None, r"asks for :since; say with since:"),
         ("select id from sales", Bound("id", None, None), "no :since; write where id > :since"),
         ("select name from sales where id > :since", Bound("id", None, None), "the query gives no id; it gives name"),
-        ("select id from sales where id > :since", Bound("id", Kind.INTEGER, "a"), "begin after is no integer, which"),
+        ("select id from sales where id > :since", Bound("id", Kind.DECIMAL, "a"), "begin after is no decimal, which"),
         ("select 1 as a, 2 as a", None, "the query has a more than once; rename"),
         ("select 1 as ' '", None, "the query has no name for column 1"),
     ],
