@@ -169,6 +169,7 @@ class Ftp(Folder):
             warnings.simplefilter("ignore", DeprecationWarning)  # it imports asyncore
             from pyftpdlib.authorizers import DummyAuthorizer  # noqa: PLC0415
             from pyftpdlib.handlers import DTPHandler, FTPHandler  # noqa: PLC0415
+            from pyftpdlib.ioloop import IOLoop  # noqa: PLC0415
             from pyftpdlib.servers import FTPServer  # noqa: PLC0415
 
         self.root = folder
@@ -194,7 +195,7 @@ class Ftp(Folder):
         Handler.authorizer = authorizer
         Handler.use_sendfile, Handler.auth_failed_timeout = False, 0
         self.cut_after, self.sent_bytes = None, 0
-        self._server = FTPServer(("127.0.0.1", 0), Handler)
+        self._server = FTPServer(("127.0.0.1", 0), Handler, ioloop=IOLoop())  # not the one that all share
         self.port = self._server.address[1]
         self.login = Login(user=self.USER, password=self.PASSWORD)
         self._is_on = True
