@@ -128,8 +128,8 @@ class S3:
     BUCKET = "customers"
 
     def __init__(self):
-        import boto3  # noqa: PLC0415 - a second, for tests of S3 only
-        from moto.server import ThreadedMotoServer  # noqa: PLC0415
+        import boto3
+        from moto.server import ThreadedMotoServer
 
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         self._server.start()
@@ -167,10 +167,10 @@ class Ftp(Folder):
     def __init__(self, folder, rights="elradfmwMT"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # it imports asyncore
-            from pyftpdlib.authorizers import DummyAuthorizer  # noqa: PLC0415
-            from pyftpdlib.handlers import DTPHandler, FTPHandler  # noqa: PLC0415
-            from pyftpdlib.ioloop import IOLoop  # noqa: PLC0415
-            from pyftpdlib.servers import FTPServer  # noqa: PLC0415
+            from pyftpdlib.authorizers import DummyAuthorizer
+            from pyftpdlib.handlers import DTPHandler, FTPHandler
+            from pyftpdlib.ioloop import IOLoop
+            from pyftpdlib.servers import FTPServer
 
         self.root = folder
         folder.mkdir(parents=True, exist_ok=True)
