@@ -33,7 +33,10 @@ class BucketDoor(Door):
             options = {**options, "account_name": self.address.host.partition("@")[2].partition(".")[0]}
         module, name = _CLASSES[BUCKETS[self.address.scheme]]
         kind = getattr(library(module, self.address, self.label), name)
-        return kind(skip_instance_cache=True, use_listings_cache=False, **options)
+        system = kind(skip_instance_cache=True, use_listings_cache=False, **options)
+        if self.address.scheme == "s3":
+            system.retries = 2  # its 5 are nested: 25 attempts
+        return system
 
     def close(self, system: FileSystem) -> None:
         client = getattr(system, "_s3", None)

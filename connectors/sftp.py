@@ -91,48 +91,46 @@ class SftpDoor(Door):
     def _refused(self, error: Exception, options: dict[str, Any]) -> Exception:
         import asyncssh  # noqa: PLC0415 - optional
 
-        if isinstance(error, asyncssh.HostKeyNotVerifiable):
-            return SourceError(f"{self.at}: {self._host_key(options)}")
-        if isinstance(error, asyncssh.KeyExchangeFailed) and "host key" in str(error):
-            return SourceError(f"{self.at}: {self._host_key(options)}")
         if isinstance(error, (asyncssh.PermissionDenied, PermissionError)):
             return SourceError(
                 f"{self.at}: the server refuses this login; look at login: (user, and password or key_file)"
             )
-        if isinstance(error, asyncssh.KeyImportError):
+        if isinstance(error, ValueError):  # not a key, another's passphrase, or another's .pub beside it
             return SourceError(
                 f"{self.label}: login.key_file: cannot be opened; it must be a private SSH key, "
-                "and login.passphrase the one it has"
+                "login.passphrase its own, and a .pub beside it too"
             )
+        if isinstance(error, asyncssh.DisconnectError):
+            return self._distrusted(error, options)
         return error
 
-    def _host_key(self, options: dict[str, Any]) -> str:
+    def _distrusted(self, error: Exception, options: dict[str, Any]) -> Exception:
+        """A server without a key of a known kind just hangs up: what it offers is asked for, and not believed."""
+        import asyncssh  # noqa: PLC0415 - optional
+
         host, port, known_hosts = self.address.host, options["port"], options["known_hosts"]
+        known, *_ = asyncssh.match_known_hosts(known_hosts, host, host, None if port == PORT else port)
         offered = self._offered(host, port)
-        told = f", and offers {offered}" if offered else ""
+        unknown = offered is not None and offered.public_data not in [each.public_data for each in known]
+        if not unknown and not isinstance(error, asyncssh.HostKeyNotVerifiable):
+            return error
+        told = f", and offers {offered.get_algorithm()} {offered.get_fingerprint()}" if offered is not None else ""
         file = known_hosts if isinstance(known_hosts, str) else "~/.ssh/known_hosts"
-        if self._is_known(host, port, known_hosts):
-            return (
-                f"the server shows another key than the one in {file}{told}; somebody may stand between: have its "
-                f"owner confirm the change, only then replace its line (ssh-keygen -R '[{host}]:{port}' -f {file})"
+        if known:
+            return SourceError(
+                f"{self.at}: the server shows another key than the one in {file}{told}; somebody may stand between: "
+                "have its owner confirm the change, only then replace its line "
+                f"(ssh-keygen -R '[{host}]:{port}' -f {file})"
             )
-        return (
-            f"the server's key is not known{told}; compare the fingerprint with its owner's, then add the key: "
-            f"ssh-keyscan -p {port} {host} >> {file}"
+        return SourceError(
+            f"{self.at}: the server's key is not known{told}; compare the fingerprint with its owner's, then add the "
+            f"key: ssh-keyscan -p {port} {host} >> {file}"
         )
 
-    def _offered(self, host: str, port: int) -> str:
+    def _offered(self, host: str, port: int) -> Any:
         import asyncssh  # noqa: PLC0415 - optional
 
         with suppress(Exception):
             loop = library("fsspec.asyn", self.address, self.label).get_loop()
-            key = run(loop, asyncssh.get_server_host_key, host, port, limit_s=CONNECT_S)
-            return f"{key.get_algorithm()} {key.get_fingerprint()}"
-        return ""
-
-    @staticmethod
-    def _is_known(host: str, port: int, known_hosts: str | bytes) -> bool:
-        import asyncssh  # noqa: PLC0415 - optional
-
-        keys, *_ = asyncssh.match_known_hosts(known_hosts, host, host, None if port == PORT else port)
-        return bool(keys)
+            return run(loop, asyncssh.get_server_host_key, host, port, limit_s=CONNECT_S)
+        return None

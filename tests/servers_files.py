@@ -98,12 +98,12 @@ class Sftp(Folder):
         with self.known_hosts.open("a") as file:
             file.write(f"[127.0.0.1]:{port or self.port} {kind} {key}\n")
 
-    def start(self):
+    def start(self, subsystem="internal-sftp"):
         config = self.folder / "sshd_config"
         config.write_text(
             f"ListenAddress 127.0.0.1:{self.port}\nHostKey {self.folder}/host\nPidFile none\nUsePAM no\n"
             f"AuthorizedKeysFile {self.folder}/authorized_keys\nStrictModes no\nPasswordAuthentication no\n"
-            "PermitRootLogin yes\nSubsystem sftp internal-sftp\nMaxStartups 100\n"
+            f"PermitRootLogin yes\nSubsystem sftp {subsystem}\nMaxStartups 100\n"
         )
         Path("/run/sshd").mkdir(exist_ok=True)
         with (self.folder / "log").open("ab") as log:
@@ -164,17 +164,18 @@ class Ftp(Folder):
 
     USER, PASSWORD = "loader", "ftp-Pw0rd"
 
-    def __init__(self, folder):
+    def __init__(self, folder, rights="elradfmwMT"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # it imports asyncore
             from pyftpdlib.authorizers import DummyAuthorizer  # noqa: PLC0415
             from pyftpdlib.handlers import DTPHandler, FTPHandler  # noqa: PLC0415
+            from pyftpdlib.ioloop import IOLoop  # noqa: PLC0415
             from pyftpdlib.servers import FTPServer  # noqa: PLC0415
 
         self.root = folder
         folder.mkdir(parents=True, exist_ok=True)
         authorizer = DummyAuthorizer()
-        authorizer.add_user(self.USER, self.PASSWORD, str(folder), perm="elradfmwMT")
+        authorizer.add_user(self.USER, self.PASSWORD, str(folder), perm=rights)
 
         server = self
 
@@ -182,7 +183,7 @@ class Ftp(Folder):
             def send(self, data):
                 if server.cut_after is not None and self.tot_bytes_sent + len(data) > server.cut_after:
                     server.cut_after = None
-                    self.close()
+                    self.cmd_channel.close()
                     return 0
                 sent = super().send(data)
                 server.sent_bytes += sent
@@ -194,7 +195,7 @@ class Ftp(Folder):
         Handler.authorizer = authorizer
         Handler.use_sendfile, Handler.auth_failed_timeout = False, 0
         self.cut_after, self.sent_bytes = None, 0
-        self._server = FTPServer(("127.0.0.1", 0), Handler)
+        self._server = FTPServer(("127.0.0.1", 0), Handler, ioloop=IOLoop())  # not the one that all share
         self.port = self._server.address[1]
         self.login = Login(user=self.USER, password=self.PASSWORD)
         self._is_on = True
@@ -217,13 +218,21 @@ class Ftp(Folder):
 class Web(Folder):
     """A folder by HTTP, with or without ranges; after `cut_after` bytes it hangs up, once.
 
-    `asked` are the requests' paths and ranges, `logins` their authorizations.
+    `redirect` and `status` answer everything instead; `asked` are the requests' paths and ranges, `logins` what they
+    were authorized with.
     """
 
     def __init__(self, folder, *, ranges=True, tls=None):
         self.root, self.ranges = folder, ranges
         folder.mkdir(parents=True, exist_ok=True)
-        self.asked, self.logins, self.cut_after, self.sent_bytes, self.redirect = [], [], None, 0, None
+        self.asked, self.logins, self.cut_after, self.sent_bytes, self.redirect, self.status = (
+            [],
+            [],
+            None,
+            0,
+            None,
+            None,
+        )
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
@@ -254,8 +263,8 @@ class Web(Folder):
                     self.send_response(302)
                     self.send_header("Location", web.redirect)
                     return self._end(b"")
-                if not path.is_file():
-                    self.send_response(404)
+                if web.status is not None or not path.is_file():
+                    self.send_response(web.status or 404)
                     return self._end(b"")
                 content, state = path.read_bytes(), path.stat()
                 first = 0
@@ -291,7 +300,7 @@ class Web(Folder):
 
 
 class Line:
-    """A way to a server that breaks after so many bytes came back, once for each number, for good when `is_last`.
+    """A way to a server that breaks when so many bytes in all came back, for each number; `is_last`: then for good.
 
     Counts connections and the bytes that came back.
     """
@@ -342,15 +351,13 @@ class Line:
         _hang_up(far)
 
     def _back(self, far, near):
-        carried = 0
         with suppress(OSError):
             while block := far.recv(65536):
-                if self._breaks and carried + len(block) > self._breaks[0]:
+                if self._breaks and self.back_bytes + len(block) > self._breaks[0]:
                     self._breaks.pop(0)
                     self._is_cut = self._is_last
                     break
                 near.sendall(block)
-                carried += len(block)
                 self.back_bytes += len(block)
         _hang_up(near)
 

@@ -67,7 +67,7 @@ def test_s3_goes_on_where_the_connection_broke(s3, stack, tmp_path, monkeypatch)
     line = stack.enter_context(running(Line(s3.port, [BREAKS_AFTER])))
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{line.port}")
     check_whole(landed_from(s3.url("a.csv"), None, stack, tmp_path / "in"))
-    assert line.connections >= 2
+    assert line.back_bytes > BREAKS_AFTER + BLOCK_BYTES  # the block it broke in came twice
     assert len(CONTENT) <= line.back_bytes < len(CONTENT) + BLOCK_BYTES
 
 
@@ -88,7 +88,7 @@ def test_https_goes_on_where_the_connection_broke(stack, tmp_path):
     first, again = (asked for _, asked in server.asked if asked != "bytes=0-0")
     assert first == "bytes=0-"
     assert 0 < int(again.removeprefix("bytes=").rstrip("-")) <= BREAKS_AFTER
-    assert len(CONTENT) <= server.sent_bytes < len(CONTENT) + BLOCK_BYTES
+    assert len(CONTENT) <= server.sent_bytes < len(CONTENT) + BLOCK_BYTES / 2
 
 
 def test_a_web_server_without_ranges_begins_anew_and_the_file_is_whole(stack, tmp_path):
@@ -185,7 +185,7 @@ def test_a_file_of_unknown_size_ends_where_it_ends(tmp_path):
 @pytest.mark.parametrize(
     ("name", "safe"),
     [
-        ("../../etc/passwd", "etc_passwd"),
+        ("..\\..\\a.csv", "_.._a.csv"),
         (".hidden.csv", "hidden.csv"),
         ("客户 表.csv", "客户_表.csv"),
         ("a;b\n$(c).csv.gz", "a_b_c_.csv.gz"),
