@@ -16,6 +16,10 @@ from schemas.watermarks import Bound, Kind
 
 BATCH_ROWS = 20_000
 CONNECT_S = 30  # a host that does not answer is told after that
+# For libpq: a host that falls silent in the middle of a stream is given up after two minutes, not two hours.
+KEPT_ALIVE = {
+    "connect_timeout": str(CONNECT_S), "keepalives_idle": "60", "keepalives_interval": "15", "keepalives_count": "4",
+}  # fmt: skip
 T = TypeVar("T")
 
 
@@ -82,6 +86,18 @@ class Answer:
     batches: Iterator[pa.RecordBatch]
     kind: Kind | None = None
     horizon: str | None = None
+
+
+def options_of(asked: Asked, known: Sequence[str]) -> dict[str, str]:
+    """The URL's options.
+
+    Raises:
+        SourceError: some that are not known.
+    """
+    unknown = sorted(set(asked.address.options) - set(known))
+    if unknown:
+        raise SourceError(f"{asked.label}: the URL's {', '.join(unknown)}: not known; known are {', '.join(known)}")
+    return dict(asked.address.options)
 
 
 def driver_module(name: str, extra: str, label: str) -> ModuleType:

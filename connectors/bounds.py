@@ -29,6 +29,18 @@ def checked_value(bound: Bound, kind: Kind, label: str) -> str | int | Decimal |
     return Decimal(bound.value) if kind == Kind.DECIMAL else bound.value
 
 
+def scale_of(value: object) -> int | None:
+    """How many digits behind the point a decimal of 38 needs to hold the value; nothing where a float has to.
+
+    A bound that is rounded up passes over rows.
+    """
+    if not isinstance(value, Decimal):
+        return None
+    digits, exponent = value.as_tuple().digits, int(value.as_tuple().exponent)
+    scale = max(0, -exponent)
+    return scale if scale < 38 and len(digits) + max(0, exponent) <= 38 else None
+
+
 def _is(value: str, kind: Kind) -> bool:
     try:
         if kind == Kind.INTEGER:

@@ -1,20 +1,31 @@
 """Rows of Python values as columns of Arrow text, for drivers that know no Arrow."""
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from connectors.arrowtext import text_of
+from connectors.asking import BATCH_ROWS
+
+Rows = list[Sequence[Any]]
 
 
-def fetched(cursor: Any, rows: int) -> Iterator[Sequence[Sequence[Any]]]:
-    """So many rows at a time until there are none."""
-    while found := cursor.fetchmany(rows):
-        yield found
+def fetched(cursor: Any, at_once: int = BATCH_ROWS) -> Iterator[Rows]:
+    """A batch's rows at a time, until there are none; `at_once` is how many the server may be asked for."""
+    held: Rows = []
+    while found := cursor.fetchmany(at_once):
+        held += found
+        if len(held) >= BATCH_ROWS:
+            yield held
+            held = []
+    if held:
+        yield held
 
 
-def in_columns(chunks: Iterator[Sequence[Sequence[Any]]], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def in_columns(chunks: Iterator[Rows], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Each chunk as a batch of strings."""
     for rows in chunks:
         yield pa.RecordBatch.from_arrays([_texts(values) for values in zip(*rows, strict=True)], names=list(names))
@@ -22,6 +33,14 @@ def in_columns(chunks: Iterator[Sequence[Sequence[Any]]], names: Sequence[str]) 
 
 def schema_of(names: Sequence[str]) -> pa.Schema:
     return pa.schema([pa.field(name, pa.string()) for name in names])
+
+
+def iso(times: pa.Array, offset: str = "") -> pa.Array:
+    """Times as servers write them ("2024-01-02 03:04:05.5") as Arrow writes them; what is no time stays."""
+    text = pc.replace_substring_regex(times, r"^(\d\S*) (\d\d:)", r"\1T\2")
+    text = pc.replace_substring_regex(text, r"\.(\d+)", r".\100000")
+    text = pc.replace_substring_regex(text, r"(\.\d{6})\d+", r"\1")
+    return pc.replace_substring_regex(text, r"^(\S+T[\d:]+)(\.0{6})?(\.\d+)?", rf"\1\3{offset}")
 
 
 def _texts(values: Sequence[Any]) -> pa.Array:
@@ -38,4 +57,5 @@ def _texts(values: Sequence[Any]) -> pa.Array:
 def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode()
-    return str(text_of(pa.array([value]))[0]) if isinstance(value, float) else str(value)
+    # An integer may be longer than Arrow's; a float or a decimal has an exponent to be written out.
+    return str(text_of(pa.array([value]))[0]) if isinstance(value, float | Decimal) else str(value)

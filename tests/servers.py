@@ -59,14 +59,19 @@ def unprivileged(*names: str) -> str | None:
     return next(name for name in (*names, "nobody") if name in known)
 
 
+def postgresql_initdb() -> Path | None:
+    """What makes a PostgreSQL; its other programs lie beside it."""
+    found = shutil.which("initdb"), *sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
+    return next((Path(each).resolve() for each in found if each), None)
+
+
 @contextlib.contextmanager
 def postgresql_server(*settings: str, standby: bool = False) -> Iterator[Server]:
     """A PostgreSQL of its own, with passwords asked for; skips where there is none.
 
     `settings` are more of its settings ("max_prepared_transactions=5"); a `standby` waits for a primary for ever.
     """
-    found = shutil.which("initdb"), *sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
-    initdb = next((Path(each).resolve() for each in found if each), None)
+    initdb = postgresql_initdb()
     if initdb is None:
         pytest.skip("no PostgreSQL here: install Debian's postgresql")
     user, port = unprivileged("postgres"), free_port()
@@ -84,10 +89,10 @@ def postgresql_server(*settings: str, standby: bool = False) -> Iterator[Server]
         )  # fmt: skip
         if standby:
             (folder / "data" / "standby.signal").touch()
-        options = (f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", "fsync=off", *settings)  # fmt: skip
+        here = (f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", "fsync=off")
         with log.open("wb") as written:
             process = subprocess.Popen(
-                [initdb.with_name("postgres"), "-D", folder / "data", *(f"--{option}" for option in options)],
+                [initdb.with_name("postgres"), "-D", folder / "data", *(f"--{each}" for each in (*here, *settings))],
                 stdout=written, stderr=written, user=user, cwd=folder,
             )  # fmt: skip
         try:
@@ -110,8 +115,9 @@ def mariadb_server() -> Iterator[Server]:
         folder = Path(made)
         begin, log = folder / "begin.sql", folder / "log"
         begin.write_text(
-            "create user owner@'127.0.0.1' identified by 's3cret-of-tests';"
-            "grant all on *.* to owner@'127.0.0.1' with grant option; create database shop;",
+            "create user owner@'127.0.0.1' identified by 's3cret-of-tests';\n"
+            "grant all on *.* to owner@'127.0.0.1' with grant option;\n"
+            "create database shop character set utf8mb4;\n",
             encoding="utf-8",
         )
         if user:
