@@ -22,7 +22,7 @@ from connectors.jsonlines import open_json_lines
 from connectors.kinds import ENCRYPTED, FORMATS, format_of, is_pgp, suffixes
 from connectors.lines import Limits
 from connectors.parquet import open_parquet
-from connectors.unpack import PackedFile, unreadable
+from connectors.unpack import PackedFile, opened, unreadable
 from connectors.workbook import open_workbook
 from schemas.errors import SourceError, raise_all
 from schemas.rows import OURS, RawRows, Reading, SourceFile
@@ -89,10 +89,22 @@ def open_files(files: Sequence[Local], table: Table, name: str, limits: Limits =
     Raises:
         SourceError: not readable, not of the format, or files with different columns.
     """
-    found = [
-        (each, _state(each.path, f"{name}: {each.path}") if each.path == each.source.path else None) for each in files
-    ]
-    return _reading(found, table, name, limits)
+    return _reading([(each, _state_in_place(each, name)) for each in files], table, name, limits)
+
+
+def _state_in_place(local: Local, name: str) -> tuple[int, ...] | None:
+    """None for a copy of ours.
+
+    Raises:
+        SourceError: it is of another size than when its digest was taken.
+    """
+    if local.path != local.source.path:
+        return None
+    label = f"{name}: {local.path}"
+    state = _state(local.path, label)
+    if state[0] != local.source.size_bytes:
+        raise _changed(label)
+    return state
 
 
 def _reading(found: Sequence[tuple[Local, tuple[int, ...] | None]], table: Table, name: str, limits: Limits) -> Reading:
@@ -171,7 +183,7 @@ def _open(local: Local, state: tuple[int, ...] | None, table: Table, name: str, 
     suffix, packing = suffixes(told)
     if packing != "zip":
         file = PackedFile(local.path, label, packing)
-        if suffix == ".csv" and not packing and _is_rejected(local.path):
+        if suffix == ".csv" and not packing and _is_rejected(local.path, label):
             yield _Stamped(local, state, label, open_delimited(file, Csv(), ",", limits))
             return
         yield _Stamped(local, state, label, _opened(file, table.format or format_of(suffix, label), table, limits))
@@ -187,9 +199,9 @@ def _open(local: Local, state: tuple[int, ...] | None, table: Table, name: str, 
         yield _Stamped(inner, state, label, _opened(file, kind, table, limits))
 
 
-def _is_rejected(path: Path) -> bool:
+def _is_rejected(path: Path, label: str) -> bool:
     """Whether this is a rejected.csv: commas and UTF-8, whatever the source it came from was written in."""
-    with path.open("rb") as file:
+    with opened(path, label) as (file, _):
         header = file.readline(HEADER_BYTES).rstrip(b"\r\n").replace(b'"', b"")
     return header.endswith(",".join(OURS).encode())
 
@@ -239,7 +251,11 @@ def _check_unchanged(stamped: _Stamped) -> None:
     if state is None or _state(path, stamped.label) == state:
         return
     if _sha256(path, stamped.label) != stamped.local.source.sha256:
-        raise SourceError(f"{stamped.label}: changed while it was read; wait until it is written, then run again")
+        raise _changed(stamped.label)
+
+
+def _changed(label: str) -> SourceError:
+    return SourceError(f"{label}: changed while it was read; wait until it is written, then run again")
 
 
 def _differences(other: _Stamped, first: _Stamped) -> list[str]:

@@ -128,12 +128,12 @@ WHY: dict[str, Meaning] = {
 
 LINES: dict[str, Meaning] = {
     "line.too_few_columns": Meaning(
-        "The line has fewer columns than the header.",
+        "The line has fewer columns than the header, or ends before its last column of fixed width.",
         "Look at the line in the folder `unreadable-lines` and correct it there.",
     ),
     "line.too_many_columns": Meaning(
-        "The line has more columns than the header.",
-        "Quote the value that holds the delimiter, in the folder `unreadable-lines`.",
+        "The line has more columns than the header, or goes on behind its last column of fixed width.",
+        "Quote the value that holds the delimiter, or correct `fixed`, in the folder `unreadable-lines`.",
     ),
     "line.not_json": Meaning("The line is no JSON.", "Correct the line in the folder `unreadable-lines`."),
     "line.not_an_object": Meaning(

@@ -157,7 +157,7 @@ def landed(tmp_path, told, content):
     [
         ("t.csv", b"a,b\n1,2\n"),
         ("t.tsv.pgp", b"a\tb\n1\t2\n"),
-        ("t.csv.gz.gpg", gzip.compress(b"a,b\n1,2\n")),
+        ("t.csv.gz.gpg", gzip.compress(b"a,b\n1,2\n", mtime=0)),
         ("t.csv.asc", b"a,b\n1,2\n"),
         ("t.parquet", parquet(a=[1], b=["2"])),
     ],
@@ -175,13 +175,31 @@ def test_a_message_about_a_copy_tells_the_name_that_people_know(tmp_path):
     assert str(refusal.value).startswith(f"source.customers: {tmp_path / 't.csv'}: the file is empty")
 
 
+def in_place(path, content):
+    path.write_bytes(content)
+    return Local(path, SourceFile(path, len(content), hashlib.sha256(content).hexdigest()))
+
+
 def test_files_are_read_in_the_order_given(tmp_path):
-    files = []
-    for name in ("new.csv", "old.csv"):
-        (tmp_path / name).write_bytes(f"a\n{name}\n".encode())
-        files.append(Local(tmp_path / name, SourceFile(tmp_path / name, 1, name)))
+    files = [in_place(tmp_path / f"{name}.csv", f"a\n{name}\n".encode()) for name in ("new", "mid", "old")]
     reading = open_files(files, Table(files="*.csv"), "source.customers")
-    assert rows_of(reading) == [(0, 2, "new.csv"), (1, 2, "old.csv")]
+    assert rows_of(reading) == [(0, 2, "new"), (1, 2, "mid"), (2, 2, "old")]
+
+
+def test_a_file_that_grew_since_it_was_found_is_refused(tmp_path):
+    file = in_place(tmp_path / "t.csv", b"a\n1\n")
+    with file.path.open("ab") as more:
+        more.write(b"2\n")
+    with pytest.raises(SourceError, match="changed while it was read"):
+        open_files([file], Table(files="t.csv"), "source.customers")
+
+
+@pytest.mark.parametrize("told", ["t.csv", "t.csv.gz", "t.zip", "t.xlsx", "t.jsonl", "t.parquet", "t.txt"])
+def test_a_copy_that_is_gone_is_told(tmp_path, told):
+    copy = landed(tmp_path, told, b"a\n1\n")
+    copy.path.unlink()
+    with pytest.raises(SourceError, match=r"cannot be read \(No such file"):
+        open_files([copy], Table(files=told), "source.customers")
 
 
 @pytest.mark.parametrize("content", [b"-----BEGIN PGP MESSAGE-----\n", b"\x84\x5e\x03\x12", b"\x85\x01\x0c\x03\x55"])
