@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from connectors.ledger import Ledger, LedgerStopped
+from schemas.errors import OutOfBalance
 from tests.flows.conftest import merged
 from tests.flows.shop import QUERY, SYNC, Shop, minute, read_by, stands
 
@@ -165,6 +167,30 @@ def test_a_killed_run_has_moved_nothing(shop):
     held = [number for number in range(1, 61) if shop.desk.results(resumed)[number - 1]["fate"] == "in_doubt"]
     below = minute(min(held) - 1) if held else minute(60)
     assert below <= (shop.stands() or "") < minute(min(held, default=61))
+
+
+def test_a_run_that_dies_at_its_very_end_moves_it_once_more(shop, monkeypatch):
+    shop.write({1: 10, 2: 20})
+
+    def failing(*words, **more):
+        raise LedgerStopped("database is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "finish_run", failing)
+        assert shop.run().exit_code == 4
+    assert shop.stands() == minute(20)
+    assert (shop.desk("resume").sent, shop.stands()) == ({"accepted": 2}, minute(20))
+    assert shop.run().told["rows"]["read"] == 0
+
+
+def test_a_run_that_does_not_balance_moves_nothing(shop, monkeypatch):
+    shop.write({1: 10})
+
+    def bug(totals):
+        raise OutOfBalance("a row too many")
+
+    monkeypatch.setattr("flows.finish.check", bug)
+    assert (shop.run().exit_code, shop.stands()) == (1, None)
 
 
 # a person's word
