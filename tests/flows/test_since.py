@@ -330,6 +330,15 @@ def test_a_day_is_read_again_as_it_may_not_have_been_over(shop):
     assert (sorted(shop.read(shop.run(**by_day))), shop.stands()) == ([1, 2, 3], "2026-03-01")
 
 
+@pytest.mark.parametrize(("overlap", "warned"), [("1h", True), ("2h", False)])
+def test_of_a_time_without_a_zone_the_clock_is_told_of_once(shop, overlap, warned):
+    plain = {"query": "select * replace (updated_at::timestamp as updated_at) from customers "
+                      "where updated_at::timestamp > :since", "overlap": overlap}  # fmt: skip
+    shop.write({1: 10})
+    told = [any("has no time zone" in note for note in notes(shop.run(**plain))) for _ in range(2)]
+    assert (told, shop.stands()) == ([warned, False], "2026-03-01T00:10:00")
+
+
 def sqlite_shop(desk, times: dict[int, str]) -> str:
     with sqlite3.connect(desk.folder / "shop.sqlite") as database:
         database.execute("create table if not exists customers (member_no, phone, first_name, updated_at)")
