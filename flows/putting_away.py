@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -39,7 +40,7 @@ class PutAway(msgspec.Struct):
         write_text(spool.folder / "put_away.json", msgspec.json.encode(self).decode())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mover:
     """Puts files of one table away. `uris` has where a run put them before, and is added to."""
 
@@ -53,6 +54,7 @@ class Mover:
     def to(self) -> MoveTo:
         return self.table.move_to or MoveTo()
 
+    @cached_property
     def place(self) -> Place:
         table = self.table
         return place_of(table.files or "", table.match, table.login, self.folder, self.label, self.stack)
@@ -61,15 +63,14 @@ class Mover:
         """Move files with what lies beside them; those that are not the same any more stay. Yields trouble."""
         if to is None or not files:
             return
-        place = self.place()
         for file in files:
             try:
-                self._put(place, file, to)
+                self._put(file, to)
             except SourceError as error:
                 yield from error.problems
 
-    def _put(self, place: Place, file: TakenFile, to: str) -> None:
-        found = self._now(place, file)
+    def _put(self, file: TakenFile, to: str) -> None:
+        place, found = self.place, self._now(file)
         # A marker that is left without its file would call the next file of its name ready.
         for path in file.beside:
             beside = self._put_before(path) or place.again(Found(path, path, None, None, ""))
@@ -77,8 +78,8 @@ class Mover:
                 self.uris[path] = place.move(beside, to, beside.name)
         self.uris[file.path] = place.move(found, to, file.name)
 
-    def _now(self, place: Place, file: TakenFile) -> Found:
-        now = place.again(Found(file.path, file.uri, file.size_bytes, None, file.stamp))
+    def _now(self, file: TakenFile) -> Found:
+        now = self.place.again(Found(file.path, file.uri, file.size_bytes, None, file.stamp))
         if now is not None and now.stamp == file.stamp:
             return now
         if (before := self._put_before(file.path)) is not None:
@@ -89,8 +90,9 @@ class Mover:
     def _put_before(self, path: str) -> Found | None:
         if path not in self.uris:
             return None
-        there = place_of(self.uris[path], None, self.table.login, self.folder, self.label, self.stack)
-        return next(iter(there.found()), None)
+        with ExitStack() as stack:
+            there = place_of(self.uris[path], None, self.table.login, self.folder, self.label, stack)
+            return next(iter(there.found()), None)
 
 
 def put_away(load: Load, report: RunReport, audience: Audience) -> RunReport:
@@ -113,7 +115,7 @@ def put_away(load: Load, report: RunReport, audience: Audience) -> RunReport:
             for file in taken.files:
                 if file.uri in results and (mover.to.results or to):
                     with _telling(troubles):
-                        mover.place().write(mover.to.results or to, name_of(load, file), results[file.uri])
+                        mover.place.write(mover.to.results or to, name_of(load, file), results[file.uri])
             troubles += mover.put(taken.files, to)
             own = {file.sha256 for file in taken.files}
             for file in taken.twice:

@@ -31,8 +31,7 @@ def result_files(load: Load, drops: Mapping[str, Taken]) -> Iterator[Mapping[str
 
 
 def _written(load: Load, drops: Mapping[str, Taken], results: ResultFiles) -> Mapping[str, Path]:
-    files = [(file, _members(load, name, file)) for name, taken in drops.items() for file in taken.files]
-    files = [(file, members) for file, members in files if members]
+    files = [each for name, taken in drops.items() for each in _members(load, name, taken)]
     operation, begun = load.job.destination.operation, set[int]()
     for rows in results_in_slices(load.spool.folder, READ):
         met = set(pc.unique(rows.column("file")).to_pylist())
@@ -43,12 +42,14 @@ def _written(load: Load, drops: Mapping[str, Taken], results: ResultFiles) -> Ma
     return {file.uri: results.path(number) for number, (file, _) in enumerate(files) if number in begun}
 
 
-def _members(load: Load, table: str, file: TakenFile) -> Mapping[str, str]:
-    """What the results call a file; or its members, with their names in the archive."""
+def _members(load: Load, table: str, taken: Taken) -> Iterator[tuple[TakenFile, Mapping[str, str]]]:
+    """Each file with what the results call it; or its members, with their names in the archive."""
     source = load.source
     if table not in (source.lead, source.nested):
-        return {}
+        return
     names, paths = source.names(table), [each.path for each in source.tables[table].files]
-    if len(file.files) == 1:
-        return {names[file.files[0]]: ""}
-    return {names[place]: paths[place].relative_to(file.path).as_posix() for place in file.files}
+    for file in taken.files:
+        if len(file.files) == 1:
+            yield file, {names[file.files[0]]: ""}
+        else:
+            yield file, {names[place]: paths[place].relative_to(file.path).as_posix() for place in file.files}

@@ -125,22 +125,15 @@ def decrypted(local: Local, table: Table, label: str, how: Taking) -> Local:
 
 def taken_of(found: Sequence[Found], locals_: Sequence[Local], reading: Reading) -> tuple[TakenFile, ...]:
     """What is kept of files, with the places that the reading gave to each: an archive's members have several."""
+    places = {(local.source.uri, local.source.path): list[int]() for local in locals_}
+    for place, file in enumerate(reading.files):
+        # A member's path lies below its archive's.
+        whole = next(each for each in (file.path, *file.path.parents) if (file.uri, each) in places)
+        places[file.uri, whole].append(place)
     return tuple(
-        TakenFile(
-            each.uri,
-            each.path,
-            each.stamp,
-            local.source.sha256,
-            local.source.size_bytes,
-            tuple(place for place, file in enumerate(reading.files) if _is_of(file, local.source)),
-        )
-        for each, local in zip(found, locals_, strict=True)
+        TakenFile(each.uri, each.path, each.stamp, own.sha256, own.size_bytes, tuple(places[own.uri, own.path]))
+        for each, own in zip(found, (local.source for local in locals_), strict=True)
     )
-
-
-def _is_of(file: SourceFile, whole: SourceFile) -> bool:
-    """Whether a file is this one, or lies in this archive."""
-    return file.uri == whole.uri and (file.path == whole.path or whole.path in file.path.parents)
 
 
 def changed_since(table: Table, name: str, taken: Taken, how: Taking) -> Iterator[str]:

@@ -5,6 +5,7 @@ import gzip
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -29,6 +30,8 @@ from tests.flows.conftest import CUSTOMERS, Desk, Outcome
 from tests.senders import a_sender
 from tests.servers_files import SSHD, Sftp
 
+PROCESS = [sys.executable, "-c", "from flows.cli import main; main()"]
+WITHOUT_POINTS = {"map": {"loyaltyType": None, "loyaltyProgramEnrollments": None}}
 HEADER = "line,fate,code,message,entity_id,attempt,request_id"
 
 
@@ -462,17 +465,35 @@ def test_a_run_goes_on_only_with_files_that_nobody_has(drop: Desk):
 
 
 @pytest.mark.slow
+def test_a_killed_run_has_its_files_until_it_is_resumed(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 40))
+    path = job(
+        drop, limits={"rows_per_request": 1, "in_flight": 1}, destination={"in_doubt": "resend"}, **WITHOUT_POINTS
+    )
+    with (
+        subprocess.Popen([*PROCESS, "run", path, "--home", str(drop.home), "--quiet"]) as running,
+        drop.meanwhile(3, running.kill),
+    ):
+        running.wait()
+    assert running.returncode == -signal.SIGKILL
+    refused = drop("run", path)
+    assert (refused.exit_code, "first: bulkload resume" in refused.stderr) == (2, True)
+    assert lying(drop, "inbox") == ["a.csv"]
+    resumed = drop("resume")
+    assert resumed.told["rows"]["accepted"] == 40
+    assert lying(drop, "done") == ["a.csv"]
+    assert list(drop.home.glob(".drop-*")) == []
+
+
+@pytest.mark.slow
 def test_two_processes_load_each_file_of_a_drop_once(drop: Desk):
     for n in range(1, 21):
         drop.write(f"inbox/{n:02}.csv", lines(2 * n - 1, 2 * n))
     with run_sandbox(Settings(), ()) as other:
         other.preload(f"C-{n}" for n in range(1, 41))
         jobs = [job(drop, "one.yaml", name="one"), job(drop, "two.yaml", name="two", destination={"url": other.url})]
-        main = "from flows.cli import main; main()"
         running = [
-            subprocess.Popen(
-                [sys.executable, "-c", main, "run", path, "--home", str(drop.home), "--json"], stdout=subprocess.PIPE
-            )
+            subprocess.Popen([*PROCESS, "run", path, "--home", str(drop.home), "--json"], stdout=subprocess.PIPE)
             for path in (*jobs, *jobs)
         ]
         codes = [(process.communicate(), process.returncode)[1] for process in running]
