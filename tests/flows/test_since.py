@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from connectors.ledger import Ledger, LedgerStopped
+from schemas.errors import OutOfBalance
 from tests.flows.conftest import merged
 from tests.flows.shop import QUERY, SYNC, Shop, minute, read_by, stands
 
@@ -167,6 +169,30 @@ def test_a_killed_run_has_moved_nothing(shop):
     assert below <= (shop.stands() or "") < minute(min(held, default=61))
 
 
+def test_a_run_that_dies_at_its_very_end_moves_it_once_more(shop, monkeypatch):
+    shop.write({1: 10, 2: 20})
+
+    def failing(*words, **more):
+        raise LedgerStopped("database is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "finish_run", failing)
+        assert shop.run().exit_code == 4
+    assert shop.stands() == minute(20)
+    assert (shop.desk("resume").sent, shop.stands()) == ({"accepted": 2}, minute(20))
+    assert shop.run().told["rows"]["read"] == 0
+
+
+def test_a_run_that_does_not_balance_moves_nothing(shop, monkeypatch):
+    shop.write({1: 10})
+
+    def bug(totals):
+        raise OutOfBalance("a row too many")
+
+    monkeypatch.setattr("flows.finish.check", bug)
+    assert (shop.run().exit_code, shop.stands()) == (1, None)
+
+
 # a person's word
 
 
@@ -302,6 +328,15 @@ def test_a_day_is_read_again_as_it_may_not_have_been_over(shop):
     shop.run(**by_day)
     shop.write({3: 30})
     assert (sorted(shop.read(shop.run(**by_day))), shop.stands()) == ([1, 2, 3], "2026-03-01")
+
+
+@pytest.mark.parametrize(("overlap", "warned"), [("1h", True), ("2h", False)])
+def test_of_a_time_without_a_zone_the_clock_is_told_of_once(shop, overlap, warned):
+    plain = {"query": "select * replace (updated_at::timestamp as updated_at) from customers "
+                      "where updated_at::timestamp > :since", "overlap": overlap}  # fmt: skip
+    shop.write({1: 10})
+    told = [any("has no time zone" in note for note in notes(shop.run(**plain))) for _ in range(2)]
+    assert (told, shop.stands()) == ([warned, False], "2026-03-01T00:10:00")
 
 
 def sqlite_shop(desk, times: dict[int, str]) -> str:
