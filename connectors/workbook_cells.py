@@ -125,7 +125,9 @@ def number_text(number: float) -> str:
     """
     if not isfinite(number):
         raise ValueError("not a number")
-    text = format(Decimal(repr(number)), "f").removesuffix(".0")
+    text = repr(number).removesuffix(".0")
+    if "e" in text:
+        text = format(Decimal(text), "f")
     return "0" if text == "-0" else text
 
 
