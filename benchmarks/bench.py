@@ -1,6 +1,7 @@
 """Measures bulkload on invented customers: each stage, memory, and against what people write first.
 
-    python benchmarks/bench.py [--rows 1000000] [--also 5000000] [--compare 1000000 [--only-compare]]
+    python benchmarks/bench.py [--rows 1000000] [--also 5000000] [--pull 2000000]
+                               [--compare 1000000 [--only-compare]]
 
 Every figure comes from a fresh process, and from the code that runs in earnest: stages are timed by wrapping its
 functions. Machines are shared, so look at rows per CPU-second and at ratios, not at rows per second.
@@ -22,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK, RESULTS = ROOT / "benchmarks" / "made", ROOT / "benchmarks" / "results"
 LIBRARIES = ("pyarrow", "pandas", "pandera", "duckdb", "httpx", "orjson", "requests")
 STAGES = {
+    "pandas_streamed": "pandas.read_sql in chunks, stream_results",
+    "pandas_default": "pandas.read_sql in chunks",
     "read": "read: lines, values as text, digest of the file",
     "normalize": "normalize: 24 columns cleaned",
     "validate": "validate: pandera, all reasons",
@@ -87,6 +90,13 @@ def prepared(rows: int) -> dict[str, Any]:
     return {f"prepare {rows}": measured("prepare", rows)}
 
 
+def pull(rows: int) -> dict[str, Any]:
+    """So many rows from PostgreSQL: ours, and pandas beside it."""
+    command = [sys.executable, "-m", "benchmarks.pulling", "--json", "--rows", str(rows)]
+    told = json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout)
+    return {f"pull {rows}": told.pop("ours") | {"stages": told}} if told else {}
+
+
 def measure(rows: int, also: int, delivered: int) -> dict[str, Any]:
     """All figures, by name."""
     for wanted in dict.fromkeys((rows, also, delivered)):
@@ -146,10 +156,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--also", type=int, default=5_000_000, help="a second size, for memory; 0 for none")
     parser.add_argument("--delivered", type=int, default=100_000, help="rows of the run against the sandbox")
     parser.add_argument("--compare", type=int, default=1_000_000, help="rows that are all remembered; 0 for none")
+    parser.add_argument("--pull", type=int, default=2_000_000, help="rows of a PostgreSQL's table; 0 for none")
     parser.add_argument("--only-compare", action="store_true", help="that, and preparing beside it")
     parser.add_argument("--what", default="bench", help="second half of the result's file name")
     given = parser.parse_args(arguments)
     found = prepared(given.rows) if given.only_compare else measure(given.rows, given.also, given.delivered)
+    if given.pull and not given.only_compare:
+        found |= pull(given.pull)
     if given.compare:
         found |= compared(given.compare)
     RESULTS.mkdir(exist_ok=True)

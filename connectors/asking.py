@@ -16,6 +16,10 @@ from schemas.watermarks import Bound, Kind
 
 BATCH_ROWS = 20_000
 CONNECT_S = 30  # a host that does not answer is told after that
+# For libpq: a host that falls silent in the middle of a stream is given up after two minutes, not two hours.
+KEPT_ALIVE = {
+    "connect_timeout": str(CONNECT_S), "keepalives_idle": "60", "keepalives_interval": "15", "keepalives_count": "4",
+}  # fmt: skip
 T = TypeVar("T")
 
 

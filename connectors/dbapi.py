@@ -1,6 +1,7 @@
 """Rows of Python values as columns of Arrow text, for drivers that know no Arrow."""
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -56,4 +57,5 @@ def _texts(values: Sequence[Any]) -> pa.Array:
 def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode()
-    return str(text_of(pa.array([value]))[0]) if isinstance(value, float) else str(value)
+    # An integer may be longer than Arrow's; a float or a decimal has an exponent to be written out.
+    return str(text_of(pa.array([value]))[0]) if isinstance(value, float | Decimal) else str(value)

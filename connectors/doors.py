@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from connectors.addresses import BUCKETS, Address
 from connectors.patterns import Entry
+from connectors.told import is_missing
 from schemas.errors import SourceError
 
 BLOCK_BYTES = 8 << 20  # few large requests: each is a round trip
@@ -52,6 +53,15 @@ class Door:
         system.invalidate_cache()
         told: Info = system.info(path)
         return told
+
+    def now(self, system: FileSystem, path: str) -> Info | None:
+        """One file as it is now; None: there is none."""
+        try:
+            return self.info(system, path)
+        except Exception as error:
+            if not is_missing(error):
+                raise
+        return None
 
     def blocks(
         self, system: FileSystem, path: str, offset: int, size_bytes: int | None

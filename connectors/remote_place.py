@@ -3,19 +3,19 @@
 Every request goes through one door; what its library raises is told in words, and what was lost is asked again.
 """
 
-import io
 import posixpath
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 from connectors.addresses import Address, address_of, is_url
 from connectors.doors import Door, FileSystem, Info, modified_at, stamp_of
 from connectors.found import Found, Landed
-from connectors.landing import Lost, Patience, land, numbered
+from connectors.landing import Lost, Patience, land
 from connectors.patterns import Entry, Pattern, beside, matching, pattern_of, within
+from connectors.putting_away import moved, written
 from connectors.told import in_words, is_missing
 from schemas.errors import SourceError
 
@@ -99,75 +99,21 @@ class RemotePlace:
 
     def move(self, found: Found, to: str, name: str) -> str:
         folder = self._folder(to)
-        return self._do(found.path, lambda system: self._moved(system, found, folder, name))
+        doing = ": cannot be moved, the file stays"
+        return self._do(found.path, lambda system: moved(self._door, system, found, folder, name, self._label), doing)
 
     def write(self, to: str, name: str, content: bytes | Path) -> str:
         folder = self._folder(to)
-        return self._do(within(folder, name), lambda system: self._written(system, folder, name, content))
+        return self._do(within(folder, name), lambda system: written(self._door, system, folder, name, content))
 
     def delete(self, path: str) -> None:
         self._must_write()
 
         def delete(system: FileSystem) -> None:
-            if self._info(system, path) is not None:
+            if self._door.now(system, path) is not None:
                 self._door.delete(system, path)
 
         self._do(path, delete)
-
-    def _moved(self, system: FileSystem, found: Found, folder: str, name: str) -> str:
-        now = self._info(system, found.path)
-        if now is None:
-            return self._address.uri(self._moved_before(system, found, folder, name))
-        if self._found(found.path, now).stamp != found.stamp:
-            raise SourceError(f"{self._at(found.path)}: was written again since it was read; it stays for the next run")
-        self._door.make_folder(system, folder)
-        for each in numbered(name):
-            path = within(folder, each)
-            there = self._info(system, path)
-            if there is None:
-                self._door.rename(system, found.path, path)
-                return self._address.uri(path)
-            if self._door.is_copy(now, there):
-                self._door.delete(system, found.path)
-                return self._address.uri(path)
-        raise AssertionError("numbers do not end")
-
-    def _moved_before(self, system: FileSystem, found: Found, folder: str, name: str) -> str:
-        last = None
-        for each in numbered(name):
-            there = self._info(system, within(folder, each))
-            if there is None:
-                break
-            if there.get("size") == found.size_bytes:
-                last = within(folder, each)
-        if last is None:
-            raise SourceError(f"{self._at(found.path)}: is gone, and not in {self._address.uri(folder)}; who moved it?")
-        return last
-
-    def _written(self, system: FileSystem, folder: str, name: str, content: bytes | Path) -> str:
-        self._door.make_folder(system, folder)
-        for each in numbered(name):
-            path = within(folder, each)
-            there = self._info(system, path)
-            if there is None:
-                unfinished = path if self._address.is_bucket else within(folder, f".{each}.part")
-                with _binary(content) as file:
-                    self._door.put(system, file, unfinished)
-                if unfinished != path:
-                    self._door.rename(system, unfinished, path)
-                return self._address.uri(path)
-            with _binary(content) as file:
-                if self._is_same(system, path, there, file):
-                    return self._address.uri(path)
-        raise AssertionError("numbers do not end")
-
-    def _is_same(self, system: FileSystem, path: str, there: Info, file: BinaryIO) -> bool:
-        size_bytes = file.seek(0, io.SEEK_END)
-        file.seek(0)
-        if there.get("size") != size_bytes:
-            return False
-        with closing(self._door.blocks(system, path, 0, size_bytes)) as blocks:
-            return all(block == file.read(len(block)) for block in blocks)
 
     def _folder(self, to: str) -> str:
         """In this file system: relative to the folder the search begins in, or a URL of the same server."""
@@ -180,8 +126,8 @@ class RemotePlace:
             return address.path.rstrip("/")
         if to.startswith("/"):
             root = own.partition("/")[0] if self._address.is_bucket else ""
-            return f"{root}{_plain(to)}"
-        return _plain(within(own, to))
+            return f"{root}{posixpath.normpath(to)}"
+        return posixpath.normpath(within(own, to))
 
     def _must_write(self) -> None:
         if not self.can_write:
@@ -219,12 +165,12 @@ class RemotePlace:
         for path in sorted(listed):
             info = listed[path].info
             if info["type"] == "link":
-                info = self._do(path, partial(self._info, path=path))
+                info = self._do(path, partial(self._door.now, path=path))
             if info is not None and info["type"] == "file":
                 yield path, info
 
     def _now(self, path: str) -> Found | None:
-        info = self._do(path, lambda system: self._info(system, path))
+        info = self._do(path, lambda system: self._door.now(system, path))
         if info is None:
             return None
         if info.get("type") == "directory":
@@ -233,28 +179,21 @@ class RemotePlace:
             )
         return self._found(path, info)
 
-    def _info(self, system: FileSystem, path: str) -> Info | None:
-        try:
-            return self._door.info(system, path)
-        except Exception as error:
-            if not is_missing(error):
-                raise
-        return None
-
     def _found(self, path: str, info: Info) -> Found:
         size = info.get("size")
         size_bytes = None if size is None else int(size)
         return Found(path, self._address.uri(path), size_bytes, modified_at(info), stamp_of(info))
 
-    def _do(self, path: str, action: Callable[[FileSystem], Result]) -> Result:
+    def _do(self, path: str, action: Callable[[FileSystem], Result], doing: str = "") -> Result:
         """Until it is done; nothing that never worked is asked twice."""
-        patience = Patience(self._pauses_s, self._at(path))
+        at = self._at(path) + doing
+        patience = Patience(self._pauses_s, at)
         while True:
             trouble = None
             try:
                 done = action(self._opened())
             except Exception as error:
-                trouble = in_words(error, self._at(path))
+                trouble = in_words(error, at)
             if trouble is None:
                 self._has_worked = True
                 return done
@@ -262,7 +201,7 @@ class RemotePlace:
             if not isinstance(trouble, Lost):
                 raise trouble
             if not self._has_worked:
-                raise SourceError(f"{self._at(path)}: {trouble}")
+                raise SourceError(f"{at}: {trouble}")
             patience.wait(str(trouble))
 
     def _opened(self) -> FileSystem:
@@ -272,13 +211,3 @@ class RemotePlace:
 
     def _at(self, path: str | None = None) -> str:
         return f"{self._label}: {self._address.uri(self._address.path if path is None else path)}"
-
-
-@contextmanager
-def _binary(content: bytes | Path) -> Iterator[BinaryIO]:
-    with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as file:
-        yield file
-
-
-def _plain(path: str) -> str:
-    return posixpath.normpath(path)

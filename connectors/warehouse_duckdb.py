@@ -46,8 +46,8 @@ def answer(asked: Asked) -> Answer:
     driver = Driver((duckdb.Error, OSError, pa.ArrowException), _read)
     connection = asked.trying(driver, "no access", lambda: duckdb.connect(asked.address.path, read_only=True))
     asked.stack.callback(connection.close)
-    # The machine's own time zone would decide what a cast to a date gives.
-    connection.execute("set TimeZone = 'UTC'; set memory_limit = '512MB'")
+    # The machine's own time zone would decide what a cast to a date gives; a bar would be drawn into our own lines.
+    connection.execute("set TimeZone = 'UTC'; set memory_limit = '512MB'; set enable_progress_bar = false")
     return asked.trying(driver, "the query", lambda: _run(asked, driver, connection))
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 import pyarrow as pa
 from pyarrow import types
 
-from connectors.asking import BATCH_ROWS, CONNECT_S, Answer, Asked, Driver, Trouble, driver_module, kind_of, quoted
+from connectors.asking import BATCH_ROWS, KEPT_ALIVE, Answer, Asked, Driver, Trouble, driver_module, kind_of, quoted
 from connectors.bounds import checked_value
 from connectors.endless import text_with_ends
 from connectors.horizon import Horizon, read_horizon
@@ -113,7 +113,7 @@ def _uri(asked: Asked) -> str:
     host = f"[{address.host}]" if ":" in address.host else quote(address.host, safe="")
     who = f"{user}{':' if password else ''}{password}@" if user or password else ""
     port = f":{address.port}" if address.port else ""
-    options = {"connect_timeout": str(CONNECT_S), "application_name": "bulkload"} | dict(address.options)
+    options = KEPT_ALIVE | {"application_name": "bulkload"} | dict(address.options)
     options |= {"client_encoding": "UTF8"}
     return f"postgresql://{who}{host}{port}/{quote(address.path, safe='')}?{urlencode(options, quote_via=quote)}"
 

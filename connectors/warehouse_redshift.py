@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.asking import CONNECT_S, Answer, Asked, Driver, Trouble, driver_module, kind_of
+from connectors.asking import KEPT_ALIVE, Answer, Asked, Driver, Trouble, driver_module, kind_of
 from connectors.bounds import checked_value, scale_of
 from connectors.dbapi import fetched, in_columns, iso, schema_of
 from connectors.lines import check_names
@@ -40,7 +40,7 @@ def _connected(asked: Asked, psycopg: Any) -> Any:
     address = asked.address
     connection = psycopg.connect(
         host=address.host or None, port=address.port or 5439, user=address.user or None, dbname=address.path or None,
-        password=address.password or None, **{"connect_timeout": CONNECT_S} | dict(address.options),
+        password=address.password or None, **KEPT_ALIVE | dict(address.options),
         client_encoding="utf8", prepare_threshold=None,
     )  # fmt: skip
     connection.read_only = True

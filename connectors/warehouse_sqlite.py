@@ -13,7 +13,8 @@ from schemas.watermarks import Kind
 LOCKED_S = 10.0
 # Below every number, and as text below every one that begins with a digit or a letter.
 _LOWEST = -(2**63)
-_KINDS: dict[type, Kind | None] = {int: Kind.INTEGER, float: Kind.DECIMAL, str: Kind.TEXT, bytes: None}
+# A column holds whole numbers and others side by side: they are one kind.
+_KINDS: dict[type, Kind | None] = {int: Kind.DECIMAL, float: Kind.DECIMAL, str: Kind.TEXT, bytes: None}
 
 
 def answer(asked: Asked) -> Answer:
@@ -26,17 +27,22 @@ def answer(asked: Asked) -> Answer:
 
 
 def _run(asked: Asked, driver: Driver, connection: sqlite3.Connection) -> Answer:
-    cursor, kind, value = connection.cursor(), None, dict[str, Any]()
+    cursor, kind, values = connection.cursor(), None, dict[str, Any]()
     query = asked.words.filled(":since")
     if asked.bound is not None:
-        kind = asked.bound.kind or _met(asked.bound.column, cursor.execute(query, {"since": _LOWEST}), asked.label)
-        given = None if kind is None else checked_value(asked.bound, kind, asked.label)
-        value = {"since": _LOWEST if given is None else float(given) if isinstance(given, Decimal) else given}
-    cursor.execute(query, value)
+        met = _met(asked.bound.column, cursor.execute(query, {"since": _LOWEST}), asked.label)
+        kind = met or asked.bound.kind
+        values = {"since": _LOWEST if kind is None else _bound(checked_value(asked.bound, kind, asked.label))}
+    cursor.execute(query, values)
     names = [each[0] for each in cursor.description]
-    if asked.bound is not None:
-        find_since(asked.bound.column, names, asked.label)
     return Answer(schema_of(names), asked.streamed(driver, in_columns(fetched(cursor), names)), kind)
+
+
+def _bound(value: str | int | Decimal | None) -> str | int | float:
+    """As a value of the column: whole numbers as integers, which are exact."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return _LOWEST if value is None else value
 
 
 def _met(column: str, cursor: sqlite3.Cursor, label: str) -> Kind | None:

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from typing import Any
 
 from connectors.addresses import Address
-from connectors.doors import BLOCK_BYTES, Door, FileSystem, Info, library, run
+from connectors.doors import Door, FileSystem, Info, library, run
 from connectors.landing import Lost
 from connectors.transport import tls_context
 from schemas.errors import SourceError
@@ -17,6 +17,7 @@ from schemas.tables import Login
 
 CONNECT_S = 15.0
 READ_S = 60.0
+READ_BYTES = 1 << 18  # aiohttp reads ahead by as much, and forgets it when the connection breaks
 _STATUS = {
     401: "the server wants another login; look at login: (user and password)",
     403: "the server refuses it; a signed URL may have run out, or the login lacks the right",
@@ -63,7 +64,7 @@ class WebDoor(Door):
         answer = self._ask(system, path, f"bytes={offset}-")
         past = 0 if answer.status == 206 else offset  # a server without ranges begins anew
         try:
-            while block := run(system.loop, answer.content.read, BLOCK_BYTES):
+            while block := run(system.loop, answer.content.read, READ_BYTES):
                 skipped = min(past, len(block))
                 past -= skipped
                 if skipped < len(block):

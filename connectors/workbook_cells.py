@@ -1,153 +1,154 @@
-"""Cells of a workbook as text: numbers with the digits that Excel keeps and the zeros it shows, dates as ISO."""
+"""Cells of a workbook, as openpyxl gives them, as text: numbers with the zeros that Excel shows, moments as ISO."""
 
+import importlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
+from math import isfinite
+from typing import Any
 
-Place = tuple[int, int]  # row from 1, column from 0
-DAY_MS = 86_400_000
-LAST_DAY = 2_958_465  # 9999-12-31
-DAYS_TO_1904 = 1462
 KEPT_DIGITS = 15
-# Built in (ECMA-376, 18.8.30); 27 to 36 and 50 to 58 are dates in East Asian editions.
-DATES, TIMES, BOTH, ELAPSED = {14, 15, 16, 17, *range(27, 37), *range(50, 59)}, {18, 19, 20, 21, 45, 47}, {22}, {46}
-SHOWN_ONLY = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?![hms]+\])[^\]]*\]', re.IGNORECASE)
-ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+TOLD = 3
+NO_MOMENT = "#VALUE!"  # what openpyxl makes of a date after the year 9999
+LITERAL = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\]]*\]')
+
+Moment = date | time | timedelta  # a datetime is a date, too
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
     """How a number is shown: with at least so many digits, or as a moment."""
 
-    digits: int = 0
-    has_date: bool = False
-    has_time: bool = False
-    elapsed: bool = False
+    digits: int
+    has_date: bool
+    has_time: bool
 
 
-GENERAL = Format()
-
-
-def format_of_code(number: int, code: str | None) -> Format:
-    """The format of a built-in number, or of a code that a workbook brings along."""
-    if code is None:
-        return Format(0, number in DATES | BOTH, number in TIMES | BOTH, number in ELAPSED)
-    shown = SHOWN_ONLY.sub("", code).split(";")[0].lower()
-    if re.fullmatch("0{2,}", shown):
-        # A literal beside the digits ("+91"0000) is not a part of the number.
-        return Format(digits=len(shown) if shown == code.split(";")[0] else 0)
-    if re.search(r"\[[hms]+\]", shown):
-        return Format(elapsed=True)
-    if shown == "general":
-        return GENERAL
+@lru_cache(1024)
+def format_of(code: str) -> Format:
+    """What of a format's code matters here; a literal beside the digits ("+91"0000) is not a part of the number."""
+    shown = LITERAL.sub("", code).partition(";")[0].lower()
+    padded = re.fullmatch("0{2,}", shown) and shown == code.partition(";")[0]
     has_time = bool(re.search("[hs]", shown))
-    return Format(0, bool(re.search("[yd]", shown)) or ("m" in shown and not has_time), has_time)
+    has_date = bool(re.search("[yd]", shown)) or ("m" in shown and not has_time)
+    return Format(len(shown) if padded else 0, has_date, has_time)
 
 
 @dataclass(slots=True)
 class Odd:
-    """Cells of a kind that has to be told: how many there are, and the first one."""
+    """Cells of a kind that has to be told: how many there are, and the first ones."""
 
     count: int = 0
-    first: Place = (0, 0)
+    first: list[str] = field(default_factory=list)
 
-    def add(self, cell: Place) -> None:
-        self.first = self.first if self.count else cell
+    def add(self, row: int, column: int) -> None:
         self.count += 1
+        if self.count <= TOLD:
+            letters = importlib.import_module("openpyxl.utils").get_column_letter(column)
+            self.first.append(f"{letters}{row}")
+
+    def __str__(self) -> str:
+        listed = ", ".join(self.first)
+        if self.count == 1:
+            return f"cell {listed} holds"
+        return f"{self.count:,} cells ({listed}{', …' if self.count > TOLD else ''}) hold"
 
 
 @dataclass(slots=True)
 class Cells:
-    """Makes text of cells; what is odd about them adds up."""
+    """Makes text of cells; what is odd about them adds up. `day_0` is where the workbook's time begins."""
 
-    strings: list[str]
-    formats: list[Format]
-    from_1904: bool
+    day_0: datetime
     errors: Odd = field(default_factory=Odd)
     rounded: Odd = field(default_factory=Odd)
     uncalculated: Odd = field(default_factory=Odd)
 
-    def text(self, cell: Place, kind: str, style: str, raw: str, *, formula: bool) -> str | None:
+    def compare(self, cell: Any, formula: Any) -> None:
+        """The same cell with its value and with its formula; one that was calculated to nothing has a type."""
+        if formula.data_type == "f" and cell.value is None and cell.data_type == "n":
+            self.uncalculated.add(cell.row, cell.column)
+
+    def notes(self) -> Iterator[str]:
+        """Sentences, without their full stop, of what was odd."""
+        if self.errors.count:
+            yield f"{self.errors} an error such as #N/A or #REF!, which is read as that word"
+        if self.rounded.count:
+            yield (
+                f"{self.rounded} a number beyond 15 digits, all that Excel keeps: its last digits are lost; "
+                "have such numbers sent as text"
+            )
+        if self.uncalculated.count:
+            yield (
+                f"{self.uncalculated} a formula that was never calculated, which is read as empty; "
+                "open the workbook in Excel, save it, and run again"
+            )
+
+    def text(self, cell: Any) -> str | None:
         """The value of a cell; None is an empty one.
 
         Raises:
-            ValueError, IndexError: a value that Excel writes nowhere.
+            ValueError: a number that Excel writes nowhere.
         """
-        if kind == "s":
-            return self.strings[int(raw)] or None if raw else None
-        if kind in ("str", "inlineStr"):
-            return unescaped(raw) or None
-        if formula and not raw:
-            self.uncalculated.add(cell)
-        if not raw:
-            return None
-        if kind in ("", "n"):
-            return self._number(cell, raw, self.formats[int(style)] if style else GENERAL)
-        if kind == "e":
-            self.errors.add(cell)
-        return ("true" if int(raw) else "false") if kind == "b" else raw
+        value = cell.value
+        if isinstance(value, str):
+            if cell.data_type == "e":
+                self.errors.add(cell.row, cell.column)
+            # XML holds no carriage return; Excel writes it like this, and openpyxl leaves it.
+            return value.replace("_x000D_", "\r") or None
+        if value is None or isinstance(value, bool):
+            return None if value is None else str(value).lower()
+        if isinstance(value, int | float):
+            if abs(value) >= 10**KEPT_DIGITS:
+                self.rounded.add(cell.row, cell.column)
+            text = number_text(value)
+            return text.zfill(format_of(cell.number_format).digits) if text.isdigit() else text
+        return self._moment(cell, value)
 
-    def _number(self, cell: Place, raw: str, shown: Format) -> str:
-        if shown is GENERAL and len(raw) <= KEPT_DIGITS and raw.isascii() and raw.isdigit():
-            return raw
-        number = float(raw)
-        if shown.has_date or shown.has_time or shown.elapsed:
-            return moment_text(number, shown, from_1904=self.from_1904) or number_text(number)
-        if abs(number) >= 10**KEPT_DIGITS:
-            self.rounded.add(cell)
-        text = number_text(number)
-        return text.zfill(shown.digits) if text.isdigit() else text
+    def _moment(self, cell: Any, value: Moment) -> str:
+        """Excel shows no moment before its time begins; the day before its first one is the January 0 there."""
+        negative = isinstance(value, timedelta) and value < timedelta()
+        if negative or (isinstance(value, datetime) and value < self.day_0):
+            self.errors.add(cell.row, cell.column)
+            return NO_MOMENT
+        first_day = "1904-01-01" if self.day_0.year == 1904 else "1900-01-00"
+        return moment_text(value, format_of(cell.number_format), first_day)
 
 
 def number_text(number: float) -> str:
-    """The 15 digits that Excel keeps: a sum of 0.1 and 0.2 is 0.3 there, too.
+    """All digits that tell a number from every other one, without an exponent.
 
     Raises:
         ValueError: no number that a cell can hold.
     """
-    text = f"{number:.{KEPT_DIGITS}g}"
+    if not isfinite(number):
+        raise ValueError("not a number")
+    text = repr(number).removesuffix(".0")
     if "e" in text:
         text = format(Decimal(text), "f")
-    elif text in ("nan", "inf", "-inf"):
-        raise ValueError("not a number")
     return "0" if text == "-0" else text
 
 
-def moment_text(serial: float, shown: Format, *, from_1904: bool) -> str | None:
-    """Days since the workbook's beginning of time, as a date, a time or both; None where Excel shows none.
+def moment_text(value: Moment, shown: Format, first_day: str) -> str:
+    """A date, a time, both, or hours that may be more than a day's.
 
-    In the system of 1900 day 0 is the January 0, and day 60 a February 29 that never was: Excel shows both.
+    openpyxl takes a number below 1 for a time, whatever its format says: it may be on the `first_day`.
     """
-    ms = round(serial * DAY_MS)
-    if not 0 <= ms < (LAST_DAY + 1 - (DAYS_TO_1904 if from_1904 else 0)) * DAY_MS:
-        return None
-    day, ms = divmod(ms, DAY_MS)
-    if shown.elapsed:
-        return _time_text(day * DAY_MS + ms)
-    if shown.has_time and not shown.has_date and day == 0:
-        return _time_text(ms)
-    date_text = _date_text(day, from_1904=from_1904)
-    return f"{date_text}T{_time_text(ms)}" if ms or shown.has_time else date_text
+    if isinstance(value, timedelta):
+        seconds, rest = divmod(value, timedelta(seconds=1))
+        return _clock_text(seconds, rest.microseconds)
+    if not isinstance(value, datetime | time):
+        return value.isoformat()
+    day = value.date().isoformat() if isinstance(value, datetime) else first_day if shown.has_date else ""
+    clock = _clock_text(value.hour * 3600 + value.minute * 60 + value.second, value.microsecond)
+    if not day:
+        return clock
+    return f"{day}T{clock}" if shown.has_time or clock != "00:00:00" else day
 
 
-def _date_text(day: int, *, from_1904: bool) -> str:
-    if from_1904:
-        return (date(1904, 1, 1) + timedelta(day)).isoformat()
-    if day in (0, 60):
-        return "1900-01-00" if day == 0 else "1900-02-29"
-    return (date(1899, 12, 31 if day < 60 else 30) + timedelta(day)).isoformat()
-
-
-def _time_text(ms: int) -> str:
-    seconds, ms = divmod(ms, 1000)
+def _clock_text(seconds: int, microseconds: int) -> str:
+    """openpyxl rounds to milliseconds, but for the last microsecond of moments written as ISO."""
     text = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    return f"{text}.{ms:03}" if ms else text
-
-
-def unescaped(text: str) -> str:
-    """Characters that XML cannot hold are written as `_x000D_`."""
-    if "_x" not in text:
-        return text
-    plain = ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
-    return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return f"{text}.{round(microseconds / 1000):03}" if microseconds else text

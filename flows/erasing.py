@@ -29,6 +29,7 @@ from connectors.trace import RESULTS_FILE, of_rows, rows_naming
 from flows.erasing_parents import erase_as_parent
 from flows.underway import Manifest
 from schemas.trace import Spelling, Wanted
+from schemas.vanished import VANISHED_FILE
 from transforms.forget import (
     KEPT,
     Place,
@@ -200,6 +201,10 @@ class Eraser:
                 self._rewrite(path, cut, pc.is_in(keys, value_set=pa.array(sorted(self.customer.keys), keys.type)))
             elif "row" in names and not KEPT.issuperset(names):
                 self._rewrite(path, blanked, self._theirs(path))
+        listed = self.folder / VANISHED_FILE
+        if listed.exists():
+            hashes = tuple(key.hex().encode() for key in self.customer.keys)
+            self._count(listed, cut_lines(listed, (), lambda lines: [line[1:].startswith(hashes) for line in lines]))
 
     # what people got
 

@@ -81,7 +81,9 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
     write_text(load.spool.folder / "report.md", told)
     write_text(load.spool.folder / "run.json", json.dumps(report.as_json(), indent=1))
     keep_all(load.spool.folder)  # nobody writes them again once the run is done
-    moved.keep()
+    bug = _bug_in(report, made, load.source)
+    if bug is None:
+        moved.keep()
     if report.state == "done" and load.retry is None and not prepared.limited:
         loaded = done_with(load.job, load.source.taken)
         load.ledger.loaded(load.name, load.job.memory, loaded, datetime.now(UTC))
@@ -89,7 +91,8 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
         load.name, RunState(report.state), exit_code=code, finished_at_utc=datetime.now(UTC), summary=report.as_json()
     )
     audience.reported(report, told)
-    _prove(report, made, load.source)
+    if bug is not None:
+        raise bug
     return report
 
 
@@ -103,6 +106,15 @@ def _files(folder: Path) -> dict[str, str]:
     files = {"report": "report.html", "markdown": "report.md", "rejected": "rejected.csv", "results": "results.parquet"}
     more = {"unreadable": UNREADABLE_FOLDER, "vanished": VANISHED_FILE}
     return files | {what: name for what, name in more.items() if (folder / name).exists()}
+
+
+def _bug_in(report: RunReport, made: Plan, source: Source) -> OutOfBalance | None:
+    """Why the report cannot be right, if it cannot: then nobody knows up to where rows were dealt with."""
+    try:
+        _prove(report, made, source)
+    except OutOfBalance as bug:
+        return bug
+    return None
 
 
 def _prove(report: RunReport, made: Plan, source: Source) -> None:

@@ -113,7 +113,7 @@ class Moved:
         for name, each in self.tables.items():
             yield f"{name}: {_upto(each)}"
             if each.seen.without:
-                yield f"{name}: {each.seen.without:,} rows have no {each.pulled.column}: only full runs read them"
+                yield f"{name}: rows without {each.pulled.column}, which only full runs read: {each.seen.without:,}"
 
     def keep(self) -> None:
         """Write them down; when a run ends anew, in place of what it left before."""
@@ -127,12 +127,13 @@ class Moved:
 
 
 def _upto(each: Stands) -> str:
-    held, column = each.seen.held, each.pulled.column
-    upto = shown(each.pulled.kind, each.value) or "the last one read"
-    if each.value is None and each.pulled.kind == Kind.TEXT and each.seen.highest and not held:
+    held, column, kind = each.seen.held, each.pulled.column, each.pulled.kind
+    if each.value is None and kind == Kind.TEXT and each.seen.highest and not held:
         return f"{column} holds words: how far it was read is not kept, and the next run reads all; name a time"
     if each.value is None:
         return "the next run reads all rows" + (f": {held:,} are not sent or in doubt" if held else "")
+    upto = shown(kind, each.value)
     if held:
-        return f"{held:,} rows are not sent or in doubt: the next run reads from {column} {upto} on again"
-    return f"read up to {column} {upto}, the next run reads from there"
+        again = f"from {column} {upto} on again" if upto else "from where this one did"
+        return f"{held:,} of the rows are not sent or in doubt: the next run reads {again}"
+    return f"read up to {f'{column} {upto}' if upto else f'the last {column}'}, the next run reads from there"

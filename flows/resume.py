@@ -142,7 +142,8 @@ def _go_on(
     manifest = Manifest.read(spool)
     job = job_of(job_file, environment, manifest.retry)
     source = reopened(job, job_file.parent, manifest, planned=record.state == RunState.PLANNED)
-    with alone(ledger, home, job, record.run, begun=True), claimed_again(job, source.taken, home.folder):
+    dropped = {} if manifest.retry else source.taken
+    with alone(ledger, home, job, record.run, begun=True), claimed_again(job, dropped, home.folder):
         if changed := list(differences(record, job, source, manifest)):
             if record.state == RunState.DELIVERING:
                 bring_up(spool, manifest, home.salt())

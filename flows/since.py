@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ from schemas.watermarks import Bound, Kind, ReadSince, Watermark
 from transforms.watermarks import columns_digest, duration_of, earlier_by, query_digest, value_of
 
 TRANSACTIONS = "transactions"
+CLOCK_TURNS_BACK = timedelta(hours=1)
 
 
 def check_wishes(job: Job, wishes: Wishes) -> None:
@@ -68,9 +70,8 @@ class Asking:
     def notes(self, pulled: Pulled) -> Iterator[str]:
         """What people are told of it."""
         yield f"{self.name}: {self._from(pulled)}"
-        kind, overlap = pulled.kind, self.since.overlap
-        if self.before is None and kind and not Kind(kind).is_time and overlap != TRANSACTIONS:
-            yield f"{self.name}: {self.since.column} is no time: no overlap reads before it for rows that come late"
+        if self.before is None and pulled.kind:
+            yield from (f"{self.name}: {note}" for note in _once(self.since, Kind(pulled.kind)))
 
     def _from(self, pulled: Pulled) -> str:
         if self.wishes.full:
@@ -134,6 +135,15 @@ def _check_overlap(name: str, since: Since, kind: Kind | None) -> None:
             f"source.{name}.since.overlap: {since.column} is no time but {kind}, and {since.overlap} cannot be taken "
             "off it; leave overlap out"
         )
+
+
+def _once(since: Since, kind: Kind) -> Iterator[str]:
+    """What to know of a column before it is gone by, told in the first run."""
+    if not kind.is_time:
+        if "overlap" not in since.model_fields_set:
+            yield f"{since.column} is no time: no overlap reads before it for rows that come late"
+    elif kind == Kind.TIMESTAMP and since.overlap != TRANSACTIONS and duration_of(since.overlap) <= CLOCK_TURNS_BACK:
+        yield f"{since.column} has no time zone: where its clock is turned back, give an overlap of more than that hour"
 
 
 def shown(kind: str, value: str | None) -> str | None:

@@ -1,5 +1,7 @@
 """Looks for customers who vanished from a source that holds everybody: listed and counted, never deleted."""
 
+from functools import reduce
+
 import duckdb
 import pyarrow as pa
 
@@ -23,7 +25,7 @@ def find_vanished(
 ) -> Vanished:
     """List whom the job's memory knows and the source does not have.
 
-    `database` has the views `accepted`, `forgotten` and, if there is a row, `prepared`.
+    `database` has the views `accepted` and `forgotten`.
     """
     remove_vanished(spool.folder)
     if not is_looked_for(job, prepared):
@@ -31,14 +33,22 @@ def find_vanished(
     pulled = source.taken[source.lead].pulled if source.lead in source.taken else None
     if pulled is not None and pulled.value is not None:
         return Vanished(not_looked=f"{source.lead} was not read in full, as `bulkload run --full` does")
-    if not prepared.leading:
-        database.sql("select null::blob as key where false").create_view("prepared")
-    gone = vanished(database)
+    _view_keys(database, spool, prepared)
+    vanished(database).create("gone")  # asked for once: both tables may have millions
+    gone = database.table("gone")
     count = len(gone)
     if count:
         listed = gone.order("key").limit(MOST_LISTED).to_arrow_table()
         write_vanished(spool.folder, _told(database, ledger, job.memory, listed))
     return Vanished(count_known(database), count)
+
+
+def _view_keys(database: duckdb.DuckDBPyConnection, spool: Spool, prepared: PreparedRun) -> None:
+    """The keys of all rows, of nested ones too, as the view `there`."""
+    tables = dict.fromkeys(part.table for part in prepared.parts)
+    keys = [spool.relation(database, "prepared", table).select("key") for table in tables]
+    nobody = database.sql("select null::blob as key where false")
+    reduce(duckdb.DuckDBPyRelation.union, keys, nobody).create_view("there")
 
 
 def _told(database: duckdb.DuckDBPyConnection, ledger: Ledger, memory: str, listed: pa.Table) -> pa.Table:

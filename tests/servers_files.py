@@ -164,17 +164,18 @@ class Ftp(Folder):
 
     USER, PASSWORD = "loader", "ftp-Pw0rd"
 
-    def __init__(self, folder):
+    def __init__(self, folder, rights="elradfmwMT"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # it imports asyncore
             from pyftpdlib.authorizers import DummyAuthorizer
             from pyftpdlib.handlers import DTPHandler, FTPHandler
+            from pyftpdlib.ioloop import IOLoop
             from pyftpdlib.servers import FTPServer
 
         self.root = folder
         folder.mkdir(parents=True, exist_ok=True)
         authorizer = DummyAuthorizer()
-        authorizer.add_user(self.USER, self.PASSWORD, str(folder), perm="elradfmwMT")
+        authorizer.add_user(self.USER, self.PASSWORD, str(folder), perm=rights)
 
         server = self
 
@@ -194,7 +195,7 @@ class Ftp(Folder):
         Handler.authorizer = authorizer
         Handler.use_sendfile, Handler.auth_failed_timeout = False, 0
         self.cut_after, self.sent_bytes = None, 0
-        self._server = FTPServer(("127.0.0.1", 0), Handler)
+        self._server = FTPServer(("127.0.0.1", 0), Handler, ioloop=IOLoop())  # not the one that all share
         self.port = self._server.address[1]
         self.login = Login(user=self.USER, password=self.PASSWORD)
         self._is_on = True
@@ -217,13 +218,21 @@ class Ftp(Folder):
 class Web(Folder):
     """A folder by HTTP, with or without ranges; after `cut_after` bytes it hangs up, once.
 
-    `asked` are the requests' paths and ranges, `logins` their authorizations.
+    `redirect` and `status` answer everything instead; `asked` are the requests' paths and ranges, `logins` what they
+    were authorized with.
     """
 
     def __init__(self, folder, *, ranges=True, tls=None):
         self.root, self.ranges = folder, ranges
         folder.mkdir(parents=True, exist_ok=True)
-        self.asked, self.logins, self.cut_after, self.sent_bytes, self.redirect = [], [], None, 0, None
+        self.asked, self.logins, self.cut_after, self.sent_bytes, self.redirect, self.status = (
+            [],
+            [],
+            None,
+            0,
+            None,
+            None,
+        )
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
@@ -254,8 +263,8 @@ class Web(Folder):
                     self.send_response(302)
                     self.send_header("Location", web.redirect)
                     return self._end(b"")
-                if not path.is_file():
-                    self.send_response(404)
+                if web.status is not None or not path.is_file():
+                    self.send_response(web.status or 404)
                     return self._end(b"")
                 content, state = path.read_bytes(), path.stat()
                 first = 0

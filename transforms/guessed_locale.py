@@ -18,7 +18,10 @@ from transforms.shares import percent, share
 
 # So many mobiles tell the country: each is tried with the plan of every one.
 TRIED = 300
-LIKELY = 5
+LIKELY = 12
+SHOWN = 3
+# Of countries whose mobiles look alike, what is offered first; a person decides.
+MET_OFTEN = ("IN", "US", "ID", "AE", "SG", "MY", "TH", "SA", "CN", "JP", "KR", "VN", "PH", "GB")
 FEWEST = 5
 VALID_FROM, CLEAR_BY = 0.8, 0.15
 CODES_FROM, CODES_CLEAR = 0.1, 0.9
@@ -56,20 +59,20 @@ def country_of_mobiles(values: pa.Array, hints: Mapping[str, str]) -> Setting:
         return Setting(None, 0.0, f"only {len(tried)} different mobiles" if len(tried) else "no column holds mobiles")
     likely = dict.fromkeys([*_likely(tried.to_pylist()), *hints])
     shares = {country: share_of_mobiles(tried, country) for country in likely}
-    order = sorted(shares, key=lambda country: -shares[country])
-    if not order or shares[order[0]] < VALID_FROM:
+    most = max(shares.values(), default=0.0)
+    if most < VALID_FROM:
         return Setting(None, 0.0, "the values are mobiles of no single country")
+    alike = sorted((each for each in shares if most - shares[each] < CLEAR_BY), key=lambda each: -shares[each])
     coded, codes = _by_code(tried.to_pylist())
-    alike = [country for country in order if shares[order[0]] - shares[country] < CLEAR_BY]
     hinted = [country for country in alike if country in hints]
-    best = coded if coded in alike else hinted[0] if len(hinted) == 1 else order[0]
-    nearest = next((other for other in order if other != best), None)
+    usual = next((country for country in MET_OFTEN if country in alike), alike[0])
+    best = coded if coded in alike else hinted[0] if len(hinted) == 1 else usual
     told = f"{percent(shares[best])} of {len(tried):,} different values are its mobiles"
-    if nearest is None or shares[best] - shares[nearest] >= CLEAR_BY:
+    if len(alike) == 1:
         return Setting(best, min(shares[best], 0.99), told)
-    also = f"{told}, {percent(shares[nearest])} would be mobiles of {nearest}"
     if best == coded:
         return Setting(best, 0.9 * shares[best], f"{told}; {percent(codes)} have its country code")
+    also = f"{told}, nearly as many those of {', '.join([each for each in alike if each != best][:SHOWN])}"
     if hinted == [best]:
         return Setting(best, 0.8 * shares[best], f"{also}; {hints[best]}")
     return Setting(None, 0.5, f"perhaps {best}: {also}", best)

@@ -6,14 +6,14 @@ _KNOWN = """
     select key from accepted anti join forgotten using (key) where fate in ('accepted', 'accepted_with_loss')
 """
 _GONE = f"""
-    select key from ({_KNOWN}) as known anti join (select key from prepared where key is not null) as there using (key)
+    select key from ({_KNOWN}) as known anti join (select key from there where key is not null) as those using (key)
 """
 
 
 def vanished(database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
     """`key` of each, in no order; whatever became of a row, its customer is there.
 
-    `database` has `accepted` and `forgotten` as the ledger remembers them, and `prepared`: the keys of all rows.
+    `database` has `accepted` and `forgotten` as the ledger remembers them, and `there`: the `key` of all rows.
     """
     return database.sql(_GONE)
 

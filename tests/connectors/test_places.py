@@ -1,5 +1,6 @@
 """A place tells, gives, moves and takes files the same way wherever they lie."""
 
+import errno
 import hashlib
 import os
 import stat
@@ -204,6 +205,18 @@ def test_a_moved_file_never_overwrites(drop):
     assert drop.content() == {"done/a.csv.gz": b"first", "done/a-2.csv.gz": b"second", "done/a-3.csv.gz": b"third"}
 
 
+def test_a_moved_file_lies_where_files_are_moved_to(drop):
+    drop.put("a.csv", b"1")
+    place = drop.place("**/*.csv")
+    (found,) = place.found()
+    assert not any(place.lies_in(found, each) for each in ("done", "./done/", "dir"))
+    place.move(found, "done/", "a.csv")
+    (moved,) = place.found()
+    assert [place.lies_in(moved, each) for each in ("done", "./done/", "../done", "don", "done/more")] == [
+        True, True, False, False, False,
+    ]  # fmt: skip
+
+
 def test_a_move_done_twice_is_done_once(drop):
     drop.put("a.csv", b"1")
     drop.put("done/a.csv", b"older")
@@ -299,3 +312,62 @@ def test_a_place_is_left_and_come_back_to(drop):
     assert place.again(found) == found
     if not place.is_local:
         place.close()
+
+
+@pytest.mark.parametrize("kind", [pytest.param("sftp", marks=needs_sshd), "ftp"])
+def test_a_file_that_may_not_be_moved_stays_and_that_is_told(kind, tmp_path):
+    server = Sftp(tmp_path / "sftp") if kind == "sftp" else Ftp(tmp_path / "ftp", rights="elr")
+    with running(server), ExitStack() as stack:
+        if kind == "sftp":
+            server.stop()
+            server.start(subsystem="internal-sftp -R")
+        server.put("in/a.csv", b"1")
+        place = place_of(server.url("in/*.csv"), None, server.login, Path(), "source.customers", stack, ())
+        (found,) = place.found()
+        with pytest.raises(SourceError, match=r"in/a\.csv: cannot be moved, the file stays: .* right"):
+            place.move(found, "done", "a.csv")
+        assert server.content() == {"in/a.csv": b"1"}
+
+
+def test_a_local_file_that_cannot_be_moved_stays_and_that_is_told(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"1")
+    (tmp_path / "done").write_bytes(b"no folder")
+    with ExitStack() as stack:
+        place = place_of("a.csv", None, None, tmp_path, "source.customers", stack)
+        (found,) = place.found()
+        with pytest.raises(SourceError, match=r"a\.csv cannot be moved to .*/done \(.*\); the file stays"):
+            place.move(found, "done/", "a.csv")
+        with pytest.raises(SourceError, match="files of this machine go to folders of this machine"):
+            place.move(found, "s3://bucket/done", "a.csv")
+    assert (tmp_path / "a.csv").exists()
+
+
+@needs_sshd
+def test_files_are_not_moved_to_another_server(started):
+    server = started("sftp")
+    server.put("other/a.csv")
+    with ExitStack() as stack:
+        place = place_of(server.url("other/*.csv"), None, server.login, Path(), "source.customers", stack)
+        (found,) = place.found()
+        with pytest.raises(SourceError, match=r"files are moved within sftp://127\.0\.0\.1:\d+ only, not to another"):
+            place.move(found, "sftp://elsewhere/done", "a.csv")
+
+
+@pytest.mark.parametrize("same_device", [True, False])
+def test_a_move_over_file_systems_is_whole_and_done_once(tmp_path, monkeypatch, same_device):
+    if not same_device:
+
+        def other_device(*_):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+        monkeypatch.setattr(os, "link", other_device)
+    (tmp_path / "a.csv").write_bytes(b"1")
+    (tmp_path / "done").mkdir()
+    (tmp_path / "done" / "a.csv").write_bytes(b"older")
+    with ExitStack() as stack:
+        place = place_of("*.csv", None, None, tmp_path, "source.customers", stack)
+        (found,) = place.found()
+        for _ in range(2):
+            assert place.move(found, "done", "a.csv") == str(tmp_path / "done" / "a-2.csv")
+    assert (tmp_path / "done" / "a.csv").read_bytes() == b"older"
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["a-2.csv", "a.csv"]

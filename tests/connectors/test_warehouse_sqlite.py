@@ -40,7 +40,7 @@ def test_awkward_names_and_empty_results_keep_their_columns(shop, ask):
 @pytest.mark.parametrize(
     ("values", "kind", "last"),
     [
-        ("(1, 10), (2, 20), (3, null)", Kind.INTEGER, "10"),
+        ("(1, 9007199254740992), (2, 9007199254740993), (3, null)", Kind.DECIMAL, "9007199254740992"),
         ("(1, '2024-01-01'), (2, '2024-02-01')", Kind.TEXT, "2024-01-01"),
         ("(1, 1.5), (2, 2.5)", Kind.DECIMAL, "1.5"),
     ],
@@ -51,6 +51,12 @@ def test_the_first_run_is_full_and_tells_the_kind_the_next_one_goes_on(shop, ask
     assert [row["id"] for row in ask(URL, query, Bound("at", None, None))] == ["1", "2"]
     assert ask.query.kind == kind
     assert [row["id"] for row in ask(URL, query, Bound("at", kind, last))] == ["2"]
+
+
+def test_a_column_that_changed_its_kind_asks_for_a_full_run(shop, ask):
+    shop("insert into sales values (1, 20240101)")
+    with pytest.raises(SourceError, match="at was text and is decimal now; run once with --full"):
+        ask(URL, "select at from sales where at > :since", Bound("at", Kind.TEXT, "2024-01-01"))
 
 
 def test_where_no_row_says_there_is_no_kind(shop, ask):

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from connectors.ledger import Ledger, LedgerStopped
+from schemas.errors import OutOfBalance
 from tests.flows.conftest import merged
 from tests.flows.shop import QUERY, SYNC, Shop, minute, read_by, stands
 
@@ -65,7 +67,7 @@ def test_rows_without_a_time_are_for_full_runs_only(shop):
     everybody = QUERY.replace("updated_at > :since", "coalesce(updated_at, '-infinity') >= :since")
     first = shop.run(query=everybody)
     assert (shop.read(first), shop.stands()) == ([1, 2], minute(10))
-    assert notes(first)[-1] == "customers: 1 rows have no updated_at: only full runs read them"
+    assert notes(first)[-1] == "customers: rows without updated_at, which only full runs read: 1"
 
 
 @pytest.mark.parametrize("words", [["check"], ["preview"], ["plan"], ["run", "--limit", "2"]])
@@ -101,7 +103,9 @@ def test_rows_in_doubt_stay_within_reach_until_they_are_settled(desk_with):
     first = shop.run()
     assert first.sent == {"in_doubt": 5, "accepted": 2}  # 1 to 5: the lowest of them is 4
     assert shop.stands() == "2026-03-01T00:19:59.999999+00:00"
-    assert notes(first)[-1].startswith("customers: 5 rows are not sent or in doubt: the next run reads from updated_at")
+    assert notes(first)[-1].startswith(
+        "customers: 5 of the rows are not sent or in doubt: the next run reads from updated_at"
+    )
     settled = shop.desk("settle", first.told["run"], "--as", "accepted")
     assert (settled.sent, shop.stands()) == ({"accepted": 7}, minute(90))
     assert settled.told["since"]["customers"]["to"] == minute(90)
@@ -163,6 +167,30 @@ def test_a_killed_run_has_moved_nothing(shop):
     held = [number for number in range(1, 61) if shop.desk.results(resumed)[number - 1]["fate"] == "in_doubt"]
     below = minute(min(held) - 1) if held else minute(60)
     assert below <= (shop.stands() or "") < minute(min(held, default=61))
+
+
+def test_a_run_that_dies_at_its_very_end_moves_it_once_more(shop, monkeypatch):
+    shop.write({1: 10, 2: 20})
+
+    def failing(*words, **more):
+        raise LedgerStopped("database is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "finish_run", failing)
+        assert shop.run().exit_code == 4
+    assert shop.stands() == minute(20)
+    assert (shop.desk("resume").sent, shop.stands()) == ({"accepted": 2}, minute(20))
+    assert shop.run().told["rows"]["read"] == 0
+
+
+def test_a_run_that_does_not_balance_moves_nothing(shop, monkeypatch):
+    shop.write({1: 10})
+
+    def bug(totals):
+        raise OutOfBalance("a row too many")
+
+    monkeypatch.setattr("flows.finish.check", bug)
+    assert (shop.run().exit_code, shop.stands()) == (1, None)
 
 
 # a person's word
@@ -302,6 +330,15 @@ def test_a_day_is_read_again_as_it_may_not_have_been_over(shop):
     assert (sorted(shop.read(shop.run(**by_day))), shop.stands()) == ([1, 2, 3], "2026-03-01")
 
 
+@pytest.mark.parametrize(("overlap", "warned"), [("1h", True), ("2h", False)])
+def test_of_a_time_without_a_zone_the_clock_is_told_of_once(shop, overlap, warned):
+    plain = {"query": "select * replace (updated_at::timestamp as updated_at) from customers "
+                      "where updated_at::timestamp > :since", "overlap": overlap}  # fmt: skip
+    shop.write({1: 10})
+    told = [any("has no time zone" in note for note in notes(shop.run(**plain))) for _ in range(2)]
+    assert (told, shop.stands()) == ([warned, False], "2026-03-01T00:10:00")
+
+
 def sqlite_shop(desk, times: dict[int, str]) -> str:
     with sqlite3.connect(desk.folder / "shop.sqlite") as database:
         database.execute("create table if not exists customers (member_no, phone, first_name, updated_at)")
@@ -321,7 +358,7 @@ def test_a_time_that_is_a_text_is_kept_and_not_shown(desk):
     assert second.told["since"] == {"customers": {"column": "updated_at"}}
     assert notes(second) == [
         f"customers: rows with updated_at after the last one read (the watermark of run {first.told['run']})",
-        "customers: read up to updated_at the last one read, the next run reads from there",
+        "customers: read up to the last updated_at, the next run reads from there",
     ]
 
 

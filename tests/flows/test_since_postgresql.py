@@ -31,7 +31,7 @@ def run(desk, postgresql, owner, monkeypatch):
     """`run(overlap)` runs the job, and tells the numbers of the customers whom it read."""
     monkeypatch.setenv("E2E_SHOP", postgresql.url("postgresql", "postgres"))
 
-    def run(overlap):
+    def run(overlap, *words):
         table = {
             "files": None,
             "database": "${E2E_SHOP}",
@@ -40,7 +40,7 @@ def run(desk, postgresql, owner, monkeypatch):
         }
         # Whoever is not known to the API is made.
         over = {"source": {"customers": table}, "destination": {"operation": "upsert"}}
-        outcome = desk.run(**merged(SYNC, over))
+        outcome = desk("run", desk.job(**merged(SYNC, over)), *words)
         assert outcome.exit_code == 0, outcome.stderr
         return read_by(desk, outcome)
 
@@ -68,6 +68,12 @@ def test_the_watermark_stays_before_an_open_transaction(run, owner, postgresql, 
         run("transactions")
         assert datetime.fromisoformat(stands(desk)) < began
         writer.rollback()
+
+
+def test_a_person_may_say_from_where_on_before_anything_was_read(run, owner):
+    owner.execute("insert into customers values (1, '9845000001', '2026-03-01T00:00:00Z')")
+    owner.execute("insert into customers values (2, '9845000002', '2026-03-01T00:30:01Z')")
+    assert run("0s", "--since", "2026-03-01T06:00") == [2]  # in Kolkata
 
 
 def test_without_open_transactions_nothing_is_read_twice(run, owner):

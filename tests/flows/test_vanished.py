@@ -114,6 +114,16 @@ def test_whatever_became_of_a_row_its_customer_is_there(loaded):
     assert len(listed(desk, run)) == 1  # C-1
 
 
+def test_whoever_is_forgotten_is_listed_no_more(loaded):
+    desk, first = loaded
+    holds(desk, 1, 2, 3, 4, 5, 6, 7, 8)
+    second = desk.run(**everybody())
+    assert desk("forget", "C-9", "--yes").exit_code == 0
+    (left,) = listed(desk, second)
+    assert left["key_hash"] == desk.results(first)[9]["key_hash"].hex()
+    assert len(listed(desk, desk.run(**everybody()))) == 1
+
+
 @pytest.mark.parametrize("words", [["run", "--limit", "2"], ["plan", "--limit", "2"]])
 def test_of_some_rows_nobody_has_vanished(loaded, words):
     desk, _ = loaded

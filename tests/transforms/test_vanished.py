@@ -15,18 +15,18 @@ def h(number: int) -> bytes:
 ASHA, BEN, CHAI, DEV = h(1), h(2), h(3), h(4)
 
 
-def asked(accepted, prepared, forgotten=()):
+def asked(accepted, there, forgotten=()):
     """Keys that vanished, and how many are known."""
     lines = [{"key": key, "digest": h(9), "fate": fate, "identifiers": []} for key, fate in accepted.items()]
     with duckdb.connect() as database:
         database.from_arrow(pa.Table.from_pylist(lines, ACCEPTED)).create("accepted")
         database.from_arrow(pa.table([pa.array(list(forgotten), HASH)], schema=FORGOTTEN)).create("forgotten")
-        database.from_arrow(pa.table({"key": pa.array(prepared, HASH)})).create("prepared")
+        database.from_arrow(pa.table({"key": pa.array(there, HASH)})).create("there")
         return sorted(key for (key,) in vanished(database).fetchall()), count_known(database)
 
 
 @pytest.mark.parametrize(
-    ("accepted", "prepared", "gone", "known"),
+    ("accepted", "there", "gone", "known"),
     [
         ({ASHA: "accepted", BEN: "accepted_with_loss"}, [ASHA], [BEN], 2),
         ({ASHA: "accepted"}, [ASHA, ASHA, BEN, None], [], 1),
@@ -35,8 +35,8 @@ def asked(accepted, prepared, forgotten=()):
         ({}, [ASHA], [], 0),
     ],
 )
-def test_who_vanished(accepted, prepared, gone, known):
-    assert asked(accepted, prepared) == (gone, known)
+def test_who_vanished(accepted, there, gone, known):
+    assert asked(accepted, there) == (gone, known)
 
 
 def test_whoever_is_to_be_forgotten_has_not_vanished():
