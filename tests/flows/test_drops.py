@@ -398,7 +398,7 @@ def test_a_drop_may_lie_on_an_sftp_server(drop: Desk):
         (server.root / "in/b.csv").write_text(lines(3, 4))
         table = {
             "files": server.url("in/*.csv"),
-            "login": server.login(),
+            "login": server.login.model_dump(exclude_none=True),
             "ready": ".ok",
             "move_to": {"done": "../done"},
         }
