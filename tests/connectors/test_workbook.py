@@ -274,6 +274,13 @@ def test_only_a_formula_without_a_value_is_told(open_book, prefix):
     assert note.startswith("sheet S: cell A5 holds a formula that was never calculated")
 
 
+def test_a_sheet_is_looked_through_in_blocks(open_book, monkeypatch):
+    monkeypatch.setattr(workbook_parts, "BLOCK_BYTES", 7)
+    rows = "".join(f"<row r='{n}'>{cell(n)}</row>" for n in range(2, 20))
+    opened = open_book(handmade(f"{HEADER}{rows}<row r='20'><c><f>1+1</f></c></row>"))
+    assert ["cell A20 holds a formula" in note for note in opened.notes] == [True]
+
+
 def test_wrong_dimensions_hide_no_cell(read):
     content = handmade(f"{HEADER}<row>{cell('1')}</row>", ahead="<dimension ref='A1'/>")
     assert only(read(content)) == "1"
@@ -362,9 +369,26 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a
         (handmade(f"{HEADER}<row>{cell('x')}</row>"), "the workbook is damaged"),
         (handmade(f"{HEADER}<row>{cell('5', 's')}</row>"), "the workbook is damaged"),
         (handmade(f"{HEADER}<row r='9999999'>{cell('5')}</row>"), "the workbook is damaged"),
+        (handmade(f"{HEADER}<row r='5'>{cell('5')}</row><row spans='1:1' r='3'/>"), "the workbook is damaged"),
+        (handmade(f"{HEADER}<row r='5'>{cell('5')}</row><row r='5'/>"), "the workbook is damaged"),
+        (handmade(f"{HEADER}<row>{cell('1E999')}</row>"), "the workbook is damaged"),
         (handmade(f"{HEADER}<row><c r='ABCDE2'><v>5</v></c></row>"), "the workbook is damaged"),
     ],
-    ids=["empty", "text", "old", "cut", "entities", "tags", "number", "string", "row", "column"],
+    ids=[
+        "empty",
+        "text",
+        "old",
+        "cut",
+        "entities",
+        "tags",
+        "number",
+        "string",
+        "row",
+        "order",
+        "twice",
+        "endless",
+        "column",
+    ],
 )
 def test_what_is_no_sound_workbook_is_refused(open_book, content, said):
     with pytest.raises(SourceError) as refusal:
