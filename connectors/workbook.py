@@ -68,7 +68,7 @@ def open_workbook(file: PackedFile, written: Workbook, limits: Limits) -> ExcelS
     """Choose the sheet, and go through it.
 
     Raises:
-        SourceError: no workbook, damaged, too large, no such sheet, or no header.
+        SourceError: no workbook, damaged, too large, no such sheet, no header, or formulas that were never calculated.
     """
     if file.packing is not None:
         raise SourceError(f"{file.label}: a workbook is packed already; unpack the {file.packing} around it")
@@ -90,6 +90,11 @@ def open_workbook(file: PackedFile, written: Workbook, limits: Limits) -> ExcelS
                     unnamed.add(number, at)
     columns = tuple(header.values())
     _check_header(columns, unnamed, written.header_row, label)
+    if cells.uncalculated.count:
+        raise SourceError(
+            f"{label}: {cells.uncalculated} a formula that was never calculated; "
+            "open the workbook in Excel, save it, and run again"
+        )
     notes = tuple(f"sheet {sheet.title}: {note}" for note in cells.notes())
     return ExcelSheet(file, sheet.title, written.header_row, columns, tuple(header), limits, notes)
 

@@ -80,11 +80,6 @@ class Cells:
                 f"{self.rounded} a number beyond 15 digits, all that Excel keeps: its last digits are lost; "
                 "have such numbers sent as text"
             )
-        if self.uncalculated.count:
-            yield (
-                f"{self.uncalculated} a formula that was never calculated, which is read as empty; "
-                "open the workbook in Excel, save it, and run again"
-            )
 
     def text(self, cell: Any) -> str | None:
         """The value of a cell; None is an empty one.
@@ -118,14 +113,15 @@ class Cells:
 
 
 def number_text(number: float) -> str:
-    """All digits that tell a number from every other one, without an exponent.
+    """The digits that Excel keeps, without an exponent.
 
     Raises:
         ValueError: no number that a cell can hold.
     """
     if not isfinite(number):
         raise ValueError("not a number")
-    text = repr(number).removesuffix(".0")
+    # Excel keeps and shows 15 digits: 0.1 + 0.2 is 0.3 there. What is longer is whole, and told.
+    text = repr(number).removesuffix(".0") if abs(number) >= 10**KEPT_DIGITS else format(number, f".{KEPT_DIGITS}g")
     if "e" in text:
         text = format(Decimal(text), "f")
     return "0" if text == "-0" else text

@@ -15,7 +15,7 @@ from schemas.errors import SourceError
 MAX_PART_BYTES = 600 << 20
 BLOCK_BYTES = 256 << 10
 FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
-LONGEST_TAG = 64  # of a formula's start, as far as the pattern looks
+ROW = re.compile(rb"<(?:\w+:)?row\s(?:[^>]*?\s)?r=[\"'](\d+)")
 
 
 @contextmanager
@@ -34,16 +34,19 @@ def archive_in(file: PackedFile) -> Iterator[zipfile.ZipFile]:
 
 
 def has_formulas(archive: zipfile.ZipFile, label: str) -> bool:
-    """Whether any sheet holds a formula."""
+    """Whether any sheet holds a formula.
+
+    Raises:
+        SourceError: damaged, or with rows out of order, of which openpyxl leaves some out without a word.
+    """
+    found = False
     with sound(label):
         for name in archive.namelist():
             with archive.open(name) as part:
-                if _root(part) != "worksheet":
-                    continue
-                part.seek(0)
-                if _holds_formula(part):
-                    return True
-    return False
+                if _root(part) == "worksheet":
+                    part.seek(0)
+                    found |= _look_through(part)
+    return found
 
 
 @contextmanager
@@ -114,10 +117,15 @@ def _refuse(*_: object) -> None:
     raise ValueError("a document type")
 
 
-def _holds_formula(part: IO[bytes]) -> bool:
-    held = b""
+def _look_through(part: IO[bytes]) -> bool:
+    """Whether a sheet holds a formula; tags are looked at when they are whole."""
+    found, last, held = False, 0, b""
     while block := part.read(BLOCK_BYTES):
-        held = held[-LONGEST_TAG:] + block
-        if FORMULA.search(held):
-            return True
-    return False
+        whole, start, rest = (held + block).rpartition(b"<")
+        held = start + rest
+        found = found or FORMULA.search(whole) is not None
+        for row in ROW.finditer(whole):
+            if int(row[1]) <= last:
+                raise ValueError("rows out of order")
+            last = int(row[1])
+    return found

@@ -206,7 +206,7 @@ def test_text_that_openpyxl_writes_comes_back(read, rows):
         (cell("7", "n"), "7"),
         (cell("9.1981234567E11"), "919812345670"),
         (cell("1.1000000000000001"), "1.1"),
-        (cell("0.30000000000000004"), "0.30000000000000004"),
+        (cell("0.30000000000000004"), "0.3"),
         (cell("4.111111111111112E18"), "4111111111111112000"),
         (cell("1.5E-7"), "0.00000015"),
         (cell("0089"), "89"),
@@ -251,13 +251,16 @@ def test_what_excel_shows_as_no_date_is_an_error(open_book, read, value):
     assert [note.partition(" an error")[0] for note in open_book(book).notes] == ["sheet Customers: cell A2 holds"]
 
 
-def test_formulas_that_were_never_calculated_are_told(open_book, read):
-    book = book_of([["a", "b"], [1, "=A2+1"], [None, "=A3+1"], [2, 3]])
-    assert read(book) == [(2, "1", None), (4, "2", "3")]
-    assert open_book(book).notes == (
-        "sheet Customers: 2 cells (B2, B3) hold a formula that was never calculated, which is read as empty; "
-        "open the workbook in Excel, save it, and run again",
-    )
+def refusal_of(open_book, book):
+    with pytest.raises(SourceError) as refusal:
+        open_book(book)
+    return str(refusal.value)
+
+
+def test_formulas_that_were_never_calculated_are_refused(open_book):
+    """Their cells have no value, and a blank would pass for "no points"."""
+    said = refusal_of(open_book, book_of([["a", "b"], [1, "=A2+1"], [None, "=A3+1"], [2, 3]]))
+    assert "2 cells (B2, B3) hold a formula that was never calculated; open the workbook in Excel, save it" in said
 
 
 @pytest.mark.parametrize("prefix", ["", "x"])
@@ -270,8 +273,15 @@ def test_only_a_formula_without_a_value_is_told(open_book, prefix):
         f"<{x}c><{x}v></{x}v></{x}c>",
         f"<{x}c><{x}f>1+1</{x}f></{x}c>",
     ]
-    (note,) = open_book(handmade("".join(f"<{x}row>{each}</{x}row>" for each in said), prefix=prefix)).notes
-    assert note.startswith("sheet S: cell A5 holds a formula that was never calculated")
+    book = handmade("".join(f"<{x}row>{each}</{x}row>" for each in said), prefix=prefix)
+    assert "sheet S: cell A5 holds a formula that was never calculated" in refusal_of(open_book, book)
+
+
+def test_a_sheet_is_looked_through_in_blocks(open_book, monkeypatch):
+    monkeypatch.setattr(workbook_parts, "BLOCK_BYTES", 7)
+    rows = "".join(f"<row r='{n}'>{cell(n)}</row>" for n in range(2, 20))
+    said = refusal_of(open_book, handmade(f"{HEADER}{rows}<row r='20'><c><f>1+1</f></c></row>"))
+    assert "cell A20 holds a formula" in said
 
 
 def test_wrong_dimensions_hide_no_cell(read):
@@ -362,9 +372,26 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a
         (handmade(f"{HEADER}<row>{cell('x')}</row>"), "the workbook is damaged"),
         (handmade(f"{HEADER}<row>{cell('5', 's')}</row>"), "the workbook is damaged"),
         (handmade(f"{HEADER}<row r='9999999'>{cell('5')}</row>"), "the workbook is damaged"),
+        (handmade(f"{HEADER}<row r='5'>{cell('5')}</row><row spans='1:1' r='3'/>"), "the workbook is damaged"),
+        (handmade(f"{HEADER}<row r='5'>{cell('5')}</row><row r='5'/>"), "the workbook is damaged"),
+        (handmade(f"{HEADER}<row>{cell('1E999')}</row>"), "the workbook is damaged"),
         (handmade(f"{HEADER}<row><c r='ABCDE2'><v>5</v></c></row>"), "the workbook is damaged"),
     ],
-    ids=["empty", "text", "old", "cut", "entities", "tags", "number", "string", "row", "column"],
+    ids=[
+        "empty",
+        "text",
+        "old",
+        "cut",
+        "entities",
+        "tags",
+        "number",
+        "string",
+        "row",
+        "order",
+        "twice",
+        "endless",
+        "column",
+    ],
 )
 def test_what_is_no_sound_workbook_is_refused(open_book, content, said):
     with pytest.raises(SourceError) as refusal:
