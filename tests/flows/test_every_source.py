@@ -242,7 +242,7 @@ def on_a_server(folder: Path, text: bytes, stack: contextlib.ExitStack, **_: obj
         pytest.skip(NO_SSHD)
     server = stack.enter_context(running(Sftp(folder / "ssh")))
     (server.root / "c.csv").write_bytes(text)
-    return {"files": server.url("c.csv"), "login": server.login}
+    return {"files": server.url("c.csv"), "login": server.login.model_dump(exclude_none=True)}
 
 
 PLACES = {name: f"{30 * n + 1}-{30 * n + 30}" for n, name in enumerate(COLUMNS)}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from schemas.family_reasons import FAMILIES
+from schemas.guessed_names import TARGETS
 from schemas.reasons import ANSWERS, LINES, LOOKS, WHOLE, WHY, explain_ours, is_of_a_value
 
 ROOT = Path(__file__).parent.parent.parent
@@ -59,7 +60,8 @@ def test_codes_that_modules_write_whole_have_their_own_words():
     sources = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "transforms").glob("*.py"))
     written = set(re.findall(r'"((?:identifiers|key|join|filter|payload|duplicates|points_id)\.[a-z_]+)"', sources))
     written |= set(re.findall(r"'((?:duplicates|points|in_doubt|refused|customer|identity)\.[a-z_]+)'", sources))
-    assert written == set(WHOLE)
+    # Guesses name targets; some of them look like codes.
+    assert written - set(TARGETS) == set(WHOLE)
 
 
 def test_codes_of_families_have_their_own_words():
