@@ -52,13 +52,18 @@ def check(job_file: Path, told: Told) -> None:
 def _check_lines(job: Job, source: Source, unused: Mapping[str, list[str]], findings: list[str]) -> Iterator[str]:
     yield f"job {job.name}: read, every key known"
     for name, table in source.tables.items():
-        size = sum(file.size_bytes for file in table.files)
-        yield f"source.{name}: {len(table.files)} file(s), {size:,} bytes, {len(source.columns(name))} columns"
+        yield f"source.{name}: {_where(job, name, table)}, {len(source.columns(name))} columns"
         if unused[name]:
             yield f"  not mapped: {', '.join(unused[name])}"
     yield f"{job.destination.host or job.destination.url}: reached, and it knows us"
     yield from (f"warning: {finding}" for finding in findings)
     yield "nothing was sent"
+
+
+def _where(job: Job, name: str, table: Reading) -> str:
+    if job.source[name].database is not None:
+        return f"a query of {table.files[0].uri}"
+    return f"{len(table.files)} file(s), {sum(file.size_bytes for file in table.files):,} bytes"
 
 
 def _has_a_row(table: Reading) -> bool:
