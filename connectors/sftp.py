@@ -100,7 +100,7 @@ class SftpDoor(Door):
                 f"{self.label}: login.key_file: cannot be opened; it must be a private SSH key, "
                 "login.passphrase its own, and a .pub beside it too"
             )
-        if isinstance(error, asyncssh.DisconnectError):
+        if isinstance(error, (asyncssh.DisconnectError, ConnectionError)):
             return self._distrusted(error, options)
         return error
 

@@ -128,7 +128,8 @@ def _prepared(
     check_wishes(job, wishes)
     spool = Spool(home.run(begun.name))
     clear_landings(home.folder)
-    with landing_in(spool.folder) as landing, ExitStack() as until_read:
+    with ExitStack() as until_read:
+        landing = until_read.enter_context(landing_in(spool.folder))
         reading = (begun.job_file.parent, landing, job.memory, until_read, until_done)
         how = Taking(*reading, ledger, wishes, home.folder, job.locale.timezone)
         source = open_source(job, how) if begun.retry is None else open_again(job, how, begun.retry, ledger)
