@@ -218,6 +218,25 @@ def test_a_guard_puts_files_with_the_failed_until_the_run_is_resumed(drop: Desk)
     assert drop("run", job(drop, table=table)).told["run"] == ""
 
 
+def test_files_of_a_run_that_a_guard_stops_again_stay_with_the_failed(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 3))
+    drop.write("inbox/a.csv.ok", "")
+    drop("run", job(drop, table={"ready": ".ok"}, guards={"max_points": 1}))
+    for _ in range(2):
+        again = drop("resume")
+        assert (again.exit_code, notes(again)) == (3, "")
+        assert lying(drop, "failed") == ["a.csv", "a.csv.ok"]
+
+
+def test_a_marker_of_two_files_goes_with_them(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 3))
+    drop.write("inbox/a.tsv", lines(4, 5).replace(",", "\t"))
+    drop.write("inbox/a.ok", "")
+    done = drop("run", job(drop, table={"files": "inbox/a.?sv", "ready": "{stem}.ok"}))
+    assert done.sent == {"accepted": 5}
+    assert (lying(drop, "inbox"), lying(drop, "done")) == ([], ["a.csv", "a.ok", "a.tsv"])
+
+
 def test_a_stopped_run_leaves_its_files_and_goes_on_without_them(drop: Desk):
     drop.write("inbox/a.csv", lines(1, 3))
     asking = drop("run", job(drop, guards={"approve_above_points": 1}))
