@@ -8,12 +8,12 @@ from itertools import chain
 
 from connectors.files import Local, open_files
 from connectors.locks import claimed
-from connectors.pgp import NoKey
+from connectors.pgp import ForAnotherKey
 from connectors.places import Place, place_of
 from flows.claims import claim_of
 from flows.taking import Taking, decrypted, landed, taken_of
 from flows.whole import Drop, counted, whole_files
-from schemas.errors import BulkloadError, SourceError, raise_all
+from schemas.errors import BulkloadError, NotTheFile, SourceError, raise_all
 from schemas.job import Job
 from schemas.manifests import FileManifest
 from schemas.rows import RawRows, Reading
@@ -113,8 +113,8 @@ class Picking:
             manifest = read_manifest(said, f"{self.label}: {drop.manifest}")
             plain = decrypted(local, self.table, f"{self.label}: {drop.found.uri}", self.how)
             self._check(manifest, plain, drop.found.uri)
-        except NoKey:
-            raise  # not this file's fault: all of them stay
+        except NotTheFile:
+            raise  # all of them stay
         except SourceError as error:
             trouble = error
         if trouble is not None:
@@ -169,6 +169,8 @@ class Picking:
     def blamed(self, files: Iterable[tuple[TakenFile, Local]], trouble: SourceError, *, read: bool) -> SourceError:
         """What to say of trouble with several files: which of them have it."""
         bad = [(file, why) for file, local in files if (why := self._wrong_with(local, read)) is not None]
+        if (elsewhere := next((why for _, why in bad if isinstance(why, NotTheFile)), None)) is not None:
+            return elsewhere
         return bad_files(self.name, bad) if bad else trouble
 
     def _wrong_with(self, local: Local, read: bool) -> SourceError | None:
@@ -212,6 +214,8 @@ def take_drop(table: Table, name: str, how: Taking) -> tuple[Reading, Taken]:
     picking = Picking(table, name, place, how)
     for drop in whole_files(table, place, picking.label, picking.left, wait=how.ledger is not None):
         picking.pick(drop)
+    if picking.bad and not picking.drops and all(isinstance(why, ForAnotherKey) for _, why in picking.bad):
+        raise NotTheFile(*(problem for _, why in picking.bad for problem in why.problems))
     if picking.bad:
         raise bad_files(name, picking.bad)
     if not picking.drops:

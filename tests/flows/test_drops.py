@@ -1,6 +1,7 @@
 """Dropped files: taken when they are whole, loaded once, put away when the run has ended."""
 
 import csv
+import errno
 import gzip
 import io
 import os
@@ -261,6 +262,34 @@ def test_one_bad_file_fails_alone(drop: Desk):
     assert drop("run", path).sent == {"accepted": 3}
 
 
+@pytest.mark.parametrize("csv_words", [{"encoding": "utf-9"}, {"encoding": "cp037"}])
+def test_words_of_the_job_put_no_file_away(drop: Desk, csv_words: dict[str, str]):
+    drop.write("inbox/a.csv", lines(1, 3))
+    refused = drop("run", job(drop, table={"csv": csv_words}))
+    assert (refused.exit_code, "csv.encoding" in refused.stderr) == (2, True)
+    assert lying(drop, "inbox") == ["a.csv"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "zip"])
+def test_a_disk_that_cannot_be_read_puts_no_file_away(drop: Desk, monkeypatch: pytest.MonkeyPatch, kind: str):
+    with zipfile.ZipFile(drop.folder / "inbox/a.csv.zip", "w") as archive:
+        archive.writestr("a.csv", lines(1, 3))
+    drop.write("inbox/a.csv", lines(1, 3))
+    opened, plain = [], Path.open
+
+    def stale(path: Path, *how: Any, **more: Any) -> Any:
+        if path.parent.name == "inbox":
+            opened.append(path)
+            if len(opened) > 1:  # the first time its digest is taken
+                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return plain(path, *how, **more)
+
+    monkeypatch.setattr(Path, "open", stale)
+    refused = drop("run", job(drop, table={"files": f"inbox/*.{kind}"}))
+    assert (refused.exit_code, "cannot be read (Stale" in refused.stderr) == (2, True)
+    assert (lying(drop, "inbox"), lying(drop, "failed")) == (["a.csv", "a.csv.zip"], [])
+
+
 def test_a_limited_run_is_done_with_no_file(drop: Desk):
     drop.write("inbox/a.csv", lines(1, 3))
     path = job(drop)
@@ -456,6 +485,22 @@ def test_an_encrypted_drop_with_a_damaged_file(drop: Desk, monkeypatch: pytest.M
         assert "b.csv.pgp: gpg does not vouch for the file" in damaged.stderr
         assert drop("run", path).sent == {"accepted": 2}
         assert lying(drop, "done") == ["a.csv.pgp"]
+
+
+@pytest.mark.skipif(shutil.which("gpg") is None, reason="needs gnupg")
+def test_a_key_that_no_file_is_for_puts_none_away(drop: Desk, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("E2E_PASSPHRASE", "correct horse")
+    with a_sender() as ours, a_sender() as other:
+        drop.write("inbox/a.csv.pgp", other.encrypt(table=lines(1, 2).encode()))
+        drop.write("key.asc", ours.private_key.read_bytes())
+        decrypt = {"pgp_key": "key.asc", "passphrase": "${E2E_PASSPHRASE}"}
+        path = job(drop, table={"files": "inbox/*.pgp", "decrypt": decrypt})
+        refused = drop("run", path)
+        assert (refused.exit_code, "does not hold" in refused.stderr) == (2, True)
+        assert lying(drop, "inbox") == ["a.csv.pgp"]
+        drop.write("inbox/b.csv.pgp", ours.encrypt(table=lines(3, 3).encode()))
+        assert drop("run", path).exit_code == 2
+        assert (lying(drop, "inbox"), lying(drop, "failed")) == (["b.csv.pgp"], ["a.csv.pgp"])
 
 
 def test_a_file_that_another_run_has_is_left_to_it(drop: Desk):
