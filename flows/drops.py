@@ -22,6 +22,7 @@ from schemas.taken import Taken, TakenFile
 from transforms.manifests import broken_by_file, read_manifest
 
 MANIFEST_BYTES = 1 << 20
+SAME = "has the same content as another one"
 
 
 class NothingToLoad(BulkloadError):
@@ -101,7 +102,7 @@ class Picking:
     def _met_before(self, sha256: str) -> str:
         """What to tell of a file whose content was loaded, or is about to be; nothing of a new one."""
         if any(local.source.sha256 == sha256 for local in self.locals_):
-            return "has the same content as another one"
+            return SAME
         if self.how.ledger is None or self.how.wishes.force:
             return ""
         run = self.how.ledger.loaded_by(self.how.memory, self.name, sha256)
@@ -193,7 +194,7 @@ class Picking:
             )
             for each, drop, manifest in told
         )  # fmt: skip
-        return Taken(tuple(files), twice=tuple(self.twice))
+        return Taken(tuple(files), twice=tuple(self.twice), left=self.left.total() - self.left[SAME])
 
     def told(self) -> list[str]:
         """Why files are left, in words."""
