@@ -334,6 +334,38 @@ def test_a_result_file_names_the_members_of_an_archive(drop: Desk):
     ]  # fmt: skip
 
 
+def test_a_file_without_rows_gets_a_result_file(drop: Desk):
+    drop.write("inbox/a.csv", CUSTOMERS)
+    assert drop("run", job(drop)).told["rows"]["read"] == 0
+    assert [each.read_text() for each in (drop.folder / "done").glob("result_*_a.csv")] == [HEADER + "\n"]
+
+
+def test_files_of_one_name_have_their_own_lines_only(desk: Desk):
+    for folder, content in (
+        ("people", lines(1, 3)),
+        ("families", "parent_no,child_phone,child_name\nC-1,9811111111,Kid\n"),
+    ):
+        (desk.folder / folder).mkdir()
+        desk.write(f"{folder}/data.csv", content)
+    source = {
+        "customers": {"files": "people/*.csv", "still_for": "0s", "move_to": {"done": "done/", "results": "answers/"}},
+        "family": {
+            "files": "families/*.csv",
+            "nest": {"on": "parent_no"},
+            "still_for": "0s",
+            "move_to": {"results": "answers/"},
+        },
+    }
+    children = {"table": "family", "identifiers": {"mobile": "child_phone"}, "firstName": "child_name"}
+    roles = {"hierarchyCode": "FAMILY", "roleCode": "HEAD", "childRoleCode": "MEMBER"}
+    details = {name: {"value": code} for name, code in roles.items()}
+    family = {"associatedWith": {"value": "till"}, "associationDetails": {**details, "childCustomers": children}}
+    done = desk("run", desk.job(source=source, mode="sync", map={**WITHOUT_POINTS["map"], **family}))
+    assert done.told["rows"]["read"] == 4
+    answers = [path.read_text().splitlines()[1:] for path in (desk.folder / "answers").iterdir()]
+    assert sorted([line.split(",")[0] for line in told] for told in answers) == [["2"], ["2", "3", "4"]]
+
+
 def test_what_cannot_be_put_away_is_told_and_the_run_stands(drop: Desk):
     drop.write("done", "a file where the folder should be")
     drop.write("inbox/a.csv", lines(1, 2))
