@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from connectors.local_place import LocalPlace
 from connectors.locks import claimed
 from connectors.places import place_of
 from connectors.sandbox.server import run_sandbox
@@ -29,7 +30,7 @@ from flows.whole import whole_files
 from schemas.tables import Table
 from tests.flows.conftest import CUSTOMERS, Desk, Outcome
 from tests.senders import a_sender
-from tests.servers_files import SSHD, Sftp
+from tests.servers_files import NO_SSHD, SSHD, Sftp, running
 
 PROCESS = [sys.executable, "-c", "from flows.cli import main; main()"]
 WITHOUT_POINTS = {"map": {"loyaltyType": None, "loyaltyProgramEnrollments": None}}
@@ -236,6 +237,93 @@ def test_a_marker_of_two_files_goes_with_them(drop: Desk):
     done = drop("run", job(drop, table={"files": "inbox/a.?sv", "ready": "{stem}.ok"}))
     assert done.sent == {"accepted": 5}
     assert (lying(drop, "inbox"), lying(drop, "done")) == ([], ["a.csv", "a.ok", "a.tsv"])
+
+
+class Killed(BaseException):
+    """Nobody catches it, as nobody catches a signal 9."""
+
+
+@pytest.mark.parametrize("moves", range(4))
+@pytest.mark.parametrize("before", [True, False], ids=["before the move", "after the move"])
+def test_a_run_killed_while_it_puts_files_away_finds_them(
+    drop: Desk, monkeypatch: pytest.MonkeyPatch, moves: int, before: bool
+):
+    for name in ("a.csv", "b.csv"):
+        drop.write(f"inbox/{name}", lines(1, 3) if name == "a.csv" else lines(4, 5))
+        drop.write(f"inbox/{name}.ok", "")
+    moved, move = [], LocalPlace.move
+
+    def killed(*given: Any) -> Any:
+        moved.append(given)
+        if before and len(moved) > moves:
+            raise Killed
+        there = move(*given)
+        if len(moved) > moves:
+            raise Killed
+        return there
+
+    table = {"ready": ".ok"}
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(LocalPlace, "move", killed)
+        drop("run", job(drop, table=table, guards={"max_points": 1}))
+    job(drop, table=table)
+    resumed = drop("resume")
+    assert (resumed.exit_code, resumed.sent, resumed.stderr) == (0, {"accepted": 5}, "")
+    whole = ["a.csv", "a.csv.ok", "b.csv", "b.csv.ok"]
+    assert [lying(drop, folder) for folder in ("inbox", "failed", "done")] == [[], [], whole]
+
+
+@pytest.mark.parametrize("moves", range(2))
+def test_a_done_run_killed_while_it_puts_files_away_holds_up_no_file(
+    drop: Desk, monkeypatch: pytest.MonkeyPatch, moves: int
+):
+    """Its marker is left at most, and says nothing of the next file of that name."""
+    moved, move = [], LocalPlace.move
+
+    def killed(*given: Any) -> Any:
+        moved.append(given)
+        if len(moved) > moves:
+            raise Killed
+        return move(*given)
+
+    drop.write("inbox/a.csv", lines(1, 3))
+    drop.write("inbox/a.csv.ok", "")
+    path = job(drop, table={"ready": ".ok"})
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(LocalPlace, "move", killed)
+        drop("run", path)
+    drop("run", path)
+    assert "a.csv" in lying(drop, "done")
+    drop.write("inbox/a.csv", lines(4, 6))
+    assert drop("run", path).told["run"] == ""
+    drop.write("inbox/a.csv.ok", "")
+    assert drop("run", path).sent == {"accepted": 3}
+    assert lying(drop, "inbox") == []
+
+
+def test_a_file_that_was_put_away_and_changed_there_stays(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 3))
+    drop("run", job(drop, guards={"max_points": 1}))
+    (drop.folder / "failed/a.csv").write_text(lines(1, 2))
+    job(drop)
+    resumed = drop("resume")
+    assert resumed.sent == {"accepted": 3}
+    assert "failed/a.csv was written again since it was read" in notes(resumed)
+    assert (lying(drop, "failed"), lying(drop, "done")) == (["a.csv"], [])
+
+
+def test_a_marker_older_than_its_file_does_not_count(drop: Desk):
+    """Without move_to, yesterday's marker lies there while today's file is still being sent."""
+    path = job(drop, table={"ready": ".ok", "move_to": None})
+    drop.write("inbox/a.csv", lines(1, 3))
+    drop.write("inbox/a.csv.ok", "")
+    assert drop("run", path).sent == {"accepted": 3}
+    drop.write("inbox/a.csv", lines(4, 6)[:-9])
+    half = drop("run", path)
+    assert half.told["notes"] == ["source.customers: nothing to load: 1 file waits for its .ok to be written anew"]
+    drop.write("inbox/a.csv", lines(4, 6))
+    drop.write("inbox/a.csv.ok", "")
+    assert drop("run", path).sent == {"accepted": 3}
 
 
 def test_a_stopped_run_leaves_its_files_and_goes_on_without_them(drop: Desk):
@@ -494,6 +582,23 @@ def test_a_drop_may_lie_on_an_sftp_server(drop: Desk):
         assert (server.root / "done/c.csv").exists()
     finally:
         server.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(SSHD is None, reason=NO_SSHD)
+def test_files_put_away_by_a_login_in_the_url_are_found_again(drop: Desk, monkeypatch: pytest.MonkeyPatch):
+    with running(Sftp(drop.folder / "server")) as server:
+        server.put("in/a[1].csv", lines(1, 2).encode())
+        login = server.login.model_dump(exclude_none=True)
+        url = server.url("in/*.csv").replace("://", f"://{login.pop('user')}@")
+        table = {"files": url, "login": login, "move_to": {"done": "../done", "failed": "../failed"}}
+        assert drop("run", job(drop, table=table, guards={"min_rows": 9})).exit_code == 3
+        job(drop, table=table)
+        for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):  # whom a URL without a user would mean
+            monkeypatch.setenv(name, "nobody")
+        resumed = drop("resume")
+        assert (resumed.sent, resumed.stderr) == ({"accepted": 2}, "")
+        assert "done/a[1].csv" in server.content()
 
 
 @pytest.mark.skipif(shutil.which("gpg") is None, reason="needs gnupg")
