@@ -27,6 +27,7 @@ from flows.claims import claim_of
 from flows.drops import Picking
 from flows.taking import Taking
 from flows.whole import whole_files
+from schemas.errors import OutOfBalance
 from schemas.tables import Table
 from tests.flows.conftest import CUSTOMERS, Desk, Outcome
 from tests.senders import a_sender
@@ -299,6 +300,20 @@ def test_a_done_run_killed_while_it_puts_files_away_holds_up_no_file(
     drop.write("inbox/a.csv.ok", "")
     assert drop("run", path).sent == {"accepted": 3}
     assert lying(drop, "inbox") == []
+
+
+def test_a_run_out_of_balance_is_done_with_no_file(drop: Desk, monkeypatch: pytest.MonkeyPatch):
+    def bug(*_: Any) -> None:
+        raise OutOfBalance("a row too many")
+
+    path = job(drop, mode="sync")
+    drop.write("inbox/a.csv", lines(1, 3))
+    with monkeypatch.context() as patch:
+        patch.setattr("flows.finish._prove", bug)
+        assert drop("run", path).exit_code == 1
+    assert lying(drop, "inbox") == ["a.csv"]
+    assert drop("run", path).sent == {"unchanged": 3}
+    assert lying(drop, "done") == ["a.csv"]
 
 
 def test_a_file_that_was_put_away_and_changed_there_stays(drop: Desk):
