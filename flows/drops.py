@@ -1,7 +1,7 @@
 """Dropped files: which are whole, are nobody else's and were not loaded before; the oldest are loaded first."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -135,11 +135,11 @@ class Picking:
             columns = open_files([local], self.table, self.label).columns
         raise_all(SourceError, broken_by_file(manifest, local.source.sha256, columns, f"{self.label}: {uri}"))
 
-    def opened(self) -> Reading:
+    def opened(self, named: Collection[str]) -> Reading:
         """All files as one table.
 
         Raises:
-            BadFiles: those that cannot be opened each by itself.
+            BadFiles: those that cannot be opened each by itself, or lack columns that are `named` and others have.
             SourceError: their columns differ.
         """
         trouble = None
@@ -148,7 +148,19 @@ class Picking:
         except SourceError as error:
             trouble = error
         files = [_taken(drop, local) for drop, local in zip(self.drops, self.locals_, strict=True)]
-        raise self.blamed(zip(files, self.locals_, strict=True), trouble, read=False)
+        blamed = self.blamed(zip(files, self.locals_, strict=True), trouble, read=False)
+        raise self._lacking(files, named, trouble) if blamed is trouble else blamed
+
+    def _lacking(self, files: Sequence[TakenFile], named: Collection[str], trouble: SourceError) -> SourceError:
+        """What to say of files whose columns differ: which of them lack some that the job names, if others have all."""
+        columns = [open_files([local], self.table, self.label).columns for local in self.locals_]
+        wanted = [name for name in dict.fromkeys(chain.from_iterable(columns)) if name in named]
+        bad = [
+            (file, SourceError(f"{self.label}: {file.uri} lacks {', '.join(lacks)}, which the job names"))
+            for file, theirs in zip(files, columns, strict=True)
+            if (lacks := [name for name in wanted if name not in theirs])
+        ]
+        return bad_files(self.name, bad) if 0 < len(bad) < len(files) else trouble
 
     def rows(self, reading: Reading, taken: Taken) -> Iterator[RawRows]:
         """The rows of all files.
@@ -201,8 +213,8 @@ class Picking:
         return [counted(why, count) for why, count in self.left.items()]
 
 
-def take_drop(table: Table, name: str, how: Taking) -> tuple[Reading, Taken]:
-    """Take all files of a drop that are ready.
+def take_drop(table: Table, name: str, how: Taking, named: Collection[str]) -> tuple[Reading, Taken]:
+    """Take all files of a drop that are ready; `named` are columns that the job names, of this table or of others.
 
     Raises:
         NothingToLoad: none is.
@@ -222,7 +234,7 @@ def take_drop(table: Table, name: str, how: Taking) -> tuple[Reading, Taken]:
     if not picking.drops:
         why = ", ".join(picking.told()) or place.nothing().removeprefix(f"source.{name}: ")
         raise NothingToLoad(f"source.{name}: nothing to load: {why}", name, Taken(twice=tuple(picking.twice)))
-    reading = picking.opened()
+    reading = picking.opened(named)
     taken = picking.taken(reading)
     notes = (*reading.notes, *(f"source.{name}: {why}" for why in picking.told()))
     return replace(reading, notes=notes, batches=partial(picking.rows, reading, taken)), taken

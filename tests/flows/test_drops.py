@@ -393,6 +393,28 @@ def test_a_disk_that_cannot_be_read_puts_no_file_away(drop: Desk, monkeypatch: p
     assert (lying(drop, "inbox"), lying(drop, "failed")) == (["a.csv", "a.csv.zip"], [])
 
 
+@pytest.mark.parametrize("odd", ["oldest", "newest"])
+def test_a_file_without_the_jobs_columns_fails_alone(drop: Desk, odd: str):
+    age_s = {"oldest": 30, "newest": 10}
+    os.utime(drop.write("inbox/b.csv", "order\n1\n"), (0, time.time() - age_s[odd]))
+    os.utime(drop.write("inbox/a.csv", lines(1, 3)), (0, time.time() - 20))
+    bad = drop("run", job(drop))
+    assert bad.exit_code == 2
+    assert "b.csv lacks member_no, phone, first_name, points, which the job names" in bad.stderr
+    assert (lying(drop, "inbox"), lying(drop, "failed")) == (["a.csv"], ["b.csv"])
+    assert drop("run", job(drop)).sent == {"accepted": 3}
+
+
+@pytest.mark.parametrize("first", [lines(1, 2), "order\n1\n"], ids=["all have them", "none has them"])
+def test_files_of_other_columns_are_refused_where_none_is_worse(drop: Desk, first: str):
+    drop.write("inbox/a.csv", first)
+    header, *rows = first.splitlines()
+    drop.write("inbox/b.csv", "".join(f"{line}\n" for line in [f"{header},note", *(f"{row},2" for row in rows)]))
+    refused = drop("run", job(drop))
+    assert (refused.exit_code, "b.csv: adds note, compared with a.csv" in refused.stderr) == (2, True)
+    assert lying(drop, "inbox") == ["a.csv", "b.csv"]
+
+
 def test_a_limited_run_is_done_with_no_file(drop: Desk):
     drop.write("inbox/a.csv", lines(1, 3))
     path = job(drop)
