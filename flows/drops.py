@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 
+from msgspec import structs
+
 from connectors.files import Local, open_files
 from connectors.locks import claimed
 from connectors.pgp import ForAnotherKey
@@ -63,6 +65,11 @@ class Picking:
     @property
     def label(self) -> str:
         return f"source.{self.name}"
+
+    @property
+    def files(self) -> list[TakenFile]:
+        """Those that are neither left nor bad."""
+        return [_taken(drop, local) for drop, local in zip(self.drops, self.locals_, strict=True)]
 
     def pick(self, drop: Drop) -> None:
         """Take a file, or count why not."""
@@ -147,7 +154,7 @@ class Picking:
             return open_files(self.locals_, self.table, self.label)
         except SourceError as error:
             trouble = error
-        files = [_taken(drop, local) for drop, local in zip(self.drops, self.locals_, strict=True)]
+        files = self.files
         blamed = self.blamed(zip(files, self.locals_, strict=True), trouble, read=False)
         raise self._lacking(files, named, trouble) if blamed is trouble else blamed
 
@@ -160,7 +167,7 @@ class Picking:
             for file, theirs in zip(files, columns, strict=True)
             if (lacks := [name for name in wanted if name not in theirs])
         ]
-        return bad_files(self.name, bad) if 0 < len(bad) < len(files) else trouble
+        return bad_files(self.name, bad, self.files) if 0 < len(bad) < len(files) else trouble
 
     def rows(self, reading: Reading, taken: Taken) -> Iterator[RawRows]:
         """The rows of all files.
@@ -184,7 +191,7 @@ class Picking:
         bad = [(file, why) for file, local in files if (why := self._wrong_with(local, read)) is not None]
         if (elsewhere := next((why for _, why in bad if isinstance(why, NotTheFile)), None)) is not None:
             return elsewhere
-        return bad_files(self.name, bad) if bad else trouble
+        return bad_files(self.name, bad, self.files) if bad else trouble
 
     def _wrong_with(self, local: Local, read: bool) -> SourceError | None:
         try:
@@ -230,7 +237,7 @@ def take_drop(table: Table, name: str, how: Taking, named: Collection[str]) -> t
     if picking.bad and not picking.drops and all(isinstance(why, ForAnotherKey) for _, why in picking.bad):
         raise NotTheFile(*(problem for _, why in picking.bad for problem in why.problems))
     if picking.bad:
-        raise bad_files(name, picking.bad)
+        raise bad_files(name, picking.bad, picking.files)
     if not picking.drops:
         why = ", ".join(picking.told()) or place.nothing().removeprefix(f"source.{name}: ")
         raise NothingToLoad(f"source.{name}: nothing to load: {why}", name, Taken(twice=tuple(picking.twice)))
@@ -245,10 +252,15 @@ def _taken(drop: Drop, local: Local) -> TakenFile:
     return TakenFile(found.uri, found.path, found.stamp, source.sha256, source.size_bytes, (), drop.beside)
 
 
-def bad_files(name: str, bad: Sequence[tuple[TakenFile, SourceError]]) -> BadFiles:
-    """All that is wrong with some files of a table, at once."""
+def bad_files(name: str, bad: Sequence[tuple[TakenFile, SourceError]], files: Iterable[TakenFile]) -> BadFiles:
+    """All that is wrong with some `files` of a table, at once; a marker that others share stays with them."""
     problems = chain.from_iterable(error.problems for _, error in bad)
-    return BadFiles(*dict.fromkeys(problems), table=name, files=[file for file, _ in bad])
+    uris = {file.uri for file, _ in bad}
+    staying = {path for file in files if file.uri not in uris for path in file.beside}
+    going = [
+        structs.replace(file, beside=tuple(path for path in file.beside if path not in staying)) for file, _ in bad
+    ]
+    return BadFiles(*dict.fromkeys(problems), table=name, files=going)
 
 
 def done_with(job: Job, taken: Mapping[str, Taken]) -> dict[str, Sequence[TakenFile]]:

@@ -415,6 +415,17 @@ def test_files_of_other_columns_are_refused_where_none_is_worse(drop: Desk, firs
     assert lying(drop, "inbox") == ["a.csv", "b.csv"]
 
 
+def test_a_marker_stays_with_the_good_one_of_its_two_files(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 3))
+    drop.write("inbox/a.csv.gz", b"no gzip")
+    drop.write("inbox/a.ok", "")
+    path = job(drop, table={"files": "inbox/a.csv*", "ready": "{stem}.ok"})
+    assert drop("run", path).exit_code == 2
+    assert (lying(drop, "inbox"), lying(drop, "failed")) == (["a.csv", "a.ok"], ["a.csv.gz"])
+    assert drop("run", path).sent == {"accepted": 3}
+    assert (lying(drop, "inbox"), lying(drop, "done")) == ([], ["a.csv", "a.ok"])
+
+
 def test_a_limited_run_is_done_with_no_file(drop: Desk):
     drop.write("inbox/a.csv", lines(1, 3))
     path = job(drop)
