@@ -57,8 +57,8 @@ class LocalPlace:
     def beside(self, found: Found, name: str) -> str:
         return str(Path(found.path).with_name(name))
 
-    def has(self, path: str) -> bool:
-        return Path(path).is_file()
+    def has(self, path: str, since: datetime | None = None) -> bool:
+        return Path(path).is_file() and not self._found(Path(path)).is_older(since)
 
     def read(self, path: str, limit_bytes: int) -> bytes:
         with self._allowed(path), Path(path).open("rb") as file:
@@ -78,21 +78,23 @@ class LocalPlace:
         return None if self._is_missing(path) else self._found(path)
 
     def lies_in(self, found: Found, to: str) -> bool:
-        return Path(found.path).parent.resolve() == self._target(to).resolve()
+        return _is_in(Path(found.path), self._target(to))
 
-    def move(self, found: Found, to: str, name: str) -> str:
+    def move(self, found: Found, to: str, name: str) -> Found:
         source, folder = Path(found.path), self._target(to)
         now = self.again(found)
         if now is None:
-            return self._moved_before(found, folder, name)
+            return self._found(self._moved_before(found, folder, name))
         if now.stamp != found.stamp:
             raise SourceError(f"{self._label}: {source} was written again since it was read; it stays for the next run")
         with self._allowed(f"{source} cannot be moved to {folder}", "the file stays"):
+            if _is_in(source, folder):
+                return found
             folder.mkdir(parents=True, exist_ok=True)
             for each in numbered(name):
                 if _put_away(source, folder / each):
-                    return uri_of(folder / each)
-        raise AssertionError("numbers do not end")
+                    break
+        return self._found(folder / each)
 
     def write(self, to: str, name: str, content: bytes | Path) -> str:
         folder = self._target(to)
@@ -150,7 +152,7 @@ class LocalPlace:
             while block := file.read(BLOCK_BYTES):
                 yield block
 
-    def _moved_before(self, found: Found, folder: Path, name: str) -> str:
+    def _moved_before(self, found: Found, folder: Path, name: str) -> Path:
         last = None
         for each in numbered(name):
             if not (folder / each).is_file():
@@ -160,7 +162,7 @@ class LocalPlace:
                 last = folder / each
         if last is None:
             raise SourceError(f"{self._label}: {found.path} is gone, and not in {folder}; who moved it?")
-        return uri_of(last)
+        return last
 
     def _target(self, to: str) -> Path:
         path = local_path(to)
@@ -198,6 +200,11 @@ def _near(path: Path) -> str:
     return f"did you mean {' or '.join(near)}?" if near else f"the folder {path.parent} holds {len(names)} other files"
 
 
+def _is_in(path: Path, folder: Path) -> bool:
+    """Under whatever name: links and mounts lead to folders too."""
+    return folder.is_dir() and path.parent.samefile(folder)
+
+
 def _put_away(source: Path, target: Path, *, or_same: bool = False) -> bool:
     """Give a file another name, over file systems too; False: somebody else has it.
 
@@ -206,7 +213,8 @@ def _put_away(source: Path, target: Path, *, or_same: bool = False) -> bool:
     try:
         os.link(source, target)
     except FileExistsError:
-        apart = source.stat().st_dev != target.stat().st_dev
+        here, there = source.stat(), target.stat()
+        apart = here.st_dev != there.st_dev and here.st_ino != there.st_ino  # else one mounted twice, perhaps
         if not target.samefile(source) and not ((or_same or apart) and filecmp.cmp(source, target, shallow=False)):
             return False
     except OSError as error:

@@ -1,6 +1,7 @@
 """Moving and writing files on a server: under a name that nobody has, and once, however often it is tried."""
 
 import io
+import posixpath
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -13,8 +14,13 @@ from connectors.patterns import within
 from schemas.errors import SourceError
 
 
+def is_in(path: str, folder: str) -> bool:
+    """Whether a file lies in a folder, however the folder is written."""
+    return posixpath.normpath(posixpath.dirname(path)) == posixpath.normpath(folder)
+
+
 def moved(door: Door, system: FileSystem, found: Found, folder: str, name: str, label: str) -> str:
-    """Move a file that is still the one that was found; where it is already, it stays. Gives its uri.
+    """Move a file that is still the one that was found; where it is already, it stays. Gives its path.
 
     Raises:
         SourceError: it was written again, or is gone and was not moved by us.
@@ -24,16 +30,18 @@ def moved(door: Door, system: FileSystem, found: Found, folder: str, name: str, 
         return _moved_before(door, system, found, folder, name, label)
     if stamp_of(now) != found.stamp:
         raise SourceError(f"{label}: {found.uri}: was written again since it was read; it stays for the next run")
+    if is_in(found.path, folder):
+        return found.path
     door.make_folder(system, folder)
     for each in numbered(name):
         path = within(folder, each)
         there = door.now(system, path)
         if there is None:
             door.rename(system, found.path, path)
-            return door.address.uri(path)
+            return path
         if door.is_copy(now, there):
             door.delete(system, found.path)
-            return door.address.uri(path)
+            return path
     raise AssertionError("numbers do not end")
 
 
@@ -62,7 +70,7 @@ def _moved_before(door: Door, system: FileSystem, found: Found, folder: str, nam
             last = within(folder, each)
     if last is None:
         raise SourceError(f"{label}: {found.uri}: is gone, and not in {door.address.uri(folder)}; who moved it?")
-    return door.address.uri(last)
+    return last
 
 
 def _put(door: Door, system: FileSystem, file: BinaryIO, folder: str, name: str) -> None:

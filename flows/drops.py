@@ -1,19 +1,21 @@
 """Dropped files: which are whole, are nobody else's and were not loaded before; the oldest are loaded first."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 
+from msgspec import structs
+
 from connectors.files import Local, open_files
 from connectors.locks import claimed
-from connectors.pgp import NoKey
+from connectors.pgp import ForAnotherKey
 from connectors.places import Place, place_of
 from flows.claims import claim_of
 from flows.taking import Taking, decrypted, landed, taken_of
 from flows.whole import Drop, counted, whole_files
-from schemas.errors import BulkloadError, SourceError, raise_all
+from schemas.errors import BulkloadError, NotTheFile, SourceError, raise_all
 from schemas.job import Job
 from schemas.manifests import FileManifest
 from schemas.rows import RawRows, Reading
@@ -22,6 +24,7 @@ from schemas.taken import Taken, TakenFile
 from transforms.manifests import broken_by_file, read_manifest
 
 MANIFEST_BYTES = 1 << 20
+SAME = "has the same content as another one"
 
 
 class NothingToLoad(BulkloadError):
@@ -63,6 +66,11 @@ class Picking:
     def label(self) -> str:
         return f"source.{self.name}"
 
+    @property
+    def files(self) -> list[TakenFile]:
+        """Those that are neither left nor bad."""
+        return [_taken(drop, local) for drop, local in zip(self.drops, self.locals_, strict=True)]
+
     def pick(self, drop: Drop) -> None:
         """Take a file, or count why not."""
         if not self._claimed(drop):
@@ -101,7 +109,7 @@ class Picking:
     def _met_before(self, sha256: str) -> str:
         """What to tell of a file whose content was loaded, or is about to be; nothing of a new one."""
         if any(local.source.sha256 == sha256 for local in self.locals_):
-            return "has the same content as another one"
+            return SAME
         if self.how.ledger is None or self.how.wishes.force:
             return ""
         run = self.how.ledger.loaded_by(self.how.memory, self.name, sha256)
@@ -113,8 +121,8 @@ class Picking:
             manifest = read_manifest(said, f"{self.label}: {drop.manifest}")
             plain = decrypted(local, self.table, f"{self.label}: {drop.found.uri}", self.how)
             self._check(manifest, plain, drop.found.uri)
-        except NoKey:
-            raise  # not this file's fault: all of them stay
+        except NotTheFile:
+            raise  # all of them stay
         except SourceError as error:
             trouble = error
         if trouble is not None:
@@ -134,11 +142,11 @@ class Picking:
             columns = open_files([local], self.table, self.label).columns
         raise_all(SourceError, broken_by_file(manifest, local.source.sha256, columns, f"{self.label}: {uri}"))
 
-    def opened(self) -> Reading:
+    def opened(self, named: Collection[str]) -> Reading:
         """All files as one table.
 
         Raises:
-            BadFiles: those that cannot be opened each by itself.
+            BadFiles: those that cannot be opened each by itself, or lack columns that are `named` and others have.
             SourceError: their columns differ.
         """
         trouble = None
@@ -146,8 +154,20 @@ class Picking:
             return open_files(self.locals_, self.table, self.label)
         except SourceError as error:
             trouble = error
-        files = [_taken(drop, local) for drop, local in zip(self.drops, self.locals_, strict=True)]
-        raise self.blamed(zip(files, self.locals_, strict=True), trouble, read=False)
+        files = self.files
+        blamed = self.blamed(zip(files, self.locals_, strict=True), trouble, read=False)
+        raise self._lacking(files, named, trouble) if blamed is trouble else blamed
+
+    def _lacking(self, files: Sequence[TakenFile], named: Collection[str], trouble: SourceError) -> SourceError:
+        """What to say of files whose columns differ: which of them lack some that the job names, if others have all."""
+        columns = [open_files([local], self.table, self.label).columns for local in self.locals_]
+        wanted = [name for name in dict.fromkeys(chain.from_iterable(columns)) if name in named]
+        bad = [
+            (file, SourceError(f"{self.label}: {file.uri} lacks {', '.join(lacks)}, which the job names"))
+            for file, theirs in zip(files, columns, strict=True)
+            if (lacks := [name for name in wanted if name not in theirs])
+        ]
+        return bad_files(self.name, bad, self.files) if 0 < len(bad) < len(files) else trouble
 
     def rows(self, reading: Reading, taken: Taken) -> Iterator[RawRows]:
         """The rows of all files.
@@ -169,7 +189,9 @@ class Picking:
     def blamed(self, files: Iterable[tuple[TakenFile, Local]], trouble: SourceError, *, read: bool) -> SourceError:
         """What to say of trouble with several files: which of them have it."""
         bad = [(file, why) for file, local in files if (why := self._wrong_with(local, read)) is not None]
-        return bad_files(self.name, bad) if bad else trouble
+        if (elsewhere := next((why for _, why in bad if isinstance(why, NotTheFile)), None)) is not None:
+            return elsewhere
+        return bad_files(self.name, bad, self.files) if bad else trouble
 
     def _wrong_with(self, local: Local, read: bool) -> SourceError | None:
         try:
@@ -191,15 +213,15 @@ class Picking:
             )
             for each, drop, manifest in told
         )  # fmt: skip
-        return Taken(tuple(files), twice=tuple(self.twice))
+        return Taken(tuple(files), twice=tuple(self.twice), left=self.left.total() - self.left[SAME])
 
     def told(self) -> list[str]:
         """Why files are left, in words."""
         return [counted(why, count) for why, count in self.left.items()]
 
 
-def take_drop(table: Table, name: str, how: Taking) -> tuple[Reading, Taken]:
-    """Take all files of a drop that are ready.
+def take_drop(table: Table, name: str, how: Taking, named: Collection[str]) -> tuple[Reading, Taken]:
+    """Take all files of a drop that are ready; `named` are columns that the job names, of this table or of others.
 
     Raises:
         NothingToLoad: none is.
@@ -212,12 +234,14 @@ def take_drop(table: Table, name: str, how: Taking) -> tuple[Reading, Taken]:
     picking = Picking(table, name, place, how)
     for drop in whole_files(table, place, picking.label, picking.left, wait=how.ledger is not None):
         picking.pick(drop)
+    if picking.bad and not picking.drops and all(isinstance(why, ForAnotherKey) for _, why in picking.bad):
+        raise NotTheFile(*(problem for _, why in picking.bad for problem in why.problems))
     if picking.bad:
-        raise bad_files(name, picking.bad)
+        raise bad_files(name, picking.bad, picking.files)
     if not picking.drops:
         why = ", ".join(picking.told()) or place.nothing().removeprefix(f"source.{name}: ")
         raise NothingToLoad(f"source.{name}: nothing to load: {why}", name, Taken(twice=tuple(picking.twice)))
-    reading = picking.opened()
+    reading = picking.opened(named)
     taken = picking.taken(reading)
     notes = (*reading.notes, *(f"source.{name}: {why}" for why in picking.told()))
     return replace(reading, notes=notes, batches=partial(picking.rows, reading, taken)), taken
@@ -228,10 +252,15 @@ def _taken(drop: Drop, local: Local) -> TakenFile:
     return TakenFile(found.uri, found.path, found.stamp, source.sha256, source.size_bytes, (), drop.beside)
 
 
-def bad_files(name: str, bad: Sequence[tuple[TakenFile, SourceError]]) -> BadFiles:
-    """All that is wrong with some files of a table, at once."""
+def bad_files(name: str, bad: Sequence[tuple[TakenFile, SourceError]], files: Iterable[TakenFile]) -> BadFiles:
+    """All that is wrong with some `files` of a table, at once; a marker that others share stays with them."""
     problems = chain.from_iterable(error.problems for _, error in bad)
-    return BadFiles(*dict.fromkeys(problems), table=name, files=[file for file, _ in bad])
+    uris = {file.uri for file, _ in bad}
+    staying = {path for file in files if file.uri not in uris for path in file.beside}
+    going = [
+        structs.replace(file, beside=tuple(path for path in file.beside if path not in staying)) for file, _ in bad
+    ]
+    return BadFiles(*dict.fromkeys(problems), table=name, files=going)
 
 
 def done_with(job: Job, taken: Mapping[str, Taken]) -> dict[str, Sequence[TakenFile]]:

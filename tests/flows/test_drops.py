@@ -1,6 +1,7 @@
 """Dropped files: taken when they are whole, loaded once, put away when the run has ended."""
 
 import csv
+import errno
 import gzip
 import io
 import os
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from connectors.local_place import LocalPlace
 from connectors.locks import claimed
 from connectors.places import place_of
 from connectors.sandbox.server import run_sandbox
@@ -25,10 +27,11 @@ from flows.claims import claim_of
 from flows.drops import Picking
 from flows.taking import Taking
 from flows.whole import whole_files
+from schemas.errors import OutOfBalance
 from schemas.tables import Table
 from tests.flows.conftest import CUSTOMERS, Desk, Outcome
 from tests.senders import a_sender
-from tests.servers_files import SSHD, Sftp
+from tests.servers_files import NO_SSHD, SSHD, Sftp, running
 
 PROCESS = [sys.executable, "-c", "from flows.cli import main; main()"]
 WITHOUT_POINTS = {"map": {"loyaltyType": None, "loyaltyProgramEnrollments": None}}
@@ -218,6 +221,126 @@ def test_a_guard_puts_files_with_the_failed_until_the_run_is_resumed(drop: Desk)
     assert drop("run", job(drop, table=table)).told["run"] == ""
 
 
+def test_files_of_a_run_that_a_guard_stops_again_stay_with_the_failed(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 3))
+    drop.write("inbox/a.csv.ok", "")
+    drop("run", job(drop, table={"ready": ".ok"}, guards={"max_points": 1}))
+    for _ in range(2):
+        again = drop("resume")
+        assert (again.exit_code, notes(again)) == (3, "")
+        assert lying(drop, "failed") == ["a.csv", "a.csv.ok"]
+
+
+def test_a_marker_of_two_files_goes_with_them(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 3))
+    drop.write("inbox/a.tsv", lines(4, 5).replace(",", "\t"))
+    drop.write("inbox/a.ok", "")
+    done = drop("run", job(drop, table={"files": "inbox/a.?sv", "ready": "{stem}.ok"}))
+    assert done.sent == {"accepted": 5}
+    assert (lying(drop, "inbox"), lying(drop, "done")) == ([], ["a.csv", "a.ok", "a.tsv"])
+
+
+class Killed(BaseException):
+    """Nobody catches it, as nobody catches a signal 9."""
+
+
+@pytest.mark.parametrize("moves", range(4))
+@pytest.mark.parametrize("before", [True, False], ids=["before the move", "after the move"])
+def test_a_run_killed_while_it_puts_files_away_finds_them(
+    drop: Desk, monkeypatch: pytest.MonkeyPatch, moves: int, before: bool
+):
+    for name in ("a.csv", "b.csv"):
+        drop.write(f"inbox/{name}", lines(1, 3) if name == "a.csv" else lines(4, 5))
+        drop.write(f"inbox/{name}.ok", "")
+    moved, move = [], LocalPlace.move
+
+    def killed(*given: Any) -> Any:
+        moved.append(given)
+        if before and len(moved) > moves:
+            raise Killed
+        there = move(*given)
+        if len(moved) > moves:
+            raise Killed
+        return there
+
+    table = {"ready": ".ok"}
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(LocalPlace, "move", killed)
+        drop("run", job(drop, table=table, guards={"max_points": 1}))
+    job(drop, table=table)
+    resumed = drop("resume")
+    assert (resumed.exit_code, resumed.sent, resumed.stderr) == (0, {"accepted": 5}, "")
+    whole = ["a.csv", "a.csv.ok", "b.csv", "b.csv.ok"]
+    assert [lying(drop, folder) for folder in ("inbox", "failed", "done")] == [[], [], whole]
+
+
+@pytest.mark.parametrize("moves", range(2))
+def test_a_done_run_killed_while_it_puts_files_away_holds_up_no_file(
+    drop: Desk, monkeypatch: pytest.MonkeyPatch, moves: int
+):
+    """Its marker is left at most, and says nothing of the next file of that name."""
+    moved, move = [], LocalPlace.move
+
+    def killed(*given: Any) -> Any:
+        moved.append(given)
+        if len(moved) > moves:
+            raise Killed
+        return move(*given)
+
+    drop.write("inbox/a.csv", lines(1, 3))
+    drop.write("inbox/a.csv.ok", "")
+    path = job(drop, table={"ready": ".ok"})
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(LocalPlace, "move", killed)
+        drop("run", path)
+    drop("run", path)
+    assert "a.csv" in lying(drop, "done")
+    drop.write("inbox/a.csv", lines(4, 6))
+    assert drop("run", path).told["run"] == ""
+    drop.write("inbox/a.csv.ok", "")
+    assert drop("run", path).sent == {"accepted": 3}
+    assert lying(drop, "inbox") == []
+
+
+def test_a_run_out_of_balance_is_done_with_no_file(drop: Desk, monkeypatch: pytest.MonkeyPatch):
+    def bug(*_: Any) -> None:
+        raise OutOfBalance("a row too many")
+
+    path = job(drop, mode="sync")
+    drop.write("inbox/a.csv", lines(1, 3))
+    with monkeypatch.context() as patch:
+        patch.setattr("flows.finish._prove", bug)
+        assert drop("run", path).exit_code == 1
+    assert lying(drop, "inbox") == ["a.csv"]
+    assert drop("run", path).sent == {"unchanged": 3}
+    assert lying(drop, "done") == ["a.csv"]
+
+
+def test_a_file_that_was_put_away_and_changed_there_stays(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 3))
+    drop("run", job(drop, guards={"max_points": 1}))
+    (drop.folder / "failed/a.csv").write_text(lines(1, 2))
+    job(drop)
+    resumed = drop("resume")
+    assert resumed.sent == {"accepted": 3}
+    assert "failed/a.csv was written again since it was read" in notes(resumed)
+    assert (lying(drop, "failed"), lying(drop, "done")) == (["a.csv"], [])
+
+
+def test_a_marker_older_than_its_file_does_not_count(drop: Desk):
+    """Without move_to, yesterday's marker lies there while today's file is still being sent."""
+    path = job(drop, table={"ready": ".ok", "move_to": None})
+    drop.write("inbox/a.csv", lines(1, 3))
+    drop.write("inbox/a.csv.ok", "")
+    assert drop("run", path).sent == {"accepted": 3}
+    drop.write("inbox/a.csv", lines(4, 6)[:-9])
+    half = drop("run", path)
+    assert half.told["notes"] == ["source.customers: nothing to load: 1 file waits for its .ok to be written anew"]
+    drop.write("inbox/a.csv", lines(4, 6))
+    drop.write("inbox/a.csv.ok", "")
+    assert drop("run", path).sent == {"accepted": 3}
+
+
 def test_a_stopped_run_leaves_its_files_and_goes_on_without_them(drop: Desk):
     drop.write("inbox/a.csv", lines(1, 3))
     asking = drop("run", job(drop, guards={"approve_above_points": 1}))
@@ -240,6 +363,67 @@ def test_one_bad_file_fails_alone(drop: Desk):
     assert "a.csv.gz" not in bad.stderr
     assert (lying(drop, "inbox"), lying(drop, "failed")) == (["a.csv.gz"], ["b.csv.gz"])
     assert drop("run", path).sent == {"accepted": 3}
+
+
+@pytest.mark.parametrize("csv_words", [{"encoding": "utf-9"}, {"encoding": "cp037"}])
+def test_words_of_the_job_put_no_file_away(drop: Desk, csv_words: dict[str, str]):
+    drop.write("inbox/a.csv", lines(1, 3))
+    refused = drop("run", job(drop, table={"csv": csv_words}))
+    assert (refused.exit_code, "csv.encoding" in refused.stderr) == (2, True)
+    assert lying(drop, "inbox") == ["a.csv"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "zip"])
+def test_a_disk_that_cannot_be_read_puts_no_file_away(drop: Desk, monkeypatch: pytest.MonkeyPatch, kind: str):
+    with zipfile.ZipFile(drop.folder / "inbox/a.csv.zip", "w") as archive:
+        archive.writestr("a.csv", lines(1, 3))
+    drop.write("inbox/a.csv", lines(1, 3))
+    opened, plain = [], Path.open
+
+    def stale(path: Path, *how: Any, **more: Any) -> Any:
+        if path.parent.name == "inbox":
+            opened.append(path)
+            if len(opened) > 1:  # the first time its digest is taken
+                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return plain(path, *how, **more)
+
+    monkeypatch.setattr(Path, "open", stale)
+    refused = drop("run", job(drop, table={"files": f"inbox/*.{kind}"}))
+    assert (refused.exit_code, "cannot be read (Stale" in refused.stderr) == (2, True)
+    assert (lying(drop, "inbox"), lying(drop, "failed")) == (["a.csv", "a.csv.zip"], [])
+
+
+@pytest.mark.parametrize("odd", ["oldest", "newest"])
+def test_a_file_without_the_jobs_columns_fails_alone(drop: Desk, odd: str):
+    age_s = {"oldest": 30, "newest": 10}
+    os.utime(drop.write("inbox/b.csv", "order\n1\n"), (0, time.time() - age_s[odd]))
+    os.utime(drop.write("inbox/a.csv", lines(1, 3)), (0, time.time() - 20))
+    bad = drop("run", job(drop))
+    assert bad.exit_code == 2
+    assert "b.csv lacks member_no, phone, first_name, points, which the job names" in bad.stderr
+    assert (lying(drop, "inbox"), lying(drop, "failed")) == (["a.csv"], ["b.csv"])
+    assert drop("run", job(drop)).sent == {"accepted": 3}
+
+
+@pytest.mark.parametrize("first", [lines(1, 2), "order\n1\n"], ids=["all have them", "none has them"])
+def test_files_of_other_columns_are_refused_where_none_is_worse(drop: Desk, first: str):
+    drop.write("inbox/a.csv", first)
+    header, *rows = first.splitlines()
+    drop.write("inbox/b.csv", "".join(f"{line}\n" for line in [f"{header},note", *(f"{row},2" for row in rows)]))
+    refused = drop("run", job(drop))
+    assert (refused.exit_code, "b.csv: adds note, compared with a.csv" in refused.stderr) == (2, True)
+    assert lying(drop, "inbox") == ["a.csv", "b.csv"]
+
+
+def test_a_marker_stays_with_the_good_one_of_its_two_files(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 3))
+    drop.write("inbox/a.csv.gz", b"no gzip")
+    drop.write("inbox/a.ok", "")
+    path = job(drop, table={"files": "inbox/a.csv*", "ready": "{stem}.ok"})
+    assert drop("run", path).exit_code == 2
+    assert (lying(drop, "inbox"), lying(drop, "failed")) == (["a.csv", "a.ok"], ["a.csv.gz"])
+    assert drop("run", path).sent == {"accepted": 3}
+    assert (lying(drop, "inbox"), lying(drop, "done")) == ([], ["a.csv", "a.ok"])
 
 
 def test_a_limited_run_is_done_with_no_file(drop: Desk):
@@ -284,6 +468,38 @@ def test_a_result_file_names_the_members_of_an_archive(drop: Desk):
     assert [(row["member"], row["line"], row["fate"]) for row in rows] == [
         ("north.csv", "2", "accepted"), ("south.csv", "2", "accepted"),
     ]  # fmt: skip
+
+
+def test_a_file_without_rows_gets_a_result_file(drop: Desk):
+    drop.write("inbox/a.csv", CUSTOMERS)
+    assert drop("run", job(drop)).told["rows"]["read"] == 0
+    assert [each.read_text() for each in (drop.folder / "done").glob("result_*_a.csv")] == [HEADER + "\n"]
+
+
+def test_files_of_one_name_have_their_own_lines_only(desk: Desk):
+    for folder, content in (
+        ("people", lines(1, 3)),
+        ("families", "parent_no,child_phone,child_name\nC-1,9811111111,Kid\n"),
+    ):
+        (desk.folder / folder).mkdir()
+        desk.write(f"{folder}/data.csv", content)
+    source = {
+        "customers": {"files": "people/*.csv", "still_for": "0s", "move_to": {"done": "done/", "results": "answers/"}},
+        "family": {
+            "files": "families/*.csv",
+            "nest": {"on": "parent_no"},
+            "still_for": "0s",
+            "move_to": {"results": "answers/"},
+        },
+    }
+    children = {"table": "family", "identifiers": {"mobile": "child_phone"}, "firstName": "child_name"}
+    roles = {"hierarchyCode": "FAMILY", "roleCode": "HEAD", "childRoleCode": "MEMBER"}
+    details = {name: {"value": code} for name, code in roles.items()}
+    family = {"associatedWith": {"value": "till"}, "associationDetails": {**details, "childCustomers": children}}
+    done = desk("run", desk.job(source=source, mode="sync", map={**WITHOUT_POINTS["map"], **family}))
+    assert done.told["rows"]["read"] == 4
+    answers = [path.read_text().splitlines()[1:] for path in (desk.folder / "answers").iterdir()]
+    assert sorted([line.split(",")[0] for line in told] for told in answers) == [["2"], ["2", "3", "4"]]
 
 
 def test_what_cannot_be_put_away_is_told_and_the_run_stands(drop: Desk):
@@ -416,6 +632,23 @@ def test_a_drop_may_lie_on_an_sftp_server(drop: Desk):
         server.stop()
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(SSHD is None, reason=NO_SSHD)
+def test_files_put_away_by_a_login_in_the_url_are_found_again(drop: Desk, monkeypatch: pytest.MonkeyPatch):
+    with running(Sftp(drop.folder / "server")) as server:
+        server.put("in/a[1].csv", lines(1, 2).encode())
+        login = server.login.model_dump(exclude_none=True)
+        url = server.url("in/*.csv").replace("://", f"://{login.pop('user')}@")
+        table = {"files": url, "login": login, "move_to": {"done": "../done", "failed": "../failed"}}
+        assert drop("run", job(drop, table=table, guards={"min_rows": 9})).exit_code == 3
+        job(drop, table=table)
+        for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):  # whom a URL without a user would mean
+            monkeypatch.setenv(name, "nobody")
+        resumed = drop("resume")
+        assert (resumed.sent, resumed.stderr) == ({"accepted": 2}, "")
+        assert "done/a[1].csv" in server.content()
+
+
 @pytest.mark.skipif(shutil.which("gpg") is None, reason="needs gnupg")
 def test_an_encrypted_drop_with_a_damaged_file(drop: Desk, monkeypatch: pytest.MonkeyPatch):
     with a_sender() as sender:
@@ -437,6 +670,22 @@ def test_an_encrypted_drop_with_a_damaged_file(drop: Desk, monkeypatch: pytest.M
         assert "b.csv.pgp: gpg does not vouch for the file" in damaged.stderr
         assert drop("run", path).sent == {"accepted": 2}
         assert lying(drop, "done") == ["a.csv.pgp"]
+
+
+@pytest.mark.skipif(shutil.which("gpg") is None, reason="needs gnupg")
+def test_a_key_that_no_file_is_for_puts_none_away(drop: Desk, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("E2E_PASSPHRASE", "correct horse")
+    with a_sender() as ours, a_sender() as other:
+        drop.write("inbox/a.csv.pgp", other.encrypt(table=lines(1, 2).encode()))
+        drop.write("key.asc", ours.private_key.read_bytes())
+        decrypt = {"pgp_key": "key.asc", "passphrase": "${E2E_PASSPHRASE}"}
+        path = job(drop, table={"files": "inbox/*.pgp", "decrypt": decrypt})
+        refused = drop("run", path)
+        assert (refused.exit_code, "does not hold" in refused.stderr) == (2, True)
+        assert lying(drop, "inbox") == ["a.csv.pgp"]
+        drop.write("inbox/b.csv.pgp", ours.encrypt(table=lines(3, 3).encode()))
+        assert drop("run", path).exit_code == 2
+        assert (lying(drop, "inbox"), lying(drop, "failed")) == (["b.csv.pgp"], ["a.csv.pgp"])
 
 
 def test_a_file_that_another_run_has_is_left_to_it(drop: Desk):
