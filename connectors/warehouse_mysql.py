@@ -11,14 +11,15 @@ from connectors.asking import CONNECT_S, Answer, Asked, Driver, Trouble, driver_
 from connectors.bounds import checked_value
 from connectors.dbapi import fetched, in_columns, iso, schema_of
 from connectors.lines import check_names
+from schemas.errors import SourceError
 from schemas.watermarks import Kind
 
 # Types as the protocol numbers them (pymysql.constants.FIELD_TYPE).
-_TIMESTAMP, _DATETIME, _BIT = 7, 12, 16
+_FLOAT, _TIMESTAMP, _DATETIME, _BIT = 4, 7, 12, 16
 _KINDS: dict[int, tuple[str, Kind]] = {
     _TIMESTAMP: ("timestamp", Kind.TIMESTAMPTZ), _DATETIME: ("datetime", Kind.TIMESTAMP), 10: ("date", Kind.DATE),
     **dict.fromkeys((1, 2, 3, 8, 9, 13), ("int", Kind.INTEGER)),
-    **dict.fromkeys((0, 4, 5, 246), ("decimal", Kind.DECIMAL)),
+    **dict.fromkeys((0, 5, 246), ("decimal", Kind.DECIMAL)),
     **dict.fromkeys((252, 253, 254), ("text", Kind.TEXT)),
 }  # fmt: skip
 # A date of zeros is no date to the server either: like a null it is not after anything.
@@ -76,20 +77,28 @@ def _run(asked: Asked, driver: Driver, cursor: Any) -> Answer:
         cursor.execute(statement)
     if asked.bound is not None:
         cursor.execute(f"select * from ({asked.words.filled('null')}\n) as asked limit 0")
-        kinds = {name: _KINDS.get(each, ("no time, number or text", None)) for name, each in _described(cursor)}
+        kinds = {name: _KINDS.get(each, ("no time, number or text", None)) for name, each in _described(cursor, asked)}
         cursor.fetchall()
         kind = kind_of(asked.bound.column, kinds, asked.label)
         value = checked_value(asked.bound, kind, asked.label)
         values = {"since": _LOWEST[kind] if value is None else _in_utc(value) if kind == Kind.TIMESTAMPTZ else value}
     literally = _doubled if values else str
     cursor.execute(asked.words.filled(_AS.get(kind, "%(since)s") if kind else "", literally), values)
-    names, types = [name for name, _ in _described(cursor)], [each for _, each in _described(cursor)]
+    described = _described(cursor, asked)
+    names, types = [name for name, _ in described], [each for _, each in described]
     check_names(names, asked.label, "the query")
     return Answer(schema_of(names), asked.streamed(driver, _batches(cursor, names, types)), kind)
 
 
-def _described(cursor: Any) -> list[tuple[str, int]]:
-    return [(name, kind) for name, kind, *_ in cursor.description]
+def _described(cursor: Any, asked: Asked) -> list[tuple[str, int]]:
+    """Names and types; a float is refused, of which the server writes six digits: 1234567 as 1.23457e6."""
+    described = [(name, kind) for name, kind, *_ in cursor.description]
+    if floats := ", ".join(name for name, kind in described if kind == _FLOAT):
+        raise SourceError(
+            f"{asked.label}: {floats}: the server rounds a float to six digits when it writes it out; "
+            "cast it in the query: cast(… as double), or as decimal(20, 2)"
+        )
+    return described
 
 
 def _doubled(text: str) -> str:

@@ -66,6 +66,19 @@ def test_a_value_becomes_its_exact_text(sql, url, ask, column, value, text):
     assert ask(url, "select a, id from sales where id = 1") == [{"a": text, "id": "1"}]
 
 
+@pytest.mark.parametrize(
+    ("query", "bound"),
+    [("select id, a as points from sales", None),
+     ("select id, a as points from sales where a > :since", Bound("points", None, None)),
+     ("select id, a as points from sales where id > :since", Bound("id", None, None))],
+)  # fmt: skip
+def test_a_float_is_refused_before_the_server_rounds_it(sql, url, ask, query, bound):
+    sql("alter table sales add a float", "update sales set a = 1234567")
+    with pytest.raises(SourceError, match=r"source\.loyalty: points: the server rounds a float to six digits.*cast"):
+        ask(url, query, bound)
+    assert ask(url, "select cast(a as double) as points from sales limit 1") == [{"points": "1234567"}]
+
+
 def test_a_sessions_time_zone_does_not_move_a_moment(sql, url, ask):
     sql("alter table sales add a timestamp null", "set time_zone = '+05:30'", "update sales set a = '2024-01-02 05:30'")
     assert ask(url, "select a from sales limit 1") == [{"a": "2024-01-02T00:00:00+00:00"}]
