@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.arrowtext import text_of
 from connectors.asking import KEPT_ALIVE, Answer, Asked, Driver, Trouble, driver_module, kind_of
 from connectors.bounds import checked_value, scale_of
 from connectors.dbapi import fetched, in_columns, iso, schema_of
@@ -20,6 +21,7 @@ _KINDS = {
     **dict.fromkeys(("numeric", "float4", "float8"), Kind.DECIMAL),
     **dict.fromkeys(("text", "varchar", "bpchar"), Kind.TEXT),
 }  # fmt: skip
+_FLOATS = {"float4": pa.float32(), "float8": pa.float64()}
 _TYPES = {Kind.INTEGER: "bigint", Kind.TEXT: "varchar"}
 _LOWEST: dict[Kind, str | float] = {
     Kind.TIMESTAMPTZ: "0001-01-01 00:00:00+00", Kind.TIMESTAMP: "0001-01-01", Kind.DATE: "0001-01-01",
@@ -53,6 +55,7 @@ def _connected(asked: Asked, psycopg: Any) -> Any:
 
 def _run(asked: Asked, driver: Driver, connection: Any) -> Answer:
     connection.execute("set timezone to 'UTC'")
+    connection.execute("set extra_float_digits to 2")  # else a float is rounded to 6 or 15 digits
     kind, values, placed = None, None, ""
     if asked.bound is not None:
         with connection.cursor() as looking:
@@ -95,11 +98,13 @@ def _batches(cursor: Any, described: Sequence[tuple[str, str]]) -> Iterator[pa.R
 
 
 def _as_elsewhere(values: pa.Array, kind: str) -> pa.Array:
-    """Times and truth values in the form that they have from other databases."""
+    """Times, truth values and floats in the form that they have from other databases."""
     if kind == "bool":
         return pc.if_else(pc.equal(values, "t"), "true", "false")
     if kind == "timestamptz":
         return iso(pc.replace_substring_regex(values, r"\+00$", ""), "+00:00")
+    if kind in _FLOATS:  # their shortest text; the server has 0.10000000000000001 for 0.1
+        return text_of(values.cast(_FLOATS[kind]))
     return iso(values) if kind == "timestamp" else values
 
 

@@ -40,6 +40,23 @@ def test_a_value_becomes_its_exact_text(url, ask, value, text):
 
 
 @pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("1234567::float4", "1234567"),
+        ("0.1::float4", "0.1"),
+        ("123456789.123456789::float8", "123456789.12345679"),
+        ("100000000000000.07::float8", "100000000000000.06"),
+        ("1e22::float8", "10000000000000000000000"),
+        ("-0.0001234567::float8", "-0.0001234567"),
+        ("'Infinity'::float8", "inf"),
+    ],
+)
+def test_a_float_keeps_its_digits_whatever_the_cluster_has_set(url, ask, value, text):
+    few = f"{url}?options=-c%20extra_float_digits%3D0"  # as a cluster has it
+    assert ask(few, f"select {value} as a") == [{"a": text}]
+
+
+@pytest.mark.parametrize(
     ("kind", "first", "second"),
     [
         (Kind.TIMESTAMPTZ, "2024-01-01T00:00:00+00:00", "2024-01-01T00:00:00.000001+00:00"),
