@@ -22,10 +22,10 @@ _KINDS: dict[int, tuple[str, Kind]] = {
     **dict.fromkeys((0, 5, 246), ("decimal", Kind.DECIMAL)),
     **dict.fromkeys((252, 253, 254), ("text", Kind.TEXT)),
 }  # fmt: skip
-# A date of zeros is no date to the server either: like a null it is not after anything.
+# Below 0001-01-01, which stands for no date in many a table. One of zeros is like a null: after nothing.
 _LOWEST: dict[Kind, str | int] = {
-    Kind.TIMESTAMPTZ: "0001-01-01", Kind.TIMESTAMP: "0001-01-01", Kind.DATE: "0001-01-01",
-    Kind.INTEGER: -(2**63), Kind.DECIMAL: -(10**64), Kind.TEXT: "",
+    Kind.TIMESTAMPTZ: "0000-01-01", Kind.TIMESTAMP: "0000-01-01", Kind.DATE: "0000-01-01",
+    Kind.INTEGER: -(10**64), Kind.DECIMAL: -(10**64), Kind.TEXT: "",
 }  # fmt: skip
 # So that the text is taken for a time, and not the column for a text or a number.
 _AS = {

@@ -76,7 +76,9 @@ def _run(asked: Asked, driver: Driver, connection: Any) -> Answer:
 
 def _placeholder(kind: Kind, value: Any) -> str:
     if kind != Kind.DECIMAL:
-        return f"%(since)s::{_TYPES.get(kind, kind)}"
+        placed = f"%(since)s::{_TYPES.get(kind, kind)}"
+        # Below 0001-01-01, which stands for no date in many a table.
+        return f"({placed} - interval '1 day')" if value is None and kind.is_time else placed
     scale = scale_of(value)
     return "%(since)s::float8" if scale is None else f"%(since)s::numeric(38, {scale})"
 

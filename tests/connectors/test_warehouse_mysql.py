@@ -108,6 +108,12 @@ def test_the_first_run_is_full_and_tells_the_kind_the_next_one_goes_on(sql, url,
     assert ask(url, query, Bound("at", kind, second)) == []
 
 
+@pytest.mark.parametrize("column", ["datetime(6)", "datetime", "date"])
+def test_the_first_run_reads_the_year_that_stands_for_no_date(sql, url, ask, column):
+    sql(f"alter table sales add at {column} null", "update sales set at = '0001-01-01'")
+    assert len(ask(url, "select id, at from sales where at > :since", Bound("at", None, None))) == 2
+
+
 def test_awkward_names_and_empty_results_keep_their_columns(url, ask):
     assert ask(url, """select 1 as `a "b" :since`, 2 as `c%s`, 3 as ünï limit 0; -- done""") == []
     assert ask.query.reading.columns == ('a "b" :since', "c%s", "ünï")

@@ -78,6 +78,12 @@ def test_the_first_run_is_full_and_tells_the_kind_the_next_one_goes_on(url, ask,
     assert ask.query.reading.columns == ("at",)
 
 
+@pytest.mark.parametrize("kind", ["timestamptz", "timestamp", "date"])
+def test_the_first_run_reads_the_year_that_stands_for_no_date(url, ask, kind):
+    query = f"select at from (values ('0001-01-01'::{kind})) as v(at) where at > :since"
+    assert len(ask(url, query, Bound("at", None, None))) == 1
+
+
 def test_a_stream_that_ends_early_is_never_a_short_table(postgresql, url):
     with ExitStack() as stack, psycopg.connect(postgresql.url("postgresql", "postgres"), autocommit=True) as owner:
         query = open_query(url, LONG, None, "loyalty", "source.loyalty", stack, folder=Path())
