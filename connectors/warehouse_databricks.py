@@ -25,7 +25,7 @@ _AS = {
 }  # fmt: skip
 # Below 0001-01-01, which stands for no date in many a table.
 _LOWEST = {
-    Kind.TIMESTAMPTZ: "0000-01-01T00:00:00+00:00", Kind.TIMESTAMP: "0000-01-01T00:00:00", Kind.DATE: "0000-01-01",
+    Kind.TIMESTAMPTZ: "0000-12-31T00:00:00+00:00", Kind.TIMESTAMP: "0000-12-31T00:00:00", Kind.DATE: "0000-12-31",
     Kind.INTEGER: str(-(2**63)), Kind.DECIMAL: "-Infinity", Kind.TEXT: "",
 }  # fmt: skip
 

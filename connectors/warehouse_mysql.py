@@ -24,7 +24,7 @@ _KINDS: dict[int, tuple[str, Kind]] = {
 }  # fmt: skip
 # Below 0001-01-01, which stands for no date in many a table. One of zeros is like a null: after nothing.
 _LOWEST: dict[Kind, str | int] = {
-    Kind.TIMESTAMPTZ: "0000-01-01", Kind.TIMESTAMP: "0000-01-01", Kind.DATE: "0000-01-01",
+    Kind.TIMESTAMPTZ: "0000-12-31", Kind.TIMESTAMP: "0000-12-31", Kind.DATE: "0000-12-31",
     Kind.INTEGER: -(10**64), Kind.DECIMAL: -(10**64), Kind.TEXT: "",
 }  # fmt: skip
 # So that the text is taken for a time, and not the column for a text or a number.

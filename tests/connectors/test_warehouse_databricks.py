@@ -78,7 +78,7 @@ def test_the_value_is_bound_by_the_server_as_the_columns_type(databricks, ask, t
 
 def test_the_first_run_begins_at_the_lowest(databricks, ask):
     ask(URL, QUERY, Bound("at", None, None))
-    assert databricks.said.of("execute")[1][1] == {"since": "0000-01-01T00:00:00+00:00"}
+    assert databricks.said.of("execute")[1][1] == {"since": "0000-12-31T00:00:00+00:00"}
 
 
 def test_an_empty_result_keeps_its_columns(databricks, ask):
