@@ -15,6 +15,7 @@ from schemas.errors import SourceError
 from schemas.watermarks import Bound, Kind
 
 BATCH_ROWS = 20_000
+BATCH_BYTES = 8 << 20  # a batch of wide rows is cut there
 CONNECT_S = 30  # a host that does not answer is told after that
 # For libpq: a host that falls silent in the middle of a stream is given up after two minutes, not two hours.
 KEPT_ALIVE = {
