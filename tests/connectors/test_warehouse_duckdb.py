@@ -1,8 +1,11 @@
 """DuckDB files: streamed, typed, and opened for reading only."""
 
+from contextlib import ExitStack
+
 import duckdb
 import pytest
 
+from connectors.warehouse import open_query
 from schemas.errors import SourceError
 from schemas.watermarks import Bound, Kind
 
@@ -20,6 +23,17 @@ def shop(tmp_path):
 
     run("create table sales (id integer)", "insert into sales values (1), (2)")
     return run
+
+
+def test_a_batch_holds_few_rows_where_they_are_wide(shop, tmp_path):
+    shop("create type tier as enum ('gold', 'blue')")
+    sizes = {}
+    for width in (1, 10_000):
+        with ExitStack() as stack:
+            query = f"select 'blue'::tier as tier, repeat('x', {width}) as text from range(25000)"
+            reading = open_query(URL, query, None, "t", "source.t", stack, folder=tmp_path).reading
+            sizes[width] = [batch.rows.num_rows for batch in reading.batches()]
+    assert sizes == {1: [20_000, 5_000], 10_000: [1_000] * 25}
 
 
 @pytest.mark.parametrize(
