@@ -50,7 +50,9 @@ class Address:
 
     def censored(self, text: str) -> str:
         """A driver's text, in one line and without a secret."""
-        secrets = {self.password, *(value for name, value in self.options.items() if _SECRET_OPTION.search(name))}
+        # A token may be written in the user's place: databricks://dapi…:@host.
+        user = self.user if self.scheme == "databricks" and self.user != "token" else ""
+        secrets = {self.password, user, *(value for name, value in self.options.items() if _SECRET_OPTION.search(name))}
         spelled = {way(secret) for secret in secrets - {""} for way in (str, quote, quote_plus, _all_quoted)}
         for secret in sorted(spelled, key=len, reverse=True):
             text = text.replace(secret, "***")

@@ -63,3 +63,10 @@ def test_a_file_that_is_not_there_is_refused(tmp_path, url, why):
 def test_a_drivers_text_loses_the_secret_in_every_spelling(tmp_path):
     address = read_address("mssql://sa:p%40ss%2Fw@db/shop?access_token=t%2Bk", "source.x", tmp_path)
     assert address.censored("a p@ss/w\n b p%40ss%2Fw c p%40ss/w d t+k e t%2Bk") == "a *** b *** c *** d *** e ***"
+
+
+def test_a_token_in_the_users_place_is_a_secret_too(tmp_path):
+    address = read_address("databricks://dapi0123:x@dbc.example/main?http_path=/sql", "source.x", tmp_path)
+    assert address.censored("no access for dapi0123") == "no access for ***"
+    named = read_address("databricks://token:dapi0123@dbc.example/main?http_path=/sql", "source.x", tmp_path)
+    assert named.censored("the token dapi0123 is no token") == "the token *** is no token"

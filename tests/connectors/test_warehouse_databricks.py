@@ -109,3 +109,11 @@ def test_a_stream_that_fails_is_told_without_a_value(databricks, ask, text, told
 def test_a_url_without_its_warehouse_is_refused(databricks, ask):
     with pytest.raises(SourceError, match=r"the URL needs \?http_path="):
         ask("databricks://token:hush@dbc.example/main", "select 1 as a")
+
+
+@pytest.mark.parametrize("who", ["", "dapi0123@", "dapi0123:@", ":@"])
+def test_a_url_without_a_token_is_refused_before_a_browser_opens(databricks, ask, who):
+    with pytest.raises(SourceError, match="the URL needs a token: databricks://token:") as refusal:
+        ask(f"databricks://{who}dbc.example/main?http_path=/sql", "select 1 as a")
+    assert "dapi0123" not in str(refusal.value)
+    assert databricks.said.of("connect") == []
