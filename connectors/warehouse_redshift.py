@@ -40,11 +40,13 @@ def answer(asked: Asked) -> Answer:
 
 def _connected(asked: Asked, psycopg: Any) -> Any:
     address = asked.address
-    connection = psycopg.connect(
-        host=address.host or None, port=address.port or 5439, user=address.user or None, dbname=address.path or None,
-        password=address.password or None, **KEPT_ALIVE | dict(address.options),
-        client_encoding="utf8", prepare_threshold=None,
-    )  # fmt: skip
+    told = {
+        "host": address.host, "port": address.port, "user": address.user, "dbname": address.path,
+        "password": address.password, "client_encoding": "utf8",
+    }  # fmt: skip
+    options = {"port": 5439} | KEPT_ALIVE | dict(address.options) | {name: each for name, each in told.items() if each}
+    # As one text, so that an option is libpq's and never an argument of the driver.
+    connection = psycopg.connect(psycopg.conninfo.make_conninfo("", **options), prepare_threshold=None)
     connection.read_only = True
     as_text = psycopg.types.string.TextLoader
     for each in psycopg.adapters.types:

@@ -32,6 +32,12 @@ def test_a_password_that_is_not_encoded_is_refused_without_a_piece_of_it(tmp_pat
     assert refusal.value.__context__ is None
 
 
+@pytest.mark.parametrize("port", [0, 65_536, 99_999])
+def test_a_port_that_there_is_not_is_refused_untold(tmp_path, port):
+    with pytest.raises(SourceError, match=r"source\.x: the URL's port is no number from 1 to 65,535$"):
+        read_address(f"mysql://anna:{port}", "source.x", tmp_path)
+
+
 @pytest.mark.parametrize("url", ["oracle://h/d", "anna:hush@db/shop", "hush", "", "SQLITE:///a.db"])
 def test_an_unknown_scheme_is_told_with_those_that_are_known(tmp_path, url):
     with pytest.raises(SourceError, match=r"known are postgresql, redshift, snowflake,.* sqlite$") as refusal:

@@ -113,6 +113,21 @@ def test_what_is_wrong_with_a_query_is_told_without_a_value(url, ask, query, why
 
 
 @pytest.mark.parametrize(
+    "option", ["password=nobodys", "host=192.0.2.1", "port=1", "user=nobody", "dbname=no", "client_encoding=latin1"]
+)
+def test_what_the_url_says_before_its_options_stands(url, ask, option):
+    assert ask(f"{url}?{option}", "select 'é€' as a") == [{"a": "é€"}]
+
+
+@pytest.mark.parametrize("option", ["prepare_threshold=hush", "row_factory=hush", "nothing=hush"])
+def test_an_option_that_is_not_libpqs_is_refused(url, ask, option):
+    name, _, _ = option.partition("=")
+    with pytest.raises(SourceError, match=f'no connection: invalid connection option "{name}"') as refusal:
+        ask(f"{url}?{option}", "select 1 as a")
+    assert "hush" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
     ("at", "why"),
     [
         ("owner:wr%40ng-hush@127.0.0.1:{port}/shop", 'password authentication failed for user "owner"'),
