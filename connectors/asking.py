@@ -138,6 +138,19 @@ def kind_of(column: str, kinds: Mapping[str, tuple[str, Kind | None]], label: st
     return kind
 
 
+def refuse_bytes(columns: Sequence[str], label: str) -> None:
+    """Whether bytes are a text, and in which encoding, only the query can say.
+
+    Raises:
+        SourceError: there are such columns.
+    """
+    if columns:
+        raise SourceError(
+            f"{label}: {', '.join(columns)}: bytes, of which nobody knows what they stand for; in the query write "
+            "convert_from(column, 'UTF8') for a text, encode(column, 'hex') for its digits"
+        )
+
+
 def quoted(name: str) -> str:
     """A name as SQL writes it."""
     return '"' + name.replace('"', '""') + '"'

@@ -8,7 +8,18 @@ from urllib.parse import quote, urlencode
 import pyarrow as pa
 from pyarrow import types
 
-from connectors.asking import BATCH_ROWS, KEPT_ALIVE, Answer, Asked, Driver, Trouble, driver_module, kind_of, quoted
+from connectors.asking import (
+    BATCH_ROWS,
+    KEPT_ALIVE,
+    Answer,
+    Asked,
+    Driver,
+    Trouble,
+    driver_module,
+    kind_of,
+    quoted,
+    refuse_bytes,
+)
 from connectors.bounds import checked_value
 from connectors.endless import text_with_ends
 from connectors.horizon import Horizon, read_horizon
@@ -54,6 +65,7 @@ def _run(asked: Asked, driver: Driver, cursor: Any, horizon: Horizon | None) -> 
     known = asked.bound.kind if asked.bound else None
     described = cursor.adbc_execute_schema(asked.words.filled(_read_back(known) if known else "null"))
     check_names(described.names, asked.label, "the query")
+    refuse_bytes([each.name for each in described if _type(each) == "bytea"], asked.label)
     kind = None
     if asked.bound is not None:
         kinds = {each.name: (_type(each), _KINDS.get(_type(each))) for each in described}

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.arrowtext import text_of
-from connectors.asking import KEPT_ALIVE, Answer, Asked, Driver, Trouble, driver_module, kind_of
+from connectors.asking import KEPT_ALIVE, Answer, Asked, Driver, Trouble, driver_module, kind_of, refuse_bytes
 from connectors.bounds import checked_value, scale_of
 from connectors.dbapi import fetched, in_columns, iso, schema_of
 from connectors.lines import check_names
@@ -72,6 +72,7 @@ def _run(asked: Asked, driver: Driver, connection: Any) -> Answer:
     cursor.execute(asked.words.filled(placed, _doubled if values else str), values)
     described = _described(cursor, connection)
     check_names([name for name, _ in described], asked.label, "the query")
+    refuse_bytes([name for name, kind in described if kind == "bytea"], asked.label)
     batches = asked.streamed(driver, _batches(cursor, described))
     return Answer(schema_of([name for name, _ in described]), batches, kind)
 
