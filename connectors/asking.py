@@ -17,10 +17,12 @@ from schemas.watermarks import Bound, Kind
 BATCH_ROWS = 20_000
 BATCH_BYTES = 8 << 20  # a batch of wide rows is cut there
 CONNECT_S = 30  # a host that does not answer is told after that
+LOCKED_S = 300  # a table that somebody else holds for longer is told as held
+SILENT_S = (60, 15, 4)  # a host that falls silent is asked after so long, then so often, so many times
 # For libpq: a host that falls silent in the middle of a stream is given up after two minutes, not two hours.
-KEPT_ALIVE = {
-    "connect_timeout": str(CONNECT_S), "keepalives_idle": "60", "keepalives_interval": "15", "keepalives_count": "4",
-}  # fmt: skip
+KEPT_ALIVE = {"connect_timeout": str(CONNECT_S)} | dict(
+    zip(("keepalives_idle", "keepalives_interval", "keepalives_count"), map(str, SILENT_S), strict=True)
+)
 T = TypeVar("T")
 
 

@@ -1,13 +1,25 @@
 """MySQL and MariaDB: a read-only transaction, rows as they leave the socket, each value as the server writes it."""
 
 import re
+import socket
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
-from connectors.asking import CONNECT_S, Answer, Asked, Driver, Trouble, driver_module, kind_of, options_of
+from connectors.asking import (
+    CONNECT_S,
+    LOCKED_S,
+    SILENT_S,
+    Answer,
+    Asked,
+    Driver,
+    Trouble,
+    driver_module,
+    kind_of,
+    options_of,
+)
 from connectors.bounds import checked_value
 from connectors.dbapi import fetched, in_columns, iso, schema_of
 from connectors.lines import check_names
@@ -39,6 +51,7 @@ _QUOTABLE = {
     1060: "; rename one of them", 1142: "; grant select on it to this user", 1146: "", 1792: "; a query may only read",
     1317: "; somebody stopped it", 1969: "; look at the server's max_statement_time", 2003: "", 2005: "", 2026: "",
     3024: "; look at the server's max_execution_time", 1040: "; try again when fewer are connected",
+    1205: "; somebody holds the table, run again later",
 }  # fmt: skip
 _GONE = {1053, 1927, 2006, 2013, 2055}
 
@@ -56,12 +69,17 @@ def answer(asked: Asked) -> Answer:
 def _connected(asked: Asked, pymysql: Any) -> Any:
     address, options = asked.address, options_of(asked, ("ssl_ca", "ssl_cert", "ssl_key"))
     encoders = {kind: way for kind, way in pymysql.converters.conversions.items() if not isinstance(kind, int)}
-    return pymysql.connect(
+    connection = pymysql.connect(
         host=address.host or "localhost", port=address.port or 3306, user=address.user, password=address.password,
         database=address.path or None, charset="utf8mb4", connect_timeout=CONNECT_S,
         conv=encoders,  # and no decoders: every value stays the server's text
         **options,
     )  # fmt: skip
+    # A limit for reading would end a query that thinks for long; a host that is gone does not answer this either.
+    for name, value in zip(("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT"), SILENT_S, strict=True):
+        if hasattr(socket, name):
+            connection._sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return connection
 
 
 def _cut(connection: Any, cursor: Any) -> None:
@@ -73,7 +91,8 @@ def _cut(connection: Any, cursor: Any) -> None:
 
 def _run(asked: Asked, driver: Driver, cursor: Any) -> Answer:
     kind, values = None, None
-    for statement in ("set time_zone = '+00:00'", "start transaction read only"):
+    held = f"set lock_wait_timeout = {LOCKED_S}"  # else a day or a year
+    for statement in ("set time_zone = '+00:00'", held, "start transaction read only"):
         cursor.execute(statement)
     if asked.bound is not None:
         cursor.execute(f"select * from ({asked.words.filled('null')}\n) as asked limit 0")

@@ -1,5 +1,6 @@
 """MySQL's protocol against a real MariaDB: exact text, a stream, and nothing written."""
 
+import socket
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -137,6 +138,28 @@ def test_a_stream_that_ends_early_is_never_a_short_table(sql, url, how):
         with pytest.raises(SourceError, match=told) as refusal:
             list(batches)
         assert refusal.value.__context__ is None
+
+
+def test_a_table_that_somebody_holds_is_not_waited_for_without_end(sql, url, ask, monkeypatch):
+    monkeypatch.setattr("connectors.warehouse_mysql.LOCKED_S", 1)
+    sql("lock tables sales write")
+    try:
+        with pytest.raises(SourceError, match=r"Lock wait timeout .*\(1205\); somebody holds the table, run again"):
+            ask(url, "select id from sales")
+    finally:
+        sql("unlock tables")
+
+
+def test_a_host_that_falls_silent_is_asked_whether_it_is_there(url, ask, monkeypatch):
+    made, connect = [], pymysql.connect
+    monkeypatch.setattr(pymysql, "connect", lambda **told: made.append(connect(**told)) or made[-1])
+    with ExitStack() as stack:
+        open_query(url, "select 1 as a", None, "t", "source.t", stack, folder=Path())
+        kept = [made[0]._sock.getsockopt(*each) for each in (
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE), (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL), (socket.IPPROTO_TCP, socket.TCP_KEEPCNT),
+        )]  # fmt: skip
+    assert kept == [1, 60, 15, 4]
 
 
 @pytest.mark.parametrize(

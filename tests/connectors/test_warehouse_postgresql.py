@@ -102,6 +102,17 @@ def test_enums_domains_and_composites_become_text(sql, url, ask):
     assert rows == [{"m": "glad", "p": "1.50", "c": '{"a": 1, "b": "x"}', "l": '["glad"]'}]
 
 
+@pytest.mark.parametrize(("option", "limit_ms"), [("", 1), ("?options=-c%20lock_timeout%3D2", 600_000)])
+def test_a_table_that_somebody_holds_is_not_waited_for_without_end(sql, url, ask, monkeypatch, option, limit_ms):
+    """The user's own limit stands."""
+    monkeypatch.setattr("connectors.warehouse_postgresql.LOCK_TIMEOUT", f"{limit_ms}ms")
+    with psycopg.connect(url) as other:
+        other.execute("lock table sales in access exclusive mode")
+        told = r"canceling statement due to lock timeout \(55P03.*\); somebody holds the table; run again later"
+        with pytest.raises(SourceError, match=told):
+            ask(url + option, "select id from sales")
+
+
 @pytest.mark.parametrize("scheme", ["postgresql", "redshift"])
 @pytest.mark.parametrize("value", ["caf\\303\\251", "\\377"])
 def test_bytes_are_refused_be_they_a_text_or_not(postgresql, ask, scheme, value):

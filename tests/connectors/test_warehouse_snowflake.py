@@ -49,8 +49,8 @@ def test_the_url_and_exact_numbers_reach_the_connector(snowflake, ask):
     ((given,),) = snowflake.said.of("connect")
     assert given == {
         "account": "acme-eu", "user": "anna", "password": "hu@sh", "database": "SHOP", "schema": "PUBLIC",
-        "warehouse": "SMALL", "role": "READER", "login_timeout": 30, "paramstyle": "qmark", "application": "bulkload",
-        "arrow_number_to_decimal": True,
+        "warehouse": "SMALL", "role": "READER", "login_timeout": 30, "network_timeout": 7_200, "paramstyle": "qmark",
+        "application": "bulkload", "arrow_number_to_decimal": True,
     }  # fmt: skip
     assert snowflake.said.of("execute") == [("select ID, AT from SALES", None)]
     assert [name for name, _ in snowflake.said][-2:] == ["cursor.close", "close"]
