@@ -12,6 +12,7 @@ from pyarrow import types
 
 _EXACT_INTEGERS = {pa.float32(): 2.0**24, pa.float64(): 2.0**53}  # below them each whole float is one integer
 _JSON = msgspec.json.Encoder(decimal_format="number")
+_NO_NANOSECONDS = r"(\.\d{6})000([+-]\d\d:\d\d)?$"
 _NO_FRACTION = r"\.0+([+-]\d\d:\d\d)?$"
 
 
@@ -46,6 +47,14 @@ def text_of(values: pa.Array) -> pa.Array:
     if not _is_ascii(text):
         text.validate(full=True)  # Parquet promises UTF-8 and does not check it
     return text
+
+
+def text_to_the_microsecond(values: pa.Array) -> pa.Array:
+    """The same, and times of nanoseconds without the zeros of those: one moment has one text, whatever the unit."""
+    text = text_of(values)
+    if not types.is_timestamp(values.type) or values.type.unit != "ns":
+        return text
+    return pc.replace_substring_regex(text, _NO_NANOSECONDS, r"\1\2")
 
 
 def _is_ascii(text: pa.Array) -> bool:

@@ -15,11 +15,14 @@ from schemas.errors import SourceError
 from schemas.watermarks import Bound, Kind
 
 BATCH_ROWS = 20_000
+BATCH_BYTES = 8 << 20  # a batch of wide rows is cut there
 CONNECT_S = 30  # a host that does not answer is told after that
+LOCKED_S = 300  # a table that somebody else holds for longer is told as held
+SILENT_S = (60, 15, 4)  # a host that falls silent is asked after so long, then so often, so many times
 # For libpq: a host that falls silent in the middle of a stream is given up after two minutes, not two hours.
-KEPT_ALIVE = {
-    "connect_timeout": str(CONNECT_S), "keepalives_idle": "60", "keepalives_interval": "15", "keepalives_count": "4",
-}  # fmt: skip
+KEPT_ALIVE = {"connect_timeout": str(CONNECT_S)} | dict(
+    zip(("keepalives_idle", "keepalives_interval", "keepalives_count"), map(str, SILENT_S), strict=True)
+)
 T = TypeVar("T")
 
 
@@ -135,6 +138,19 @@ def kind_of(column: str, kinds: Mapping[str, tuple[str, Kind | None]], label: st
     if kind is None:
         raise SourceError(f"{label}: since.column: {column} is {told}; take a time, a date, a number or a text")
     return kind
+
+
+def refuse_bytes(columns: Sequence[str], label: str) -> None:
+    """Whether bytes are a text, and in which encoding, only the query can say.
+
+    Raises:
+        SourceError: there are such columns.
+    """
+    if columns:
+        raise SourceError(
+            f"{label}: {', '.join(columns)}: bytes, of which nobody knows what they stand for; in the query write "
+            "convert_from(column, 'UTF8') for a text, encode(column, 'hex') for its digits"
+        )
 
 
 def quoted(name: str) -> str:

@@ -12,6 +12,7 @@ FILES = ("duckdb", "sqlite")
 SCHEMES = (
     "postgresql", "redshift", "snowflake", "bigquery", "databricks", "mssql", "mysql", "mariadb", *FILES,
 )  # fmt: skip
+_LAST_PORT = 65_535
 _ENCODED = "@ as %40, : as %3A, / as %2F, ? as %3F, # as %23, % as %25"
 # Nothing is guessed: what could be read in two ways may be a piece of a password.
 _SERVER = re.compile(
@@ -50,7 +51,9 @@ class Address:
 
     def censored(self, text: str) -> str:
         """A driver's text, in one line and without a secret."""
-        secrets = {self.password, *(value for name, value in self.options.items() if _SECRET_OPTION.search(name))}
+        # A token may be written in the user's place: databricks://dapi…:@host.
+        user = self.user if self.scheme == "databricks" and self.user != "token" else ""
+        secrets = {self.password, user, *(value for name, value in self.options.items() if _SECRET_OPTION.search(name))}
         spelled = {way(secret) for secret in secrets - {""} for way in (str, quote, quote_plus, _all_quoted)}
         for secret in sorted(spelled, key=len, reverse=True):
             text = text.replace(secret, "***")
@@ -77,6 +80,8 @@ def read_address(url: str, label: str, folder: Path) -> Address:
         )
     user, password, path = (unquote(found[part] or "") for part in ("user", "password", "path"))
     port = int(found["port"]) if found["port"] else None
+    if port is not None and not 0 < port <= _LAST_PORT:  # it may be a piece of a password, and is not told
+        raise SourceError(f"{label}: the URL's port is no number from 1 to {_LAST_PORT:,}")
     options = dict(parse_qsl(found["options"] or "", keep_blank_values=True))
     return Address(scheme, found["host"].strip("[]"), port, path, user, password, options)
 

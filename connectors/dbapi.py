@@ -2,25 +2,30 @@
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.arrowtext import text_of
-from connectors.asking import BATCH_ROWS
+from connectors.asking import BATCH_BYTES, BATCH_ROWS
 
+_SIZED = {str, bytes}
+FETCHED = 100  # rows of a megabyte each are still held
 Rows = list[Sequence[Any]]
 
 
-def fetched(cursor: Any, at_once: int = BATCH_ROWS) -> Iterator[Rows]:
-    """A batch's rows at a time, until there are none; `at_once` is how many the server may be asked for."""
+def fetched(cursor: Any, at_once: int = FETCHED) -> Iterator[Rows]:
+    """A batch's rows at a time, until there are none; `at_once` is how many the server is asked for."""
     held: Rows = []
+    size_bytes = 0
     while found := cursor.fetchmany(at_once):
         held += found
-        if len(held) >= BATCH_ROWS:
+        size_bytes += sum(len(each) for each in chain.from_iterable(found) if type(each) in _SIZED)
+        if len(held) >= BATCH_ROWS or size_bytes >= BATCH_BYTES:
             yield held
-            held = []
+            held, size_bytes = [], 0
     if held:
         yield held
 

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.arrowtext import text_of
+from connectors.arrowtext import text_to_the_microsecond
 
 
 def text_with_ends(values: pa.Array, first: int, last: int) -> pa.Array:
@@ -11,9 +11,8 @@ def text_with_ends(values: pa.Array, first: int, last: int) -> pa.Array:
     number = values.view(pa.int64() if pa.types.is_timestamp(values.type) else pa.int32())
     is_first, is_last = pc.equal(number, pa.scalar(first, number.type)), pc.equal(number, pa.scalar(last, number.type))
     if not pc.any(pc.or_(is_first, is_last)).as_py():
-        return text_of(values)
+        return text_to_the_microsecond(values)
     # What they read like is not even a date to Arrow: 1970 stands in until the text is put there.
     ordinary = pc.if_else(pc.or_(is_first, is_last), pa.scalar(0, number.type), number).view(values.type)
-    return pc.case_when(
-        pc.make_struct(is_first, is_last), pa.scalar("-infinity"), pa.scalar("infinity"), text_of(ordinary)
-    )
+    text = text_to_the_microsecond(ordinary)
+    return pc.case_when(pc.make_struct(is_first, is_last), pa.scalar("-infinity"), pa.scalar("infinity"), text)

@@ -9,8 +9,12 @@ from schemas.errors import SourceError
 
 _ASKING = {"select", "with", "values", "table", "from"}
 _HASHES = {"mysql", "mariadb", "bigquery"}  # where # begins a comment
-_BACKSLASHES = _HASHES | {"databricks", "snowflake"}  # where one escapes a quote
+_STRINGS = _HASHES | {"databricks"}  # where double quotes are those of a text
+_BACKSLASHES = _STRINGS | {"snowflake"}  # where one escapes a quote
+_NESTED = {"postgresql", "redshift", "duckdb", "mssql", "databricks"}  # where a comment may hold another
 _BRACKETS = {"mssql", "sqlite"}  # where they quote a name
+
+_DEEPEST = 8  # of comments in comments
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +63,26 @@ def read_words(query: str, scheme: str, label: str) -> Words:
 
 @cache
 def _tokens(scheme: str) -> re.Pattern[str]:
-    comment = r"--[^\n]*|/\*.*?\*/" + (r"|\#[^\n]*" if scheme in _HASHES else "")
+    comment = rf"--[^\n]*|{_comment(_DEEPEST if scheme in _NESTED else 0)}"
+    comment += r"|\#[^\n]*" if scheme in _HASHES else r"|//[^\n]*" if scheme == "snowflake" else ""
     escaping, doubling = r"'(?:[^'\\]|\\.|'')*'", r"'(?:[^']|'')*'"
     text = escaping if scheme in _BACKSLASHES else rf"\b[eE]{escaping}|{doubling}"
-    name = r'"(?:[^"]|"")*"|`[^`]*`' + (r"|\[[^\]]*\]" if scheme in _BRACKETS else "")
-    dollars = r"\$(?P<tag>[A-Za-z_]*)\$.*?\$(?P=tag)\$"
+    if scheme == "bigquery":
+        text = r"'{3}(?:[^\\]|\\.)*?'{3}|" r'"{3}(?:[^\\]|\\.)*?"{3}|' + text
+    name = (r'"(?:[^"\\]|\\.|"")*"' if scheme in _STRINGS else r'"(?:[^"]|"")*"') + r"|`[^`]*`"
+    name += r"|\[[^\]]*\]" if scheme in _BRACKETS else ""
+    dollars = r"\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$"
     return re.compile(
         rf"(?P<comment>{comment})|(?P<quoted>{text}|{name}|{dollars})"
         # Something stands before the colon of a::text, a[1:n] and field:part.
         r"""|(?<![:\w"'`)\]]):(?P<name>[A-Za-z_]\w*)"""
-        r"|(?P<end>;)|(?P<space>\s+)|(?P<word>\w+)|(?P<sign>.)",
+        r"|(?P<end>;)|(?P<space>\s+)|(?P<word>\w[\w$]*)|(?P<sign>.)",
         re.DOTALL,
     )
+
+
+def _comment(deep: int) -> str:
+    """Of one comment, and of those in it, so many deep."""
+    if not deep:
+        return r"/\*.*?\*/"
+    return rf"/\*(?:[^*/]|\*(?!/)|/(?!\*)|{_comment(deep - 1)})*+\*/"

@@ -20,11 +20,13 @@ _ADVICE = {
     "28000": "look at user and password, and at the server's pg_hba.conf",
     "42501": "grant select on it to this user",
     "57014": "look at the server's statement_timeout, and at who cancels",
+    "55P03": "somebody holds the table; run again later",
     "53300": "try again when fewer are connected",
 }
 # What an error says where a driver gives its text and not its state.
 _READ_AS = (
     (r"cannot execute .*? in a read-only transaction", "25006"),
+    (r"cancel\w+ statement due to lock timeout", "55P03"),
     (r"cancel\w+ statement due to [\w ]+", "57014"),
     (r"permission denied for [\w ]+", "42501"),
     (r"invalid input syntax for", "22P02"),

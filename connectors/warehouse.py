@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from connectors.arrowtext import has_text, text_of
+from connectors.arrowtext import has_text, text_to_the_microsecond
 from connectors.asking import BATCH_ROWS, Answer, Asked
 from connectors.database_url import Address, read_address
 from connectors.lines import check_names
@@ -101,7 +101,7 @@ def _rows(answer: Answer, columns: tuple[str, ...], label: str) -> Iterator[RawR
 
 def _text(values: pa.Array, name: str, row: int, label: str) -> pa.Array:
     try:
-        return text_of(_in_utc(values))
+        return text_to_the_microsecond(_in_utc(values))
     except (pa.ArrowException, UnicodeDecodeError):
         pass
     raise SourceError(

@@ -23,8 +23,9 @@ _AS = {
     Kind.DATE: "cast(:since as date)", Kind.INTEGER: "cast(:since as bigint)",
     Kind.TEXT: ":since",
 }  # fmt: skip
+# Below 0001-01-01, which stands for no date in many a table.
 _LOWEST = {
-    Kind.TIMESTAMPTZ: "0001-01-01T00:00:00+00:00", Kind.TIMESTAMP: "0001-01-01T00:00:00", Kind.DATE: "0001-01-01",
+    Kind.TIMESTAMPTZ: "0000-12-31T00:00:00+00:00", Kind.TIMESTAMP: "0000-12-31T00:00:00", Kind.DATE: "0000-12-31",
     Kind.INTEGER: str(-(2**63)), Kind.DECIMAL: "-Infinity", Kind.TEXT: "",
 }  # fmt: skip
 
@@ -35,6 +36,8 @@ def answer(asked: Asked) -> Answer:
     options = options_of(asked, ("http_path",))
     if "http_path" not in options:
         raise SourceError(f"{asked.label}: the URL needs ?http_path=/sql/1.0/warehouses/… of the SQL warehouse")
+    if not asked.address.password:  # the connector would open a browser, and wait for a person in it
+        raise SourceError(f"{asked.label}: the URL needs a token: databricks://token:dapi…@host/catalog/schema?…")
     driver = Driver((databricks.exc.Error, OSError, pa.ArrowException), _read)
     connection = asked.trying(driver, "no connection", lambda: _connected(asked, databricks, options["http_path"]))
     asked.stack.callback(connection.close)
@@ -46,7 +49,7 @@ def answer(asked: Asked) -> Answer:
 def _connected(asked: Asked, databricks: Any, http_path: str) -> Any:
     catalog, _, schema = asked.address.path.partition("/")
     return databricks.connect(
-        server_hostname=asked.address.host, http_path=http_path, access_token=asked.address.password or None,
+        server_hostname=asked.address.host, http_path=http_path, access_token=asked.address.password,
         catalog=catalog or None, schema=schema or None, user_agent_entry="bulkload",
         session_configuration={"timezone": "UTC"},
     )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import types
 
-from connectors.asking import BATCH_ROWS, Answer, Asked, Driver, Trouble, kind_of, quoted
+from connectors.asking import BATCH_BYTES, BATCH_ROWS, Answer, Asked, Driver, Trouble, kind_of, quoted
 from connectors.bounds import checked_value
 from connectors.endless import text_with_ends
 from connectors.lines import check_names
@@ -35,6 +35,7 @@ _AS = {
     Kind.DATE: "cast($since as date)",
 }
 _LAST_US, _LAST_DAY = 2**63 - 1, 2**31 - 1
+FETCHED = 250  # DuckDB counts rows, however wide they are
 # Their messages name tables, columns and files; those of the others quote values.
 _QUOTABLE = {"Parser", "Binder", "Catalog", "IO", "Permission", "Connection", "Out of Memory", "Not implemented"}
 
@@ -63,7 +64,7 @@ def _run(asked: Asked, driver: Driver, connection: Any) -> Answer:
     found = connection.sql(query, params=values)
     check_names(found.columns, asked.label, "the query")
     columns = [_column(name, str(each)) for name, each in zip(found.columns, found.types, strict=True)]
-    reader = connection.sql(f"select {', '.join(columns)} from ({query}\n)", params=values).to_arrow_reader(BATCH_ROWS)
+    reader = connection.sql(f"select {', '.join(columns)} from ({query}\n)", params=values).to_arrow_reader(FETCHED)
     return Answer(reader.schema, asked.streamed(driver, _batches(reader)), kind)
 
 
@@ -72,8 +73,20 @@ def _column(name: str, kind: str) -> str:
 
 
 def _batches(reader: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for batch in reader:
+    for batch in _gathered(reader):
         yield pa.RecordBatch.from_arrays([_times(each) for each in batch.columns], names=batch.schema.names)
+
+
+def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    held, rows, size_bytes = list[pa.RecordBatch](), 0, 0
+    for batch in batches:
+        held.append(batch)
+        rows, size_bytes = rows + batch.num_rows, size_bytes + batch.nbytes
+        if rows >= BATCH_ROWS or size_bytes >= BATCH_BYTES:
+            yield pa.concat_batches(held)
+            held, rows, size_bytes = [], 0, 0
+    if held:
+        yield pa.concat_batches(held)
 
 
 def _times(values: pa.Array) -> pa.Array:

@@ -1,30 +1,43 @@
 """MySQL and MariaDB: a read-only transaction, rows as they leave the socket, each value as the server writes it."""
 
 import re
+import socket
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
-from connectors.asking import CONNECT_S, Answer, Asked, Driver, Trouble, driver_module, kind_of, options_of
+from connectors.asking import (
+    CONNECT_S,
+    LOCKED_S,
+    SILENT_S,
+    Answer,
+    Asked,
+    Driver,
+    Trouble,
+    driver_module,
+    kind_of,
+    options_of,
+)
 from connectors.bounds import checked_value
 from connectors.dbapi import fetched, in_columns, iso, schema_of
 from connectors.lines import check_names
+from schemas.errors import SourceError
 from schemas.watermarks import Kind
 
 # Types as the protocol numbers them (pymysql.constants.FIELD_TYPE).
-_TIMESTAMP, _DATETIME, _BIT = 7, 12, 16
+_FLOAT, _TIMESTAMP, _DATETIME, _BIT = 4, 7, 12, 16
 _KINDS: dict[int, tuple[str, Kind]] = {
     _TIMESTAMP: ("timestamp", Kind.TIMESTAMPTZ), _DATETIME: ("datetime", Kind.TIMESTAMP), 10: ("date", Kind.DATE),
     **dict.fromkeys((1, 2, 3, 8, 9, 13), ("int", Kind.INTEGER)),
-    **dict.fromkeys((0, 4, 5, 246), ("decimal", Kind.DECIMAL)),
+    **dict.fromkeys((0, 5, 246), ("decimal", Kind.DECIMAL)),
     **dict.fromkeys((252, 253, 254), ("text", Kind.TEXT)),
 }  # fmt: skip
-# A date of zeros is no date to the server either: like a null it is not after anything.
+# Below 0001-01-01, which stands for no date in many a table. One of zeros is like a null: after nothing.
 _LOWEST: dict[Kind, str | int] = {
-    Kind.TIMESTAMPTZ: "0001-01-01", Kind.TIMESTAMP: "0001-01-01", Kind.DATE: "0001-01-01",
-    Kind.INTEGER: -(2**63), Kind.DECIMAL: -(10**64), Kind.TEXT: "",
+    Kind.TIMESTAMPTZ: "0000-12-31", Kind.TIMESTAMP: "0000-12-31", Kind.DATE: "0000-12-31",
+    Kind.INTEGER: -(10**64), Kind.DECIMAL: -(10**64), Kind.TEXT: "",
 }  # fmt: skip
 # So that the text is taken for a time, and not the column for a text or a number.
 _AS = {
@@ -38,6 +51,7 @@ _QUOTABLE = {
     1060: "; rename one of them", 1142: "; grant select on it to this user", 1146: "", 1792: "; a query may only read",
     1317: "; somebody stopped it", 1969: "; look at the server's max_statement_time", 2003: "", 2005: "", 2026: "",
     3024: "; look at the server's max_execution_time", 1040: "; try again when fewer are connected",
+    1205: "; somebody holds the table, run again later",
 }  # fmt: skip
 _GONE = {1053, 1927, 2006, 2013, 2055}
 
@@ -55,12 +69,17 @@ def answer(asked: Asked) -> Answer:
 def _connected(asked: Asked, pymysql: Any) -> Any:
     address, options = asked.address, options_of(asked, ("ssl_ca", "ssl_cert", "ssl_key"))
     encoders = {kind: way for kind, way in pymysql.converters.conversions.items() if not isinstance(kind, int)}
-    return pymysql.connect(
+    connection = pymysql.connect(
         host=address.host or "localhost", port=address.port or 3306, user=address.user, password=address.password,
         database=address.path or None, charset="utf8mb4", connect_timeout=CONNECT_S,
         conv=encoders,  # and no decoders: every value stays the server's text
         **options,
     )  # fmt: skip
+    # A limit for reading would end a query that thinks for long; a host that is gone does not answer this either.
+    for name, value in zip(("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT"), SILENT_S, strict=True):
+        if hasattr(socket, name):
+            connection._sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return connection
 
 
 def _cut(connection: Any, cursor: Any) -> None:
@@ -72,24 +91,33 @@ def _cut(connection: Any, cursor: Any) -> None:
 
 def _run(asked: Asked, driver: Driver, cursor: Any) -> Answer:
     kind, values = None, None
-    for statement in ("set time_zone = '+00:00'", "start transaction read only"):
+    held = f"set lock_wait_timeout = {LOCKED_S}"  # else a day or a year
+    for statement in ("set time_zone = '+00:00'", held, "start transaction read only"):
         cursor.execute(statement)
     if asked.bound is not None:
         cursor.execute(f"select * from ({asked.words.filled('null')}\n) as asked limit 0")
-        kinds = {name: _KINDS.get(each, ("no time, number or text", None)) for name, each in _described(cursor)}
+        kinds = {name: _KINDS.get(each, ("no time, number or text", None)) for name, each in _described(cursor, asked)}
         cursor.fetchall()
         kind = kind_of(asked.bound.column, kinds, asked.label)
         value = checked_value(asked.bound, kind, asked.label)
         values = {"since": _LOWEST[kind] if value is None else _in_utc(value) if kind == Kind.TIMESTAMPTZ else value}
     literally = _doubled if values else str
     cursor.execute(asked.words.filled(_AS.get(kind, "%(since)s") if kind else "", literally), values)
-    names, types = [name for name, _ in _described(cursor)], [each for _, each in _described(cursor)]
+    described = _described(cursor, asked)
+    names, types = [name for name, _ in described], [each for _, each in described]
     check_names(names, asked.label, "the query")
     return Answer(schema_of(names), asked.streamed(driver, _batches(cursor, names, types)), kind)
 
 
-def _described(cursor: Any) -> list[tuple[str, int]]:
-    return [(name, kind) for name, kind, *_ in cursor.description]
+def _described(cursor: Any, asked: Asked) -> list[tuple[str, int]]:
+    """Names and types; a float is refused, of which the server writes six digits: 1234567 as 1.23457e6."""
+    described = [(name, kind) for name, kind, *_ in cursor.description]
+    if floats := ", ".join(name for name, kind in described if kind == _FLOAT):
+        raise SourceError(
+            f"{asked.label}: {floats}: the server rounds a float to six digits when it writes it out; "
+            "cast it in the query: cast(… as double), or as decimal(20, 2)"
+        )
+    return described
 
 
 def _doubled(text: str) -> str:

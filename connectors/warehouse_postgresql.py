@@ -8,7 +8,19 @@ from urllib.parse import quote, urlencode
 import pyarrow as pa
 from pyarrow import types
 
-from connectors.asking import BATCH_ROWS, KEPT_ALIVE, Answer, Asked, Driver, Trouble, driver_module, kind_of, quoted
+from connectors.asking import (
+    BATCH_ROWS,
+    KEPT_ALIVE,
+    LOCKED_S,
+    Answer,
+    Asked,
+    Driver,
+    Trouble,
+    driver_module,
+    kind_of,
+    quoted,
+    refuse_bytes,
+)
 from connectors.bounds import checked_value
 from connectors.endless import text_with_ends
 from connectors.horizon import Horizon, read_horizon
@@ -17,11 +29,15 @@ from connectors.sqlstates import told_state, told_text
 from schemas.watermarks import Kind
 
 BATCH_BYTES = 4 << 20
+LOCK_TIMEOUT = f"{LOCKED_S}s"
 _KINDS = {
     "timestamptz": Kind.TIMESTAMPTZ, "timestamp": Kind.TIMESTAMP, "date": Kind.DATE, "int2": Kind.INTEGER,
     "int4": Kind.INTEGER, "int8": Kind.INTEGER, "numeric": Kind.DECIMAL, "float4": Kind.DECIMAL,
     "float8": Kind.DECIMAL, "text": Kind.TEXT, "varchar": Kind.TEXT, "bpchar": Kind.TEXT, "name": Kind.TEXT,
 }  # fmt: skip
+_UNLESS_LIMITED = (
+    "select set_config('lock_timeout', $1, true) from pg_settings where name = 'lock_timeout' and setting = '0'"
+)
 _TYPES = {Kind.INTEGER: "int8", Kind.DECIMAL: "numeric"}
 _LOWEST = {
     Kind.TIMESTAMPTZ: "-infinity", Kind.TIMESTAMP: "-infinity", Kind.DATE: "-infinity",
@@ -51,9 +67,12 @@ def answer(asked: Asked) -> Answer:
 
 def _run(asked: Asked, driver: Driver, cursor: Any, horizon: Horizon | None) -> Answer:
     cursor.execute("set transaction isolation level repeatable read, read only")
+    cursor.execute(_UNLESS_LIMITED, (LOCK_TIMEOUT,))
+    cursor.fetchall()
     known = asked.bound.kind if asked.bound else None
     described = cursor.adbc_execute_schema(asked.words.filled(_read_back(known) if known else "null"))
     check_names(described.names, asked.label, "the query")
+    refuse_bytes([each.name for each in described if _type(each) == "bytea"], asked.label)
     kind = None
     if asked.bound is not None:
         kinds = {each.name: (_type(each), _KINDS.get(_type(each))) for each in described}

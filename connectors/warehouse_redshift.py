@@ -6,7 +6,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.asking import KEPT_ALIVE, Answer, Asked, Driver, Trouble, driver_module, kind_of
+from connectors.arrowtext import text_of
+from connectors.asking import KEPT_ALIVE, Answer, Asked, Driver, Trouble, driver_module, kind_of, refuse_bytes
 from connectors.bounds import checked_value, scale_of
 from connectors.dbapi import fetched, in_columns, iso, schema_of
 from connectors.lines import check_names
@@ -20,6 +21,7 @@ _KINDS = {
     **dict.fromkeys(("numeric", "float4", "float8"), Kind.DECIMAL),
     **dict.fromkeys(("text", "varchar", "bpchar"), Kind.TEXT),
 }  # fmt: skip
+_FLOATS = {"float4": pa.float32(), "float8": pa.float64()}
 _TYPES = {Kind.INTEGER: "bigint", Kind.TEXT: "varchar"}
 _LOWEST: dict[Kind, str | float] = {
     Kind.TIMESTAMPTZ: "0001-01-01 00:00:00+00", Kind.TIMESTAMP: "0001-01-01", Kind.DATE: "0001-01-01",
@@ -38,11 +40,13 @@ def answer(asked: Asked) -> Answer:
 
 def _connected(asked: Asked, psycopg: Any) -> Any:
     address = asked.address
-    connection = psycopg.connect(
-        host=address.host or None, port=address.port or 5439, user=address.user or None, dbname=address.path or None,
-        password=address.password or None, **KEPT_ALIVE | dict(address.options),
-        client_encoding="utf8", prepare_threshold=None,
-    )  # fmt: skip
+    told = {
+        "host": address.host, "port": address.port, "user": address.user, "dbname": address.path,
+        "password": address.password, "client_encoding": "utf8",
+    }  # fmt: skip
+    options = {"port": 5439} | KEPT_ALIVE | dict(address.options) | {name: each for name, each in told.items() if each}
+    # As one text, so that an option is libpq's and never an argument of the driver.
+    connection = psycopg.connect(psycopg.conninfo.make_conninfo("", **options), prepare_threshold=None)
     connection.read_only = True
     as_text = psycopg.types.string.TextLoader
     for each in psycopg.adapters.types:
@@ -53,6 +57,7 @@ def _connected(asked: Asked, psycopg: Any) -> Any:
 
 def _run(asked: Asked, driver: Driver, connection: Any) -> Answer:
     connection.execute("set timezone to 'UTC'")
+    connection.execute("set extra_float_digits to 2")  # else a float is rounded to 6 or 15 digits
     kind, values, placed = None, None, ""
     if asked.bound is not None:
         with connection.cursor() as looking:
@@ -67,13 +72,16 @@ def _run(asked: Asked, driver: Driver, connection: Any) -> Answer:
     cursor.execute(asked.words.filled(placed, _doubled if values else str), values)
     described = _described(cursor, connection)
     check_names([name for name, _ in described], asked.label, "the query")
+    refuse_bytes([name for name, kind in described if kind == "bytea"], asked.label)
     batches = asked.streamed(driver, _batches(cursor, described))
     return Answer(schema_of([name for name, _ in described]), batches, kind)
 
 
 def _placeholder(kind: Kind, value: Any) -> str:
     if kind != Kind.DECIMAL:
-        return f"%(since)s::{_TYPES.get(kind, kind)}"
+        placed = f"%(since)s::{_TYPES.get(kind, kind)}"
+        # Below 0001-01-01, which stands for no date in many a table.
+        return f"({placed} - interval '1 day')" if value is None and kind.is_time else placed
     scale = scale_of(value)
     return "%(since)s::float8" if scale is None else f"%(since)s::numeric(38, {scale})"
 
@@ -95,11 +103,13 @@ def _batches(cursor: Any, described: Sequence[tuple[str, str]]) -> Iterator[pa.R
 
 
 def _as_elsewhere(values: pa.Array, kind: str) -> pa.Array:
-    """Times and truth values in the form that they have from other databases."""
+    """Times, truth values and floats in the form that they have from other databases."""
     if kind == "bool":
         return pc.if_else(pc.equal(values, "t"), "true", "false")
     if kind == "timestamptz":
         return iso(pc.replace_substring_regex(values, r"\+00$", ""), "+00:00")
+    if kind in _FLOATS:  # their shortest text; the server has 0.10000000000000001 for 0.1
+        return text_of(values.cast(_FLOATS[kind]))
     return iso(values) if kind == "timestamp" else values
 
 

@@ -17,6 +17,8 @@ OPTIONS = (
     "warehouse", "role", "authenticator", "private_key_file", "private_key_file_pwd", "token", "host", "port",
     "protocol",
 )  # fmt: skip
+# The connector asks a host that is gone for ever; a query that thinks for longer than this is ended, too.
+NETWORK_S = 2 * 3_600
 # Types as the connector numbers them (snowflake.connector.constants.FIELD_TYPES).
 _KINDS = {
     0: ("number", Kind.INTEGER), 1: ("float", Kind.DECIMAL), 2: ("text", Kind.TEXT), 3: ("date", Kind.DATE),
@@ -50,7 +52,8 @@ def _connected(asked: Asked, snowflake: Any, options: dict[str, str]) -> Any:
     database, _, schema = address.path.partition("/")
     return snowflake.connect(
         account=address.host, user=address.user, password=address.password or None, database=database or None,
-        schema=schema or None, login_timeout=CONNECT_S, paramstyle="qmark", application="bulkload",
+        schema=schema or None, login_timeout=CONNECT_S, network_timeout=NETWORK_S, paramstyle="qmark",
+        application="bulkload",
         arrow_number_to_decimal=True,  # else a number with a scale comes as a float
         **options,
     )  # fmt: skip

@@ -75,12 +75,12 @@ class Asking:
 
     def _from(self, pulled: Pulled) -> str:
         if self.wishes.full:
-            return "all rows, as --full says"
+            return f"all rows whose {self.since.column} has a value, as --full says"
         after = f"rows with {self.since.column} after {shown(pulled.kind, pulled.value) or 'the last one read'}"
         if self.wishes.since is not None:
             return f"{after}, as --since says"
         if self.before is None:
-            return "all rows, as no run has read it so far"
+            return f"all rows whose {self.since.column} has a value, as no run has read it so far"
         is_moved = pulled.value != self.before.value
         return f"{after} ({f'{self.since.overlap} before ' if is_moved else ''}the watermark of run {self.run})"
 

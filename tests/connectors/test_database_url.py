@@ -32,6 +32,12 @@ def test_a_password_that_is_not_encoded_is_refused_without_a_piece_of_it(tmp_pat
     assert refusal.value.__context__ is None
 
 
+@pytest.mark.parametrize("port", [0, 65_536, 99_999])
+def test_a_port_that_there_is_not_is_refused_untold(tmp_path, port):
+    with pytest.raises(SourceError, match=r"source\.x: the URL's port is no number from 1 to 65,535$"):
+        read_address(f"mysql://anna:{port}", "source.x", tmp_path)
+
+
 @pytest.mark.parametrize("url", ["oracle://h/d", "anna:hush@db/shop", "hush", "", "SQLITE:///a.db"])
 def test_an_unknown_scheme_is_told_with_those_that_are_known(tmp_path, url):
     with pytest.raises(SourceError, match=r"known are postgresql, redshift, snowflake,.* sqlite$") as refusal:
@@ -63,3 +69,10 @@ def test_a_file_that_is_not_there_is_refused(tmp_path, url, why):
 def test_a_drivers_text_loses_the_secret_in_every_spelling(tmp_path):
     address = read_address("mssql://sa:p%40ss%2Fw@db/shop?access_token=t%2Bk", "source.x", tmp_path)
     assert address.censored("a p@ss/w\n b p%40ss%2Fw c p%40ss/w d t+k e t%2Bk") == "a *** b *** c *** d *** e ***"
+
+
+def test_a_token_in_the_users_place_is_a_secret_too(tmp_path):
+    address = read_address("databricks://dapi0123:x@dbc.example/main?http_path=/sql", "source.x", tmp_path)
+    assert address.censored("no access for dapi0123") == "no access for ***"
+    named = read_address("databricks://token:dapi0123@dbc.example/main?http_path=/sql", "source.x", tmp_path)
+    assert named.censored("the token dapi0123 is no token") == "the token *** is no token"

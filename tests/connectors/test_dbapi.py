@@ -41,3 +41,9 @@ def test_small_answers_of_a_server_are_put_together():
     left = [[(n,)] * 1_000 for n in range(41)]
     cursor = SimpleNamespace(fetchmany=lambda rows: left.pop(0) if left else [])
     assert [len(rows) for rows in fetched(cursor, 1_000)] == [20_000, 20_000, 1_000]
+
+
+def test_a_batch_of_wide_rows_is_cut_by_its_size():
+    left = [(n, "x" * 60_000) for n in range(1_000)]
+    cursor = SimpleNamespace(fetchmany=lambda rows: [left.pop() for _ in range(min(rows, len(left)))])
+    assert [len(rows) for rows in fetched(cursor)] == [200, 200, 200, 200, 200]

@@ -23,6 +23,18 @@ from schemas.errors import SourceError
         ("sqlite", "((select 1))", None),
         ("sqlite", "-- what\nWITH x as (select 1) select * from x", None),
         ("sqlite", "select ';'", None),
+        ("mysql", r'select "it\" :since", "it"" :since", :since', r'select "it\" :since", "it"" :since", ?'),
+        ("postgresql", r'select "a\", :since, "b"', r'select "a\", ?, "b"'),
+        ("databricks", r'select "it\" :since"', None),
+        ("bigquery", "select '''it's :since''', :since", "select '''it's :since''', ?"),
+        ("bigquery", r'''select """a "b" \""" :since""", :since''', r'''select """a "b" \""" :since""", ?'''),
+        ("bigquery", "select '', :since, ''", "select '', ?, ''"),
+        ("postgresql", "select $b1$ :since $b1$, $é$ :since $é$", None),
+        ("postgresql", "select a$b$, :since as b$b$", "select a$b$, ? as b$b$"),
+        ("postgresql", "/* /* a */ :since /* /**/ */ **/ select :since", "/* /* a */ :since /* /**/ */ **/ select ?"),
+        ("mssql", "select 1 /* /* */ :since */", None),
+        ("snowflake", "select 1 // don't\n, :since // :since", "select 1 // don't\n, ? // :since"),
+        ("mysql", "select 1 /* /* */ + :since", "select 1 /* /* */ + ?"),
     ],
 )  # fmt: skip
 def test_since_is_a_parameter_outside_quotes_comments_and_casts(scheme, query, filled):

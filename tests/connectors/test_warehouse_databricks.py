@@ -78,7 +78,7 @@ def test_the_value_is_bound_by_the_server_as_the_columns_type(databricks, ask, t
 
 def test_the_first_run_begins_at_the_lowest(databricks, ask):
     ask(URL, QUERY, Bound("at", None, None))
-    assert databricks.said.of("execute")[1][1] == {"since": "0001-01-01T00:00:00+00:00"}
+    assert databricks.said.of("execute")[1][1] == {"since": "0000-12-31T00:00:00+00:00"}
 
 
 def test_an_empty_result_keeps_its_columns(databricks, ask):
@@ -109,3 +109,11 @@ def test_a_stream_that_fails_is_told_without_a_value(databricks, ask, text, told
 def test_a_url_without_its_warehouse_is_refused(databricks, ask):
     with pytest.raises(SourceError, match=r"the URL needs \?http_path="):
         ask("databricks://token:hush@dbc.example/main", "select 1 as a")
+
+
+@pytest.mark.parametrize("who", ["", "dapi0123@", "dapi0123:@", ":@"])
+def test_a_url_without_a_token_is_refused_before_a_browser_opens(databricks, ask, who):
+    with pytest.raises(SourceError, match="the URL needs a token: databricks://token:") as refusal:
+        ask(f"databricks://{who}dbc.example/main?http_path=/sql", "select 1 as a")
+    assert "dapi0123" not in str(refusal.value)
+    assert databricks.said.of("connect") == []

@@ -1,5 +1,6 @@
 """MySQL's protocol against a real MariaDB: exact text, a stream, and nothing written."""
 
+import socket
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -66,6 +67,19 @@ def test_a_value_becomes_its_exact_text(sql, url, ask, column, value, text):
     assert ask(url, "select a, id from sales where id = 1") == [{"a": text, "id": "1"}]
 
 
+@pytest.mark.parametrize(
+    ("query", "bound"),
+    [("select id, a as points from sales", None),
+     ("select id, a as points from sales where a > :since", Bound("points", None, None)),
+     ("select id, a as points from sales where id > :since", Bound("id", None, None))],
+)  # fmt: skip
+def test_a_float_is_refused_before_the_server_rounds_it(sql, url, ask, query, bound):
+    sql("alter table sales add a float", "update sales set a = 1234567")
+    with pytest.raises(SourceError, match=r"source\.loyalty: points: the server rounds a float to six digits.*cast"):
+        ask(url, query, bound)
+    assert ask(url, "select cast(a as double) as points from sales limit 1") == [{"points": "1234567"}]
+
+
 def test_a_sessions_time_zone_does_not_move_a_moment(sql, url, ask):
     sql("alter table sales add a timestamp null", "set time_zone = '+05:30'", "update sales set a = '2024-01-02 05:30'")
     assert ask(url, "select a from sales limit 1") == [{"a": "2024-01-02T00:00:00+00:00"}]
@@ -95,6 +109,12 @@ def test_the_first_run_is_full_and_tells_the_kind_the_next_one_goes_on(sql, url,
     assert ask(url, query, Bound("at", kind, second)) == []
 
 
+@pytest.mark.parametrize("column", ["datetime(6)", "datetime", "date"])
+def test_the_first_run_reads_the_year_that_stands_for_no_date(sql, url, ask, column):
+    sql(f"alter table sales add at {column} null", "update sales set at = '0001-01-01'")
+    assert len(ask(url, "select id, at from sales where at > :since", Bound("at", None, None))) == 2
+
+
 def test_awkward_names_and_empty_results_keep_their_columns(url, ask):
     assert ask(url, """select 1 as `a "b" :since`, 2 as `c%s`, 3 as ünï limit 0; -- done""") == []
     assert ask.query.reading.columns == ('a "b" :since', "c%s", "ünï")
@@ -118,6 +138,28 @@ def test_a_stream_that_ends_early_is_never_a_short_table(sql, url, how):
         with pytest.raises(SourceError, match=told) as refusal:
             list(batches)
         assert refusal.value.__context__ is None
+
+
+def test_a_table_that_somebody_holds_is_not_waited_for_without_end(sql, url, ask, monkeypatch):
+    monkeypatch.setattr("connectors.warehouse_mysql.LOCKED_S", 1)
+    sql("lock tables sales write")
+    try:
+        with pytest.raises(SourceError, match=r"Lock wait timeout .*\(1205\); somebody holds the table, run again"):
+            ask(url, "select id from sales")
+    finally:
+        sql("unlock tables")
+
+
+def test_a_host_that_falls_silent_is_asked_whether_it_is_there(url, ask, monkeypatch):
+    made, connect = [], pymysql.connect
+    monkeypatch.setattr(pymysql, "connect", lambda **told: made.append(connect(**told)) or made[-1])
+    with ExitStack() as stack:
+        open_query(url, "select 1 as a", None, "t", "source.t", stack, folder=Path())
+        kept = [made[0]._sock.getsockopt(*each) for each in (
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE), (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL), (socket.IPPROTO_TCP, socket.TCP_KEEPCNT),
+        )]  # fmt: skip
+    assert kept == [1, 60, 15, 4]
 
 
 @pytest.mark.parametrize(

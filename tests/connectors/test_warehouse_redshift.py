@@ -40,6 +40,23 @@ def test_a_value_becomes_its_exact_text(url, ask, value, text):
 
 
 @pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("1234567::float4", "1234567"),
+        ("0.1::float4", "0.1"),
+        ("123456789.123456789::float8", "123456789.12345679"),
+        ("100000000000000.07::float8", "100000000000000.06"),
+        ("1e22::float8", "10000000000000000000000"),
+        ("-0.0001234567::float8", "-0.0001234567"),
+        ("'Infinity'::float8", "inf"),
+    ],
+)
+def test_a_float_keeps_its_digits_whatever_the_cluster_has_set(url, ask, value, text):
+    few = f"{url}?options=-c%20extra_float_digits%3D0"  # as a cluster has it
+    assert ask(few, f"select {value} as a") == [{"a": text}]
+
+
+@pytest.mark.parametrize(
     ("kind", "first", "second"),
     [
         (Kind.TIMESTAMPTZ, "2024-01-01T00:00:00+00:00", "2024-01-01T00:00:00.000001+00:00"),
@@ -59,6 +76,12 @@ def test_the_first_run_is_full_and_tells_the_kind_the_next_one_goes_on(url, ask,
     assert [row["at"] for row in ask(url, query, Bound("at", kind, first))] == [second]
     assert ask(url, query, Bound("at", kind, second)) == []
     assert ask.query.reading.columns == ("at",)
+
+
+@pytest.mark.parametrize("kind", ["timestamptz", "timestamp", "date"])
+def test_the_first_run_reads_the_year_that_stands_for_no_date(url, ask, kind):
+    query = f"select at from (values ('0001-01-01'::{kind})) as v(at) where at > :since"
+    assert len(ask(url, query, Bound("at", None, None))) == 1
 
 
 def test_a_stream_that_ends_early_is_never_a_short_table(postgresql, url):
@@ -87,6 +110,21 @@ def test_what_is_wrong_with_a_query_is_told_without_a_value(url, ask, query, why
         ask(url, query)
     assert "SECR" not in str(refusal.value)
     assert refusal.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "option", ["password=nobodys", "host=192.0.2.1", "port=1", "user=nobody", "dbname=no", "client_encoding=latin1"]
+)
+def test_what_the_url_says_before_its_options_stands(url, ask, option):
+    assert ask(f"{url}?{option}", "select 'é€' as a") == [{"a": "é€"}]
+
+
+@pytest.mark.parametrize("option", ["prepare_threshold=hush", "row_factory=hush", "nothing=hush"])
+def test_an_option_that_is_not_libpqs_is_refused(url, ask, option):
+    name, _, _ = option.partition("=")
+    with pytest.raises(SourceError, match=f'no connection: invalid connection option "{name}"') as refusal:
+        ask(f"{url}?{option}", "select 1 as a")
+    assert "hush" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,8 @@ def test_the_url_and_exact_numbers_reach_the_connector(snowflake, ask):
     ((given,),) = snowflake.said.of("connect")
     assert given == {
         "account": "acme-eu", "user": "anna", "password": "hu@sh", "database": "SHOP", "schema": "PUBLIC",
-        "warehouse": "SMALL", "role": "READER", "login_timeout": 30, "paramstyle": "qmark", "application": "bulkload",
-        "arrow_number_to_decimal": True,
+        "warehouse": "SMALL", "role": "READER", "login_timeout": 30, "network_timeout": 7_200, "paramstyle": "qmark",
+        "application": "bulkload", "arrow_number_to_decimal": True,
     }  # fmt: skip
     assert snowflake.said.of("execute") == [("select ID, AT from SALES", None)]
     assert [name for name, _ in snowflake.said][-2:] == ["cursor.close", "close"]
@@ -91,6 +91,11 @@ def test_arrow_becomes_text_and_an_empty_result_keeps_its_columns(snowflake, ask
         {"ID": "1.50", "AT": "2024-01-02T03:04:05.500000+00:00"},
         {"ID": "2.00", "AT": "2024-01-02T03:04:05.500000+00:00"},
     ]
+    finer = pa.array([1704164645500000000, 1704164645000000001], pa.timestamp("ns", "UTC"))
+    snowflake.tables = [table(ID=[Decimal("1.50")] * 2, AT=finer)]
+    assert [row["AT"] for row in ask(URL, "select ID, AT from SALES")] == [
+        "2024-01-02T03:04:05.500000+00:00", "2024-01-02T03:04:05.000000001+00:00",
+    ]  # fmt: skip
     snowflake.tables = []
     assert ask(URL, "select ID, AT from SALES") == []
     assert ask.query.reading.columns == ("ID", "AT")
