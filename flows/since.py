@@ -11,7 +11,7 @@ from connectors.warehouse import Query
 from flows.wishes import Wishes
 from schemas.errors import JobError
 from schemas.job import Job
-from schemas.tables import Since
+from schemas.tables import Since, Table
 from schemas.taken import Pulled, Taken
 from schemas.watermarks import Bound, Kind, ReadSince, Watermark
 from transforms.watermarks import columns_digest, duration_of, earlier_by, query_digest, value_of
@@ -21,14 +21,15 @@ CLOCK_TURNS_BACK = timedelta(hours=1)
 
 
 def check_wishes(job: Job, wishes: Wishes) -> None:
-    """--full and --since are of tables that have since.
+    """--full and --since are of a leading table that has since; joined ones are read in full each time.
 
     Raises:
-        JobError: no table has, or both are wished.
+        JobError: it has not, or both are wished.
     """
     asked = [word for word, is_asked in (("--full", wishes.full), ("--since", wishes.since is not None)) if is_asked]
-    if asked and not any(table.since for table in job.source.values()):
-        raise JobError(f"{' and '.join(asked)}: no table of the source has since, all are read in full; leave it out")
+    lead, table = next(iter(job.source.items()))
+    if asked and table.since is None:
+        raise JobError(f"{' and '.join(asked)}: source.{lead} has no since, all is read in full; leave it out")
     if len(asked) > 1:
         raise JobError("--full and --since: give one of them")
 
@@ -44,21 +45,25 @@ class Asking:
     wishes: Wishes
     run: str = ""  # whose watermark it is
     before: Watermark | None = None
+    joins: bool = False  # a leading row that changed needs its joined row whenever that one did
+    joined: tuple[str, ...] = ()  # the tables that join this one
 
     @property
     def horizon(self) -> bool:
-        return self.since.overlap == TRANSACTIONS
+        return self.since.overlap == TRANSACTIONS and not self.joins
 
     @property
     def wished(self) -> bool:
         return self.wishes.full or self.wishes.since is not None
 
-    def pulled(self, query: Query) -> Pulled:
-        """What is kept of the query, which is running now.
+    def pulled(self, query: Query) -> Pulled | None:
+        """What is kept of the query, which is running now; nothing where the next one asks for all again.
 
         Raises:
             JobError: its columns are not those that were read so far, or it cannot overlap as the job says.
         """
+        if self.joins:
+            return None
         columns = columns_digest(query.reading.columns)
         if self.before is not None and not self.wished and columns != self.before.columns_sha256:
             raise _changed(f"source.{self.name}: the query's columns", self.run, self.before)
@@ -67,11 +72,19 @@ class Asking:
         value = None if kind is None else self.bound.of(kind)
         return Pulled(self.since.column, kind or "", self.digest, columns, value, query.horizon, self.wished)
 
-    def notes(self, pulled: Pulled) -> Iterator[str]:
+    def notes(self, pulled: Pulled | None) -> Iterator[str]:
         """What people are told of it."""
+        if pulled is None:
+            yield f"{self.name}: all rows, whatever since says: a leading row needs its joined one, changed or not"
+            return
         yield f"{self.name}: {self._from(pulled)}"
         if self.before is None and pulled.kind:
             yield from (f"{self.name}: {note}" for note in _once(self.since, Kind(pulled.kind)))
+        if self.before is None and self.joined:
+            yield (
+                f"{self.name}: rows are read when they changed themselves: what changed in {', '.join(self.joined)} "
+                "alone waits for that, or for --full; a join in the query sees it at once"
+            )
 
     def _from(self, pulled: Pulled) -> str:
         if self.wishes.full:
@@ -86,15 +99,26 @@ class Asking:
 
 
 def asking(
-    name: str, since: Since, query: str, wishes: Wishes, ledger: Ledger | None, memory: str, timezone: str
+    name: str,
+    table: Table,
+    query: str,
+    wishes: Wishes,
+    ledger: Ledger | None,
+    memory: str,
+    timezone: str,
+    joined: tuple[str, ...] = (),
 ) -> Asking:
     """From where on to ask; without a ledger somebody only looks, and sees the first rows.
 
     Raises:
         JobError: the query is another one than that which was read so far.
     """
+    assert table.since is not None
+    since = table.since
     digest = query_digest(f"{query} {TRANSACTIONS}" if since.overlap == TRANSACTIONS else query)
-    ask = partial(Asking, name, since, digest, wishes=wishes)
+    if table.join is not None:
+        return Asking(name, since, digest, Bound(since.column, None, None), wishes, joins=True)
+    ask = partial(Asking, name, since, digest, wishes=wishes, joined=joined)
     found = ledger.watermark(memory, name) if ledger is not None else None
     run, before = found or ("", None)
     if wishes.full:

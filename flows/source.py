@@ -1,7 +1,7 @@
 """A job's source: its tables taken, and every column found that the job names; nothing of it is read yet."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from connectors.results import plain_names
 from flows.drops import take_drop
@@ -62,6 +62,7 @@ def open_source(job: Job, how: Taking, shared: Shared | None = None) -> Source:
         NothingToLoad: a drop has no file that is ready and new.
         SourceError: files are missing or unreadable, or columns are missing; all of a kind at once.
     """
+    how = replace(how, joined=tuple(name for name, table in job.source.items() if table.join is not None))
     opened = {
         name: take_drop(table, name, how) if table.is_drop and name not in how.known else take(table, name, how)
         for name, table in job.source.items()

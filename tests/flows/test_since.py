@@ -11,7 +11,7 @@ import pytest
 
 from connectors.ledger import Ledger, LedgerStopped
 from schemas.errors import OutOfBalance
-from tests.flows.conftest import merged
+from tests.flows.conftest import customers, merged
 from tests.flows.shop import QUERY, SYNC, Shop, minute, read_by, stands
 
 pytestmark = pytest.mark.usefixtures("impatient")
@@ -255,7 +255,7 @@ def test_a_wish_of_no_table_is_refused(desk, words):
     desk.source(1)
     refused = desk("run", desk.job(), *words)
     assert refused.exit_code == 2
-    assert f"{words[0]}: no table of the source has since, all are read in full; leave it out" in refused.stderr
+    assert f"{words[0]}: source.customers has no since, all is read in full; leave it out" in refused.stderr
 
 
 # a query that changed
@@ -394,19 +394,49 @@ def joined(shop):
     return shop
 
 
-def test_a_joined_table_is_read_up_to_rows_that_nobody_asked_for(joined):
-    first = joined.desk.run(**merged(SYNC, LOYALTY))
-    assert (first.sent, first.told["unmatched"]) == ({"accepted": 8}, {"loyalty": 1})
-    assert joined.stands("loyalty") == minute(90)
+IN_FULL = "loyalty: all rows, whatever since says: a leading row needs its joined one, changed or not"
+
+
+@pytest.mark.parametrize("nulls", ["omit", "clear"])
+def test_a_change_of_one_joined_row_wipes_and_sends_no_other(joined, nulls):
+    job = merged(merged(SYNC, LOYALTY), {"rules": {"nulls": nulls}})
+    first = joined.desk.run(**job)
+    assert (first.sent, notes(first)) == ({"accepted": 8}, [IN_FULL])
     joined.sql("update loyalty set tier = 'blue', updated_at = '2026-03-01 02:00:00+00' where member_no = 'C-5'")
+    assert joined.desk.run(**job).sent == {"unchanged": 7, "accepted": 1}
+    assert joined.desk.run(**job).sent == {"unchanged": 8}
+
+
+def test_a_customer_who_comes_later_has_the_joined_row_that_was_there_before(joined):
+    joined.desk.run(**merged(SYNC, LOYALTY))
+    joined.desk.write("customers.csv", customers(8) + "C-99,9845000099,Asha,9\n")
+    joined.desk.sandbox.preload(["C-99"])
     second = joined.desk.run(**merged(SYNC, LOYALTY))
-    assert second.told["since"] == {"loyalty": {"column": "updated_at", "from": minute(90), "to": minute(120)}}
+    assert (second.sent, second.told.get("unmatched")) == ({"unchanged": 8, "accepted": 1}, None)
 
 
-def test_the_fate_of_the_leading_row_holds_the_joined_one(joined):
+def test_no_watermark_is_kept_of_a_joined_table(joined):
     joined.desk.sandbox.set_faults(["lost:1"])
     first = joined.desk.run(**merged(SYNC, LOYALTY))
-    assert first.sent == {"in_doubt": 5, "accepted": 3}
-    assert joined.stands("loyalty") == "2026-03-01T00:09:59.999999+00:00"
-    assert joined.desk("settle", "--as", "accepted").exit_code == 0
-    assert joined.stands("loyalty") == minute(90)
+    assert (first.sent, first.told.get("since")) == ({"in_doubt": 5, "accepted": 3}, None)
+    assert joined.stands("loyalty") is None
+    refused = joined.desk("run", joined.desk.job(**merged(SYNC, LOYALTY)), "--full")
+    assert (refused.exit_code, "source.customers has no since, all is read in full" in refused.stderr) == (2, True)
+
+
+def test_what_changed_in_a_joined_table_alone_is_told_to_wait(joined):
+    joined.write({number: number for number in range(1, 9)})
+    since = {"column": "updated_at", "overlap": "0s"}
+    lead = {"files": None, "database": "duckdb:///shop.duckdb", "query": QUERY, "since": since}
+    job = SYNC | {"source": LOYALTY["source"] | {"customers": lead}, "map": SYNC["map"] | LOYALTY["map"]}
+    first = joined.desk.run(**job)
+    assert notes(first)[1].startswith(
+        "customers: rows are read when they changed themselves: what changed in loyalty alone waits for that, or for"
+    )
+    joined.sql("update loyalty set tier = 'blue' where member_no in ('C-3', 'C-4')")
+    assert joined.desk.run(**job).told["rows"]["read"] == 0
+    joined.write({3: 100})
+    third = joined.desk.run(**job)
+    assert (third.sent, len(notes(third))) == ({"accepted": 1}, 3)
+    full = joined.desk("run", joined.desk.job(**job), "--full")
+    assert full.sent == {"unchanged": 7, "accepted": 1}
