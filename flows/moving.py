@@ -14,7 +14,7 @@ from flows.underway import Load
 from schemas.outcomes import Fate
 from schemas.taken import Pulled
 from schemas.watermarks import Kind, ReadSince, Seen, Watermark
-from transforms.watermarks import both, is_harmless, moved, seen_in
+from transforms.watermarks import both, is_harmless, later, moved, seen_in
 
 # Rows of these fates are still to be sent, or may be: a later run must meet them again.
 _HELD = pa.array([Fate.NOT_SENT.value, Fate.IN_DOUBT.value])
@@ -50,15 +50,14 @@ class Moving:
     def _stands(self, pulled: Pulled) -> "Stands":
         kind = Kind(pulled.kind)
         found = self.load.ledger.watermark(self.load.job.memory, self.load.source.lead, before=self.load.name)
-        start = pulled.value if pulled.wished else None
         before = found[1].value if found is not None and found[1].kind == kind else None
-        value = moved(kind, before, self.seen, asked=pulled.wished, start=start, horizon=pulled.horizon)
+        value = moved(kind, before, self.seen, asked=pulled.wished, start=pulled.value, horizon=pulled.horizon)
         return Stands(pulled, self.seen, value if kind != Kind.TEXT or is_harmless(value or "") else None)
 
 
 @dataclass(frozen=True, slots=True)
 class Stands:
-    """Where a watermark stands after a run, and what of the table it goes by; without a value it is not kept."""
+    """Where a watermark stands after a run, and what of the table it goes by; without a value there is none."""
 
     pulled: Pulled
     seen: Seen
@@ -91,9 +90,12 @@ class Moved:
 
     def keep(self) -> None:
         """Write it down; when a run ends anew, in place of what it left before."""
-        if self.stands is None or self.stands.value is None:
+        if self.stands is None:
             return
         pulled, job, name = self.stands.pulled, self.load.job.memory, self.load.source.lead
+        if self.stands.value is None:
+            self.load.ledger.forget_watermark(self.load.name, job, name)
+            return
         mark = Watermark(
             pulled.column, Kind(pulled.kind), self.stands.value, pulled.query_sha256, pulled.columns_sha256
         )
@@ -107,6 +109,9 @@ def _upto(each: Stands) -> str:
     if each.value is None:
         return "the next run reads all rows" + (f": {held:,} are not sent or in doubt" if held else "")
     upto = shown(kind, each.value)
+    if later(Kind(kind), each.value, each.pulled.value) != each.value:
+        again = f"{column} {upto}" if upto else "where it would have without --since"
+        return f"rows before those of this run are still to be read: the next run reads from {again}"
     if held:
         again = f"from {column} {upto} on again" if upto else "from where this one did"
         return f"{held:,} of the rows are not sent or in doubt: the next run reads {again}"

@@ -100,12 +100,15 @@ def moved(
 ) -> str | None:
     """Where the watermark stands after a run: past every row that need not be read again, and no further.
 
-    `before` is where it stood. `asked`: a person had the run begin elsewhere, after `start` or at the very beginning;
-    only then it may go back, to keep rows within reach that are held. From `horizon` on rows may still appear.
+    `before` is where it stood. Rows after `start` were read, without one all there are; that it begins where no run
+    has read is for a person to ask. It goes back for held rows only. From `horizon` on rows may still appear. None: all
+    rows are to be read again.
     """
-    if seen.held:
+    if start is not None and (not asked if before is None else _read(kind, start) > _read(kind, before)):
+        found = before  # nobody has read what lies between them
+    elif seen.held:
         below = None if seen.lowest_held is None else just_below(kind, seen.lowest_held)
-        found = before if below is None else below if asked else later(kind, before, below)
+        found = start if below is None else below  # a row without a value is met again where this run began
     else:
         found = later(kind, before, start, seen.highest)
     if found is None or horizon is None:

@@ -64,8 +64,7 @@ def test_an_overlap_reads_a_while_before_the_watermark_again(shop):
 
 def test_rows_without_a_time_are_for_full_runs_only(shop):
     shop.write({1: 10, 2: None})
-    everybody = QUERY.replace("updated_at > :since", "coalesce(updated_at, '-infinity') >= :since")
-    first = shop.run(query=everybody)
+    first = shop.run(query=EVERYBODY)
     assert (shop.read(first), shop.stands()) == ([1, 2], minute(10))
     assert notes(first)[-1] == "customers: rows without updated_at, which only full runs read: 1"
 
@@ -232,6 +231,40 @@ def test_rows_that_since_reads_and_does_not_send_stay_within_reach(desk_with):
     assert again.sent == {"in_doubt": 1, "unchanged": 1}
     assert shop.stands() == "2026-03-01T00:19:59.999999+00:00"
     assert sorted(shop.read(shop.run())) == [2, 3]
+
+
+def test_since_beyond_the_watermark_leaves_it_before_what_was_not_read(shop):
+    shop.write({1: 10, 2: 30})
+    shop.run()
+    shop.write({3: 40, 4: 60})
+    ahead = shop.run("--since", "2026-03-01T00:50:00Z")
+    assert (shop.read(ahead), shop.stands()) == ([4], minute(30))
+    assert notes(ahead)[-1] == (
+        "customers: rows before those of this run are still to be read: the next run reads from updated_at "
+        f"{minute(30)}"
+    )
+    assert shop.read(shop.run()) == [3, 4]
+
+
+EVERYBODY = QUERY.replace("updated_at > :since", "coalesce(updated_at, '-infinity') >= :since")
+
+
+def test_held_rows_without_a_time_have_all_read_again(shop):
+    shop.write({1: 10, 2: 100})
+    shop.run(query=EVERYBODY)
+    shop.write({3: 50, 4: None, 5: 60})
+    guarded = shop.run("--full", query=EVERYBODY, guards={"min_rows": 1000})
+    assert (guarded.exit_code, shop.stands()) == (3, None)
+    assert notes(guarded)[-2] == "customers: the next run reads all rows: 3 are not sent or in doubt"
+    assert shop.run(query=EVERYBODY).sent == {"unchanged": 2, "accepted": 3}
+
+
+def test_a_held_row_stays_within_reach_of_a_shorter_overlap(shop):
+    shop.write({1: 10, 2: 100})
+    shop.run(overlap="90m")
+    shop.write({3: 50, 4: 110})
+    shop.run(overlap="90m", guards={"min_rows": 1000})
+    assert shop.run(overlap="10m").sent == {"unchanged": 1, "accepted": 2}
 
 
 @pytest.mark.parametrize(

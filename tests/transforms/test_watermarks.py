@@ -72,10 +72,24 @@ def test_no_held_row_is_out_of_reach_and_no_time_is_lost(told):
 
 
 @given(OF_ANY_KIND)
-def test_a_watermark_never_goes_back_by_itself(told):
+def test_a_watermark_goes_back_for_held_rows_only(told):
+    """The run began where it stood, as one without an overlap does."""
     kind, rows, before = told
-    new = moved(kind, before, seen(kind, rows), horizon=None)
+    new = moved(kind, before, seen(kind, [(value, False) for value, _ in rows]), start=before, horizon=None)
     assert new is not None and key(kind, new) >= key(kind, before)
+
+
+@given(OF_ANY_KIND, st.data(), st.booleans())
+def test_nothing_that_was_not_read_is_passed(told, data, asked):
+    """Wherever a run began: neither rows before it that no run has read, nor held ones."""
+    kind, rows, before = told
+    start = data.draw(VALUES[kind])
+    after = [(value, held) for value, held in rows if value is not None and key(kind, value) > key(kind, start)]
+    new = moved(kind, before, seen(kind, after), start=start, asked=asked, horizon=None)
+    assert new is not None
+    if key(kind, start) > key(kind, before):
+        assert new == before
+    assert all(key(kind, value) > key(kind, new) for value, held in after if held)
 
 
 @given(OF_ANY_KIND, st.integers(0, 20))
@@ -121,20 +135,27 @@ RUN = [("60", True), ("130", False)]
 
 
 @pytest.mark.parametrize(
-    ("rows", "start", "asked", "watermark"),
+    ("before", "rows", "start", "asked", "watermark"),
     [
-        (RUN, None, False, "120"),  # an earlier one: the overlap reaches it
-        (RUN, "50", True, "59"),
-        (RUN, None, True, "59"),  # --full
-        ([("60", False)], "50", True, "120"),
-        ([("130", False)], "50", True, "130"),
-        ([], "200", True, "200"),  # a person left out what is before
-        ([], None, True, "120"),
-        ([(None, True)], "50", True, "120"),
+        ("120", RUN, "50", False, "59"),  # its overlap read the held row; the next one's may be shorter
+        ("120", RUN, "50", True, "59"),
+        ("120", RUN, None, True, "59"),  # --full
+        ("120", [("60", False)], "50", True, "120"),
+        ("120", [("130", False)], "50", True, "130"),
+        ("120", [], None, True, "120"),
+        ("120", [], "200", True, "120"),  # what lies between them was not read
+        ("120", [("210", False)], "200", True, "120"),
+        ("120", [("210", True)], "200", True, "120"),
+        (None, [], "200", True, "200"),  # a person left out what is before
+        (None, [("210", False)], "200", True, "210"),
+        (None, [("210", False)], "200", False, None),  # an earlier run has taken it back in the meantime
+        ("40", [("130", False)], "50", False, "40"),  # or moved it back
+        ("120", [(None, True), ("60", True)], "50", True, "50"),
+        ("120", [(None, True), ("60", True)], None, True, None),
     ],
 )
-def test_a_watermark_goes_back_only_for_held_rows_that_a_person_asked_for(rows, start, asked, watermark):
-    assert moved(WHOLE, "120", seen(WHOLE, rows), asked=asked, start=start, horizon=None) == watermark
+def test_a_watermark_passes_neither_held_rows_nor_such_as_nobody_read(before, rows, start, asked, watermark):
+    assert moved(WHOLE, before, seen(WHOLE, rows), asked=asked, start=start, horizon=None) == watermark
 
 
 @pytest.mark.parametrize(
