@@ -14,7 +14,7 @@ from flows.underway import Load
 from schemas.outcomes import Fate
 from schemas.taken import Pulled
 from schemas.watermarks import Kind, ReadSince, Seen, Watermark
-from transforms.watermarks import both, is_harmless, later, moved, seen_in
+from transforms.watermarks import both, earliest, future, is_harmless, is_of_the_future, later, moved, seen_in
 
 # Rows of these fates are still to be sent, or may be: a later run must meet them again.
 _HELD = pa.array([Fate.NOT_SENT.value, Fate.IN_DOUBT.value])
@@ -51,7 +51,8 @@ class Moving:
         kind = Kind(pulled.kind)
         found = self.load.ledger.watermark(self.load.job.memory, self.load.source.lead, before=self.load.name)
         before = found[1].value if found is not None and found[1].kind == kind else None
-        value = moved(kind, before, self.seen, asked=pulled.wished, start=pulled.value, horizon=pulled.horizon)
+        horizon = earliest(kind, pulled.horizon, future(kind, self.load.started))
+        value = moved(kind, before, self.seen, asked=pulled.wished, start=pulled.value, horizon=horizon)
         return Stands(pulled, self.seen, value if kind != Kind.TEXT or is_harmless(value or "") else None)
 
 
@@ -83,10 +84,16 @@ class Moved:
         """For people."""
         if self.stands is None:
             return
-        name, seen = self.load.source.lead, self.stands.seen
+        name, seen, pulled = self.load.source.lead, self.stands.seen, self.stands.pulled
         yield f"{name}: {_upto(self.stands)}"
+        if is_of_the_future(Kind(pulled.kind), seen.highest, self.load.started):
+            highest = shown(pulled.kind, seen.highest)
+            yield (
+                f"{name}: the highest {pulled.column} is of the future{f' ({highest})' if highest else ''}: "
+                "such rows are read again in every run until then; correct them where they are written"
+            )
         if seen.without:
-            yield f"{name}: rows without {self.stands.pulled.column}, which only full runs read: {seen.without:,}"
+            yield f"{name}: rows without {pulled.column}, which only full runs read: {seen.without:,}"
 
     def keep(self) -> None:
         """Write it down; when a run ends anew, in place of what it left before."""

@@ -93,7 +93,7 @@ class Asking:
         if self.wishes.since is not None:
             return f"{after}, as --since says"
         if self.before is None:
-            return "all rows, as no run has read it so far"
+            return "all rows, as no run says up to where it was read"
         is_moved = pulled.value != self.before.value
         return f"{after} ({f'{self.since.overlap} before ' if is_moved else ''}the watermark of run {self.run})"
 

@@ -43,6 +43,7 @@ _WORDS = re.compile(
     re.DOTALL,
 )
 _BLANK = "\0"
+_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 # Times and numbers that a database keeps as text; what else a text may be is nobody's business.
 _HARMLESS = re.compile(r"[\d\s.:,/+TZ-]*")
 
@@ -72,6 +73,11 @@ def is_harmless(value: str) -> bool:
 def later(kind: Kind, *values: str | None) -> str | None:
     """The latest of some values; none where none is one."""
     return max((value for value in values if value is not None), key=lambda value: _read(kind, value), default=None)
+
+
+def earliest(kind: Kind, *values: str | None) -> str | None:
+    """The earliest of some values; none where none is one."""
+    return min((value for value in values if value is not None), key=lambda value: _read(kind, value), default=None)
 
 
 def earlier_by(kind: Kind, value: str, while_: timedelta) -> str:
@@ -113,7 +119,36 @@ def moved(
         found = later(kind, before, start, seen.highest)
     if found is None or horizon is None:
         return found
-    return min(found, just_below(kind, horizon) or found, key=lambda value: _read(kind, value))
+    if kind == Kind.TEXT:
+        return before if _is_ahead(kind, found, horizon) else found
+    return earliest(kind, found, just_below(kind, horizon))
+
+
+def future(kind: Kind, now: datetime) -> str | None:
+    """From where on no value can be by `now`, a time in the job's zone; of what is no time nobody can tell.
+
+    A column without a zone may be in that zone or in UTC: the earlier one counts, as rows read again do no harm. Of
+    times in texts the day counts, and only the second one after: nothing would take an overlap off them.
+    """
+    if kind == Kind.TIMESTAMPTZ:
+        return _written(now)
+    clock = min(now.replace(tzinfo=None), now.astimezone(UTC).replace(tzinfo=None))
+    if kind == Kind.TIMESTAMP:
+        return _written(clock)
+    days = {Kind.DATE: 1, Kind.TEXT: 2}.get(kind)
+    return None if days is None else _written(clock.date() + days * _DAY)
+
+
+def is_of_the_future(kind: Kind, value: str | None, now: datetime) -> bool:
+    """Whether people should know of a value: it is ahead of any clock, and not just of another one."""
+    limit = future(kind, now if kind == Kind.TEXT else now + _DAY)
+    return value is not None and limit is not None and _is_ahead(kind, value, limit)
+
+
+def _is_ahead(kind: Kind, value: str, limit: str) -> bool:
+    if kind == Kind.TEXT and not _ISO_DAY.match(value):
+        return False
+    return bool(_read(kind, value) >= _read(kind, limit))
 
 
 def seen_in(kind: Kind, values: pa.Array, held: pa.Array) -> Seen:

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
@@ -34,7 +35,7 @@ def test_the_first_run_reads_all_and_the_next_only_what_is_new(shop):
     first = shop.run()
     assert (shop.read(first), shop.stands()) == ([1, 2, 3], minute(30))
     assert notes(first) == [
-        "customers: all rows, as no run has read it so far",
+        "customers: all rows, as no run says up to where it was read",
         f"customers: read up to updated_at {minute(30)}, the next run reads from there",
     ]
     assert first.told["since"] == {"customers": {"column": "updated_at", "to": minute(30)}}
@@ -91,6 +92,21 @@ def test_a_plan_shows_from_where_on_and_moves_when_it_is_applied(shop):
     shop.write({3: 30})  # nobody reads it
     applied = shop.desk("run", shop.job(), "--plan", plan.told["run"])
     assert (applied.exit_code, applied.sent, shop.stands()) == (0, {"accepted": 1}, minute(20))
+
+
+def test_a_row_of_the_future_does_not_stop_the_sync(shop):
+    shop.write({1: 10, 9: 30})
+    shop.sql("update customers set updated_at = timestamptz '9999-12-31 00:00:00+00' where id = 9")
+    began = datetime.now(UTC)
+    first = shop.run()
+    assert began <= datetime.fromisoformat(shop.stands() or "") <= datetime.now(UTC)
+    assert notes(first)[-1] == (
+        "customers: the highest updated_at is of the future (9999-12-31T00:00:00+00:00): such rows are read again in "
+        "every run until then; correct them where they are written"
+    )
+    shop.sql("insert into customers values ('C-2', '9845000002', 'Ben', now(), 2)")
+    shop.desk.sandbox.preload(["C-2"])
+    assert sorted(shop.read(shop.run())) == [2, 9]
 
 
 # rows that are not sent, or in doubt
@@ -393,6 +409,14 @@ def test_a_time_that_is_a_text_is_kept_and_not_shown(desk):
         f"customers: rows with updated_at after the last one read (the watermark of run {first.told['run']})",
         "customers: read up to the last updated_at, the next run reads from there",
     ]
+
+
+def test_a_time_of_the_future_that_is_a_text_moves_nothing(desk):
+    desk("run", sqlite_shop(desk, {1: "2026-03-01 00:10:00"}))
+    second = desk("run", sqlite_shop(desk, {2: "9999-12-31 00:00:00"}))
+    assert (read_by(desk, second), stands(desk)) == ([2], "2026-03-01 00:10:00")
+    assert notes(second)[-1].startswith("customers: the highest updated_at is of the future: such rows are read again")
+    assert sorted(read_by(desk, desk("run", sqlite_shop(desk, {3: "2026-03-01 00:20:00"})))) == [2, 3]
 
 
 def test_words_are_never_kept(desk):

@@ -16,7 +16,9 @@ from transforms.watermarks import (
     columns_digest,
     duration_of,
     earlier_by,
+    future,
     is_harmless,
+    is_of_the_future,
     just_below,
     later,
     moved,
@@ -26,6 +28,7 @@ from transforms.watermarks import (
 )
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
+DAY_LONG = timedelta(days=1)
 TZ, CLOCK, DAY, WHOLE, PARTS, TEXT = Kind.TIMESTAMPTZ, Kind.TIMESTAMP, Kind.DATE, Kind.INTEGER, Kind.DECIMAL, Kind.TEXT
 TIMES = st.builds(datetime.combine, st.dates(date(1, 1, 3), date(9999, 12, 30)), st.times())
 VALUES = {
@@ -171,6 +174,39 @@ def test_a_watermark_passes_neither_held_rows_nor_such_as_nobody_read(before, ro
 def test_a_watermark_stays_before_the_horizon(before, values, watermark):
     rows = [(value, False) for value in values]
     assert moved(TZ, before, seen(TZ, rows), horizon="2026-03-01T09:00:00+00:00") == watermark
+
+
+@pytest.mark.parametrize(
+    ("kind", "from_", "told_from"),
+    [
+        (TZ, "2026-03-01T20:00:00+00:00", "2026-03-02T20:00:00+00:00"),
+        (CLOCK, "2026-03-01T20:00:00", "2026-03-02T20:00:00"),  # of two clocks the earlier one
+        (DAY, "2026-03-02", "2026-03-03"),  # today is read, and again
+        (TEXT, "2026-03-03", "2026-03-03"),
+        (WHOLE, None, None),
+    ],
+)
+def test_the_future_begins_now_and_is_told_from_tomorrow_on(kind, from_, told_from):
+    now = datetime(2026, 3, 2, 1, 30, tzinfo=KOLKATA)
+    assert future(kind, now) == from_
+    if told_from is None:
+        assert not is_of_the_future(kind, "9" * 30, now)
+    else:
+        assert is_of_the_future(kind, told_from, now)
+        assert not is_of_the_future(kind, earlier_by(DAY, told_from, DAY_LONG) if kind in (DAY, TEXT) else from_, now)
+
+
+@pytest.mark.parametrize(
+    ("before", "value", "watermark"),
+    [
+        ("2026-02-01 08:00", "9999-12-31", "2026-02-01 08:00"),
+        (None, "9999-12-31", None),
+        ("2026-02-01 08:00", "2026-03-02 23:59", "2026-03-02 23:59"),
+        ("48213", "99999", "99999"),
+    ],
+)
+def test_a_text_of_the_future_moves_nothing(before, value, watermark):
+    assert moved(TEXT, before, seen(TEXT, [(value, False)]), start=before, horizon="2026-03-03") == watermark
 
 
 def test_rows_without_a_value_are_counted():
