@@ -35,6 +35,17 @@ def check_wishes(job: Job, wishes: Wishes) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Leading:
+    """What of a job a leading table's rows go by, beside its query."""
+
+    joined: tuple[str, ...] = ()  # the tables that join it
+    filter: str = ""  # another one takes rows that this one left out
+
+
+NOTHING_MORE = Leading()
+
+
+@dataclass(frozen=True, slots=True)
 class Asking:
     """From where on one query is asked, and why."""
 
@@ -46,7 +57,7 @@ class Asking:
     run: str = ""  # whose watermark it is
     before: Watermark | None = None
     joins: bool = False  # a leading row that changed needs its joined row whenever that one did
-    joined: tuple[str, ...] = ()  # the tables that join this one
+    leading: Leading = NOTHING_MORE
 
     @property
     def horizon(self) -> bool:
@@ -80,10 +91,11 @@ class Asking:
         yield f"{self.name}: {self._from(pulled)}"
         if self.before is None and pulled.kind:
             yield from (f"{self.name}: {note}" for note in _once(self.since, Kind(pulled.kind)))
-        if self.before is None and self.joined:
+        if self.before is None and self.leading.joined:
+            joined = ", ".join(self.leading.joined)
             yield (
-                f"{self.name}: rows are read when they changed themselves: what changed in {', '.join(self.joined)} "
-                "alone waits for that, or for --full; a join in the query sees it at once"
+                f"{self.name}: rows are read when they changed themselves: what changed in {joined} alone waits for "
+                "that, or for --full; a join in the query sees it at once"
             )
 
     def _from(self, pulled: Pulled) -> str:
@@ -106,7 +118,7 @@ def asking(
     ledger: Ledger | None,
     memory: str,
     timezone: str,
-    joined: tuple[str, ...] = (),
+    leading: Leading = NOTHING_MORE,
 ) -> Asking:
     """From where on to ask; without a ledger somebody only looks, and sees the first rows.
 
@@ -115,10 +127,11 @@ def asking(
     """
     assert table.since is not None
     since = table.since
-    digest = query_digest(f"{query} {TRANSACTIONS}" if since.overlap == TRANSACTIONS else query)
+    by_time, by_transactions = (query_digest(query, more, leading.filter) for more in ("", TRANSACTIONS))
+    digest = by_transactions if since.overlap == TRANSACTIONS else by_time
     if table.join is not None:
         return Asking(name, since, digest, Bound(since.column, None, None), wishes, joins=True)
-    ask = partial(Asking, name, since, digest, wishes=wishes, joined=joined)
+    ask = partial(Asking, name, since, digest, wishes=wishes, leading=leading)
     found = ledger.watermark(memory, name) if ledger is not None else None
     run, before = found or ("", None)
     if wishes.full:
@@ -129,9 +142,9 @@ def asking(
     if before is None:
         return ask(Bound(since.column, None, None))
     # Up to where a horizon was looked at nothing comes late, so that a while may be taken off it just as well.
-    same = {digest} if since.overlap == TRANSACTIONS else {digest, query_digest(f"{query} {TRANSACTIONS}")}
+    same = {digest, by_transactions}
     if before.query_sha256 not in same or before.column != since.column:
-        raise _changed(f"source.{name}: the query, or what since says,", run, before)
+        raise _changed(f"source.{name}: the query, what since says, or rules.filter", run, before)
     value = before.value
     if before.kind.is_time and since.overlap != TRANSACTIONS:
         value = earlier_by(before.kind, value, duration_of(since.overlap))

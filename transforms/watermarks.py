@@ -48,11 +48,11 @@ _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _HARMLESS = re.compile(r"[\d\s.:,/+TZ-]*")
 
 
-def query_digest(query: str) -> str:
-    """Of a query's text, whatever its blanks, line ends and comments."""
+def query_digest(query: str, *more: str) -> str:
+    """Of a query's text, whatever its blanks, line ends and comments, and of what else says which rows are taken."""
     cut = _WORDS.sub(lambda found: found["kept"] or _BLANK, query)
     text = re.sub(rf"(?<=\w){_BLANK}+(?=\w)", " ", cut).replace(_BLANK, "")
-    return sha256(text.rstrip(";").encode()).hexdigest()
+    return sha256("\0".join((text.rstrip(";"), *more)).encode()).hexdigest()
 
 
 def columns_digest(columns: Iterable[str]) -> str:

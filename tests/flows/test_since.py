@@ -313,6 +313,7 @@ CHANGED = {
     "the query": {"query": QUERY.replace(">", ">=")},
     "the column": {"query": QUERY.replace("updated_at", "id"), "column": "id", "overlap": None},
     "how it overlaps": {"overlap": "transactions"},
+    "the filter": {"rules": {"filter": "member_no == 'C-1'"}},
 }
 
 
@@ -322,8 +323,9 @@ def test_a_changed_query_asks_for_a_full_run(shop, what):
     first = shop.run()
     changed = shop.run(**CHANGED[what])
     assert (changed.exit_code, changed.told["problems"]) == (2, [
-        f"source.customers: the query, or what since says, changed since run {first.told['run']} read up to "
-        f"{minute(20)}; rows it did not select then may be older: run once with --full, or --since VALUE"
+        "source.customers: the query, what since says, or rules.filter changed since run "
+        f"{first.told['run']} read up to {minute(20)}; rows it did not select then may be older: "
+        "run once with --full, or --since VALUE"
     ])  # fmt: skip
 
 

@@ -297,6 +297,12 @@ def test_a_query_is_the_same_in_other_blanks_and_comments():
     assert len({query_digest(each) for each in [plain, *others]}) == 1 + len(others)
 
 
+def test_what_else_says_which_rows_are_taken_is_part_of_a_query():
+    plain = "select a from t -- all of it"
+    told = [(), ("transactions",), ("", "a > 1"), ("", "a > 2"), ("transactions", "a > 1")]
+    assert len({query_digest(plain, *more) for more in told}) == len(told)
+
+
 def test_columns_are_the_same_in_any_order():
     assert columns_digest(["a", "b"]) == columns_digest(["b", "a"])
     assert len({columns_digest(each) for each in (["a", "b"], ["ab"], ["a"], [])}) == 4
