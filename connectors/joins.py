@@ -88,9 +88,3 @@ def joining_rows(spool: Spool, table: str, columns: Sequence[str]) -> Iterator[R
             arrays = [of_file.column(str(at)).combine_chunks() for at in range(len(columns))]
             batch = pa.RecordBatch.from_arrays(arrays, names=list(columns))
             yield RawRows(place, batch, of_file.column("line").combine_chunks())
-
-
-def joining_column(spool: Spool, table: str, column: str) -> Iterator[pa.Array]:
-    """One column of a joined table as a run read it, by its place."""
-    for path in sorted((spool.folder / "joining" / table).glob("*.parquet")):
-        yield pq.read_table(path, columns=[column]).column(0).combine_chunks()

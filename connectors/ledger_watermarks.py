@@ -42,3 +42,9 @@ class Watermarks(Runs):
         }  # fmt: skip
         with self._writing() as connection:
             connection.execute(_MOVE, told)
+
+    def forget_watermark(self, run: str, job: str, source: str) -> None:
+        """After a run that must be followed by one of all rows; where later ones left it stays."""
+        theirs = (watermarks.c.job == job) & (watermarks.c.source == source)
+        with self._writing() as connection:
+            connection.execute(sa.delete(watermarks).where(theirs, watermarks.c.run_no <= self._number(run)))

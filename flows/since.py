@@ -11,7 +11,7 @@ from connectors.warehouse import Query
 from flows.wishes import Wishes
 from schemas.errors import JobError
 from schemas.job import Job
-from schemas.tables import Since
+from schemas.tables import Since, Table
 from schemas.taken import Pulled, Taken
 from schemas.watermarks import Bound, Kind, ReadSince, Watermark
 from transforms.watermarks import columns_digest, duration_of, earlier_by, query_digest, value_of
@@ -21,16 +21,28 @@ CLOCK_TURNS_BACK = timedelta(hours=1)
 
 
 def check_wishes(job: Job, wishes: Wishes) -> None:
-    """--full and --since are of tables that have since.
+    """--full and --since are of a leading table that has since; joined ones are read in full each time.
 
     Raises:
-        JobError: no table has, or both are wished.
+        JobError: it has not, or both are wished.
     """
     asked = [word for word, is_asked in (("--full", wishes.full), ("--since", wishes.since is not None)) if is_asked]
-    if asked and not any(table.since for table in job.source.values()):
-        raise JobError(f"{' and '.join(asked)}: no table of the source has since, all are read in full; leave it out")
+    lead, table = next(iter(job.source.items()))
+    if asked and table.since is None:
+        raise JobError(f"{' and '.join(asked)}: source.{lead} has no since, all is read in full; leave it out")
     if len(asked) > 1:
         raise JobError("--full and --since: give one of them")
+
+
+@dataclass(frozen=True, slots=True)
+class Leading:
+    """What of a job a leading table's rows go by, beside its query."""
+
+    joined: tuple[str, ...] = ()  # the tables that join it
+    filter: str = ""  # another one takes rows that this one left out
+
+
+NOTHING_MORE = Leading()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +56,25 @@ class Asking:
     wishes: Wishes
     run: str = ""  # whose watermark it is
     before: Watermark | None = None
+    joins: bool = False  # a leading row that changed needs its joined row whenever that one did
+    leading: Leading = NOTHING_MORE
 
     @property
     def horizon(self) -> bool:
-        return self.since.overlap == TRANSACTIONS
+        return self.since.overlap == TRANSACTIONS and not self.joins
 
     @property
     def wished(self) -> bool:
         return self.wishes.full or self.wishes.since is not None
 
-    def pulled(self, query: Query) -> Pulled:
-        """What is kept of the query, which is running now.
+    def pulled(self, query: Query) -> Pulled | None:
+        """What is kept of the query, which is running now; nothing where the next one asks for all again.
 
         Raises:
             JobError: its columns are not those that were read so far, or it cannot overlap as the job says.
         """
+        if self.joins:
+            return None
         columns = columns_digest(query.reading.columns)
         if self.before is not None and not self.wished and columns != self.before.columns_sha256:
             raise _changed(f"source.{self.name}: the query's columns", self.run, self.before)
@@ -67,11 +83,20 @@ class Asking:
         value = None if kind is None else self.bound.of(kind)
         return Pulled(self.since.column, kind or "", self.digest, columns, value, query.horizon, self.wished)
 
-    def notes(self, pulled: Pulled) -> Iterator[str]:
+    def notes(self, pulled: Pulled | None) -> Iterator[str]:
         """What people are told of it."""
+        if pulled is None:
+            yield f"{self.name}: all rows, whatever since says: a leading row needs its joined one, changed or not"
+            return
         yield f"{self.name}: {self._from(pulled)}"
         if self.before is None and pulled.kind:
             yield from (f"{self.name}: {note}" for note in _once(self.since, Kind(pulled.kind)))
+        if self.before is None and self.leading.joined:
+            joined = ", ".join(self.leading.joined)
+            yield (
+                f"{self.name}: rows are read when they changed themselves: what changed in {joined} alone waits for "
+                "that, or for --full; a join in the query sees it at once"
+            )
 
     def _from(self, pulled: Pulled) -> str:
         if self.wishes.full:
@@ -80,21 +105,33 @@ class Asking:
         if self.wishes.since is not None:
             return f"{after}, as --since says"
         if self.before is None:
-            return f"all rows whose {self.since.column} has a value, as no run has read it so far"
+            return f"all rows whose {self.since.column} has a value, as no run says up to where it was read"
         is_moved = pulled.value != self.before.value
         return f"{after} ({f'{self.since.overlap} before ' if is_moved else ''}the watermark of run {self.run})"
 
 
 def asking(
-    name: str, since: Since, query: str, wishes: Wishes, ledger: Ledger | None, memory: str, timezone: str
+    name: str,
+    table: Table,
+    query: str,
+    wishes: Wishes,
+    ledger: Ledger | None,
+    memory: str,
+    timezone: str,
+    leading: Leading = NOTHING_MORE,
 ) -> Asking:
     """From where on to ask; without a ledger somebody only looks, and sees the first rows.
 
     Raises:
         JobError: the query is another one than that which was read so far.
     """
-    digest = query_digest(f"{query} {TRANSACTIONS}" if since.overlap == TRANSACTIONS else query)
-    ask = partial(Asking, name, since, digest, wishes=wishes)
+    assert table.since is not None
+    since = table.since
+    by_time, by_transactions = (query_digest(query, more, leading.filter) for more in ("", TRANSACTIONS))
+    digest = by_transactions if since.overlap == TRANSACTIONS else by_time
+    if table.join is not None:
+        return Asking(name, since, digest, Bound(since.column, None, None), wishes, joins=True)
+    ask = partial(Asking, name, since, digest, wishes=wishes, leading=leading)
     found = ledger.watermark(memory, name) if ledger is not None else None
     run, before = found or ("", None)
     if wishes.full:
@@ -105,9 +142,9 @@ def asking(
     if before is None:
         return ask(Bound(since.column, None, None))
     # Up to where a horizon was looked at nothing comes late, so that a while may be taken off it just as well.
-    same = {digest} if since.overlap == TRANSACTIONS else {digest, query_digest(f"{query} {TRANSACTIONS}")}
+    same = {digest, by_transactions}
     if before.query_sha256 not in same or before.column != since.column:
-        raise _changed(f"source.{name}: the query, or what since says,", run, before)
+        raise _changed(f"source.{name}: the query, what since says, or rules.filter", run, before)
     value = before.value
     if before.kind.is_time and since.overlap != TRANSACTIONS:
         value = earlier_by(before.kind, value, duration_of(since.overlap))

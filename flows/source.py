@@ -1,10 +1,11 @@
 """A job's source: its tables taken, and every column found that the job names; nothing of it is read yet."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from connectors.results import plain_names
 from flows.drops import take_drop
+from flows.since import Leading
 from flows.taking import Taking, take
 from schemas.errors import SourceError, raise_all
 from schemas.job import Job
@@ -62,6 +63,8 @@ def open_source(job: Job, how: Taking, shared: Shared | None = None) -> Source:
         NothingToLoad: a drop has no file that is ready and new.
         SourceError: files are missing or unreadable, or columns are missing; all of a kind at once.
     """
+    joined = tuple(name for name, table in job.source.items() if table.join is not None)
+    how = replace(how, leading=Leading(joined, job.rules.filter or ""))
     opened = {
         name: take_drop(table, name, how, _named(job, name))
         if table.is_drop and name not in how.known

@@ -14,7 +14,7 @@ from connectors.locks import held, is_held
 from connectors.pgp import decrypt
 from connectors.places import Found, Place, place_of
 from connectors.warehouse import open_query
-from flows.since import asking
+from flows.since import NOTHING_MORE, Leading, asking
 from flows.wishes import AS_WRITTEN, Wishes
 from schemas.errors import SourceError
 from schemas.rows import Reading, SourceFile
@@ -37,6 +37,7 @@ class Taking:
     wishes: Wishes = AS_WRITTEN
     locks: Path | None = None  # where dropped files are claimed; None: they are not
     timezone: str = "UTC"  # of times that a person wishes without one
+    leading: Leading = NOTHING_MORE  # what more there is to know of the leading table
     # Tables that were taken before and are not taken again: what is left of them.
     known: Mapping[str, tuple[Reading, Taken]] = field(default_factory=dict)
 
@@ -150,7 +151,7 @@ def _queried(table: Table, name: str, label: str, how: Taking) -> tuple[Reading,
     url, query = table.database.get_secret_value(), _query_of(table, label, how.folder)
     if table.since is None:
         return open_query(url, query, None, name, label, how.until_read, folder=how.folder).reading, Taken()
-    asked = asking(name, table.since, query, how.wishes, how.ledger, how.memory, how.timezone)
+    asked = asking(name, table, query, how.wishes, how.ledger, how.memory, how.timezone, how.leading)
     opened = open_query(url, query, asked.bound, name, label, how.until_read, horizon=asked.horizon, folder=how.folder)
     pulled = asked.pulled(opened)
     notes = asked.notes(pulled) if how.ledger is not None else ()

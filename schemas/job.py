@@ -206,6 +206,13 @@ class Job(Strict):
                 raise ValueError(f"source.{name}: the first table leads; it cannot join or nest")
             if place > 0 and not meets:
                 raise ValueError(f"source.{name}: say how it meets the first table: join or nest")
+        lead, leading = next(iter(self.source.items()))
+        nested = next((name for name, table in self.source.items() if table.nest is not None), None)
+        if leading.since is not None and nested is not None:
+            raise ValueError(
+                f"source.{lead}.since: {nested} nests, and its children whose parent did not change would be orphans; "
+                "read the parents in full"
+            )
         return self
 
     @property

@@ -43,15 +43,16 @@ _WORDS = re.compile(
     re.DOTALL,
 )
 _BLANK = "\0"
+_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 # Times and numbers that a database keeps as text; what else a text may be is nobody's business.
 _HARMLESS = re.compile(r"[\d\s.:,/+TZ-]*")
 
 
-def query_digest(query: str) -> str:
-    """Of a query's text, whatever its blanks, line ends and comments."""
+def query_digest(query: str, *more: str) -> str:
+    """Of a query's text, whatever its blanks, line ends and comments, and of what else says which rows are taken."""
     cut = _WORDS.sub(lambda found: found["kept"] or _BLANK, query)
     text = re.sub(rf"(?<=\w){_BLANK}+(?=\w)", " ", cut).replace(_BLANK, "")
-    return sha256(text.rstrip(";").encode()).hexdigest()
+    return sha256("\0".join((text.rstrip(";"), *more)).encode()).hexdigest()
 
 
 def columns_digest(columns: Iterable[str]) -> str:
@@ -72,6 +73,11 @@ def is_harmless(value: str) -> bool:
 def later(kind: Kind, *values: str | None) -> str | None:
     """The latest of some values; none where none is one."""
     return max((value for value in values if value is not None), key=lambda value: _read(kind, value), default=None)
+
+
+def earliest(kind: Kind, *values: str | None) -> str | None:
+    """The earliest of some values; none where none is one."""
+    return min((value for value in values if value is not None), key=lambda value: _read(kind, value), default=None)
 
 
 def earlier_by(kind: Kind, value: str, while_: timedelta) -> str:
@@ -100,17 +106,49 @@ def moved(
 ) -> str | None:
     """Where the watermark stands after a run: past every row that need not be read again, and no further.
 
-    `before` is where it stood. `asked`: a person had the run begin elsewhere, after `start` or at the very beginning;
-    only then it may go back, to keep rows within reach that are held. From `horizon` on rows may still appear.
+    `before` is where it stood. Rows after `start` were read, without one all there are; that it begins where no run
+    has read is for a person to ask. It goes back for held rows only. From `horizon` on rows may still appear. None: all
+    rows are to be read again.
     """
-    if seen.held:
+    if start is not None and (not asked if before is None else _read(kind, start) > _read(kind, before)):
+        found = before  # nobody has read what lies between them
+    elif seen.held:
         below = None if seen.lowest_held is None else just_below(kind, seen.lowest_held)
-        found = before if below is None else below if asked else later(kind, before, below)
+        found = start if below is None else below  # a row without a value is met again where this run began
     else:
         found = later(kind, before, start, seen.highest)
     if found is None or horizon is None:
         return found
-    return min(found, just_below(kind, horizon) or found, key=lambda value: _read(kind, value))
+    if kind == Kind.TEXT:
+        return before if _is_ahead(kind, found, horizon) else found
+    return earliest(kind, found, just_below(kind, horizon))
+
+
+def future(kind: Kind, now: datetime) -> str | None:
+    """From where on no value can be by `now`, a time in the job's zone; of what is no time nobody can tell.
+
+    A column without a zone may be in that zone or in UTC: the earlier one counts, as rows read again do no harm. Of
+    times in texts the day counts, and only the second one after: nothing would take an overlap off them.
+    """
+    if kind == Kind.TIMESTAMPTZ:
+        return _written(now)
+    clock = min(now.replace(tzinfo=None), now.astimezone(UTC).replace(tzinfo=None))
+    if kind == Kind.TIMESTAMP:
+        return _written(clock)
+    days = {Kind.DATE: 1, Kind.TEXT: 2}.get(kind)
+    return None if days is None else _written(clock.date() + days * _DAY)
+
+
+def is_of_the_future(kind: Kind, value: str | None, now: datetime) -> bool:
+    """Whether people should know of a value: it is ahead of any clock, and not just of another one."""
+    limit = future(kind, now if kind == Kind.TEXT else now + _DAY)
+    return value is not None and limit is not None and _is_ahead(kind, value, limit)
+
+
+def _is_ahead(kind: Kind, value: str, limit: str) -> bool:
+    if kind == Kind.TEXT and not _ISO_DAY.match(value):
+        return False
+    return bool(_read(kind, value) >= _read(kind, limit))
 
 
 def seen_in(kind: Kind, values: pa.Array, held: pa.Array) -> Seen:

@@ -53,6 +53,16 @@ def test_a_run_that_ends_anew_moves_its_own_and_no_later_one(ledger):
     assert ledger.watermark(JOB, TABLE, before="r-2") == ("r-1", replace(FIRST, value="2026-03-01T09:00:00+00:00"))
 
 
+def test_a_run_that_must_be_followed_by_a_full_one_leaves_none(ledger):
+    ledger.move_watermark("r-1", JOB, TABLE, FIRST, NOW)
+    ledger.move_watermark("r-1", JOB, "customers", FIRST, NOW)
+    ledger.forget_watermark("r-2", JOB, TABLE)
+    assert (ledger.watermark(JOB, TABLE), ledger.watermark(JOB, "customers")) == (None, ("r-1", FIRST))
+    ledger.move_watermark("r-3", JOB, TABLE, SECOND, NOW)
+    ledger.forget_watermark("r-2", JOB, TABLE)
+    assert ledger.watermark(JOB, TABLE) == ("r-3", SECOND)
+
+
 def test_how_it_moved_is_kept(ledger, tmp_path):
     ledger.move_watermark("r-1", JOB, TABLE, FIRST, NOW)
     ledger.move_watermark("r-3", JOB, TABLE, SECOND, NOW + dt.timedelta(days=1))

@@ -6,12 +6,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
 from connectors.ledger import Ledger, LedgerStopped
 from schemas.errors import OutOfBalance
-from tests.flows.conftest import merged
+from tests.flows.conftest import customers, merged
 from tests.flows.shop import QUERY, SYNC, Shop, minute, read_by, stands
 
 pytestmark = pytest.mark.usefixtures("impatient")
@@ -34,7 +35,7 @@ def test_the_first_run_reads_all_and_the_next_only_what_is_new(shop):
     first = shop.run()
     assert (shop.read(first), shop.stands()) == ([1, 2, 3], minute(30))
     assert notes(first) == [
-        "customers: all rows whose updated_at has a value, as no run has read it so far",
+        "customers: all rows whose updated_at has a value, as no run says up to where it was read",
         f"customers: read up to updated_at {minute(30)}, the next run reads from there",
     ]
     assert first.told["since"] == {"customers": {"column": "updated_at", "to": minute(30)}}
@@ -64,8 +65,7 @@ def test_an_overlap_reads_a_while_before_the_watermark_again(shop):
 
 def test_rows_without_a_time_are_for_full_runs_only(shop):
     shop.write({1: 10, 2: None})
-    everybody = QUERY.replace("updated_at > :since", "coalesce(updated_at, '-infinity') >= :since")
-    first = shop.run(query=everybody)
+    first = shop.run(query=EVERYBODY)
     assert (shop.read(first), shop.stands()) == ([1, 2], minute(10))
     assert notes(first)[-1] == "customers: rows without updated_at, which only full runs read: 1"
 
@@ -92,6 +92,21 @@ def test_a_plan_shows_from_where_on_and_moves_when_it_is_applied(shop):
     shop.write({3: 30})  # nobody reads it
     applied = shop.desk("run", shop.job(), "--plan", plan.told["run"])
     assert (applied.exit_code, applied.sent, shop.stands()) == (0, {"accepted": 1}, minute(20))
+
+
+def test_a_row_of_the_future_does_not_stop_the_sync(shop):
+    shop.write({1: 10, 9: 30})
+    shop.sql("update customers set updated_at = timestamptz '9999-12-31 00:00:00+00' where id = 9")
+    began = datetime.now(UTC)
+    first = shop.run()
+    assert began <= datetime.fromisoformat(shop.stands() or "") <= datetime.now(UTC)
+    assert notes(first)[-1] == (
+        "customers: the highest updated_at is of the future (9999-12-31T00:00:00+00:00): such rows are read again in "
+        "every run until then; correct them where they are written"
+    )
+    shop.sql("insert into customers values ('C-2', '9845000002', 'Ben', now(), 2)")
+    shop.desk.sandbox.preload(["C-2"])
+    assert sorted(shop.read(shop.run())) == [2, 9]
 
 
 # rows that are not sent, or in doubt
@@ -235,6 +250,40 @@ def test_rows_that_since_reads_and_does_not_send_stay_within_reach(desk_with):
     assert sorted(shop.read(shop.run())) == [2, 3]
 
 
+def test_since_beyond_the_watermark_leaves_it_before_what_was_not_read(shop):
+    shop.write({1: 10, 2: 30})
+    shop.run()
+    shop.write({3: 40, 4: 60})
+    ahead = shop.run("--since", "2026-03-01T00:50:00Z")
+    assert (shop.read(ahead), shop.stands()) == ([4], minute(30))
+    assert notes(ahead)[-1] == (
+        "customers: rows before those of this run are still to be read: the next run reads from updated_at "
+        f"{minute(30)}"
+    )
+    assert shop.read(shop.run()) == [3, 4]
+
+
+EVERYBODY = QUERY.replace("updated_at > :since", "coalesce(updated_at, '-infinity') >= :since")
+
+
+def test_held_rows_without_a_time_have_all_read_again(shop):
+    shop.write({1: 10, 2: 100})
+    shop.run(query=EVERYBODY)
+    shop.write({3: 50, 4: None, 5: 60})
+    guarded = shop.run("--full", query=EVERYBODY, guards={"min_rows": 1000})
+    assert (guarded.exit_code, shop.stands()) == (3, None)
+    assert notes(guarded)[-2] == "customers: the next run reads all rows: 3 are not sent or in doubt"
+    assert shop.run(query=EVERYBODY).sent == {"unchanged": 2, "accepted": 3}
+
+
+def test_a_held_row_stays_within_reach_of_a_shorter_overlap(shop):
+    shop.write({1: 10, 2: 100})
+    shop.run(overlap="90m")
+    shop.write({3: 50, 4: 110})
+    shop.run(overlap="90m", guards={"min_rows": 1000})
+    assert shop.run(overlap="10m").sent == {"unchanged": 1, "accepted": 2}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -256,7 +305,7 @@ def test_a_wish_of_no_table_is_refused(desk, words):
     desk.source(1)
     refused = desk("run", desk.job(), *words)
     assert refused.exit_code == 2
-    assert f"{words[0]}: no table of the source has since, all are read in full; leave it out" in refused.stderr
+    assert f"{words[0]}: source.customers has no since, all is read in full; leave it out" in refused.stderr
 
 
 # a query that changed
@@ -265,6 +314,7 @@ CHANGED = {
     "the query": {"query": QUERY.replace(">", ">=")},
     "the column": {"query": QUERY.replace("updated_at", "id"), "column": "id", "overlap": None},
     "how it overlaps": {"overlap": "transactions"},
+    "the filter": {"rules": {"filter": "member_no == 'C-1'"}},
 }
 
 
@@ -274,8 +324,9 @@ def test_a_changed_query_asks_for_a_full_run(shop, what):
     first = shop.run()
     changed = shop.run(**CHANGED[what])
     assert (changed.exit_code, changed.told["problems"]) == (2, [
-        f"source.customers: the query, or what since says, changed since run {first.told['run']} read up to "
-        f"{minute(20)}; rows it did not select then may be older: run once with --full, or --since VALUE"
+        "source.customers: the query, what since says, or rules.filter changed since run "
+        f"{first.told['run']} read up to {minute(20)}; rows it did not select then may be older: "
+        "run once with --full, or --since VALUE"
     ])  # fmt: skip
 
 
@@ -363,6 +414,14 @@ def test_a_time_that_is_a_text_is_kept_and_not_shown(desk):
     ]
 
 
+def test_a_time_of_the_future_that_is_a_text_moves_nothing(desk):
+    desk("run", sqlite_shop(desk, {1: "2026-03-01 00:10:00"}))
+    second = desk("run", sqlite_shop(desk, {2: "9999-12-31 00:00:00"}))
+    assert (read_by(desk, second), stands(desk)) == ([2], "2026-03-01 00:10:00")
+    assert notes(second)[-1].startswith("customers: the highest updated_at is of the future: such rows are read again")
+    assert sorted(read_by(desk, desk("run", sqlite_shop(desk, {3: "2026-03-01 00:20:00"})))) == [2, 3]
+
+
 def test_words_are_never_kept(desk):
     first = desk("run", sqlite_shop(desk, {1: "asha@example.com", 2: "ben@example.com"}))
     assert (first.exit_code, stands(desk)) == (0, None)
@@ -395,19 +454,49 @@ def joined(shop):
     return shop
 
 
-def test_a_joined_table_is_read_up_to_rows_that_nobody_asked_for(joined):
-    first = joined.desk.run(**merged(SYNC, LOYALTY))
-    assert (first.sent, first.told["unmatched"]) == ({"accepted": 8}, {"loyalty": 1})
-    assert joined.stands("loyalty") == minute(90)
+IN_FULL = "loyalty: all rows, whatever since says: a leading row needs its joined one, changed or not"
+
+
+@pytest.mark.parametrize("nulls", ["omit", "clear"])
+def test_a_change_of_one_joined_row_wipes_and_sends_no_other(joined, nulls):
+    job = merged(merged(SYNC, LOYALTY), {"rules": {"nulls": nulls}})
+    first = joined.desk.run(**job)
+    assert (first.sent, notes(first)) == ({"accepted": 8}, [IN_FULL])
     joined.sql("update loyalty set tier = 'blue', updated_at = '2026-03-01 02:00:00+00' where member_no = 'C-5'")
+    assert joined.desk.run(**job).sent == {"unchanged": 7, "accepted": 1}
+    assert joined.desk.run(**job).sent == {"unchanged": 8}
+
+
+def test_a_customer_who_comes_later_has_the_joined_row_that_was_there_before(joined):
+    joined.desk.run(**merged(SYNC, LOYALTY))
+    joined.desk.write("customers.csv", customers(8) + "C-99,9845000099,Asha,9\n")
+    joined.desk.sandbox.preload(["C-99"])
     second = joined.desk.run(**merged(SYNC, LOYALTY))
-    assert second.told["since"] == {"loyalty": {"column": "updated_at", "from": minute(90), "to": minute(120)}}
+    assert (second.sent, second.told.get("unmatched")) == ({"unchanged": 8, "accepted": 1}, None)
 
 
-def test_the_fate_of_the_leading_row_holds_the_joined_one(joined):
+def test_no_watermark_is_kept_of_a_joined_table(joined):
     joined.desk.sandbox.set_faults(["lost:1"])
     first = joined.desk.run(**merged(SYNC, LOYALTY))
-    assert first.sent == {"in_doubt": 5, "accepted": 3}
-    assert joined.stands("loyalty") == "2026-03-01T00:09:59.999999+00:00"
-    assert joined.desk("settle", "--as", "accepted").exit_code == 0
-    assert joined.stands("loyalty") == minute(90)
+    assert (first.sent, first.told.get("since")) == ({"in_doubt": 5, "accepted": 3}, None)
+    assert joined.stands("loyalty") is None
+    refused = joined.desk("run", joined.desk.job(**merged(SYNC, LOYALTY)), "--full")
+    assert (refused.exit_code, "source.customers has no since, all is read in full" in refused.stderr) == (2, True)
+
+
+def test_what_changed_in_a_joined_table_alone_is_told_to_wait(joined):
+    joined.write({number: number for number in range(1, 9)})
+    since = {"column": "updated_at", "overlap": "0s"}
+    lead = {"files": None, "database": "duckdb:///shop.duckdb", "query": QUERY, "since": since}
+    job = SYNC | {"source": LOYALTY["source"] | {"customers": lead}, "map": SYNC["map"] | LOYALTY["map"]}
+    first = joined.desk.run(**job)
+    assert notes(first)[1].startswith(
+        "customers: rows are read when they changed themselves: what changed in loyalty alone waits for that, or for"
+    )
+    joined.sql("update loyalty set tier = 'blue' where member_no in ('C-3', 'C-4')")
+    assert joined.desk.run(**job).told["rows"]["read"] == 0
+    joined.write({3: 100})
+    third = joined.desk.run(**job)
+    assert (third.sent, len(notes(third))) == ({"accepted": 1}, 3)
+    full = joined.desk("run", joined.desk.job(**job), "--full")
+    assert full.sent == {"unchanged": 7, "accepted": 1}

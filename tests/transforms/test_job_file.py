@@ -19,6 +19,7 @@ destination:
   host: eu.api.capillarytech.com
   auth: {oauth: {key: ${KEY}, secret: ${SECRET}}}
 """
+BY_SINCE = "{database: 'sqlite:///a', query: select 1, since: {column: b}}"
 # The whole job file of the documentation, section 1.
 DOCUMENTED = """\
 name: loyalty-nightly
@@ -233,6 +234,8 @@ name: again
         (small("{files: customers.csv}", "{files: a, query: b}"), "2: source.customers.query: goes with database, not"),
         (small("{files: customers.csv}", "{files: a}, more: {files: b}"), "2: source.more: say how it meets the first"),
         (small("{files: customers.csv}", "{files: a, join: {on: b}}"), "2: source.customers: the first table leads; i"),
+        (small("{files: customers.csv}", f"{BY_SINCE}, kids: {{files: b, nest: {{on: c}}}}"),
+         "2: source.customers.since: kids nests, and its children whose parent did not change would be orphans; read"),
         (small(new="rules: {duplicates: {keep: latest}}"), "8: rules.duplicates: write keep: latest together with by:"),
         (small(new="rules: {filter: status = 3}"), "8: rules.filter: not an expression near column 8; allowed are and"),
     ],

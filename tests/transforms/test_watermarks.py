@@ -16,7 +16,9 @@ from transforms.watermarks import (
     columns_digest,
     duration_of,
     earlier_by,
+    future,
     is_harmless,
+    is_of_the_future,
     just_below,
     later,
     moved,
@@ -26,6 +28,7 @@ from transforms.watermarks import (
 )
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
+DAY_LONG = timedelta(days=1)
 TZ, CLOCK, DAY, WHOLE, PARTS, TEXT = Kind.TIMESTAMPTZ, Kind.TIMESTAMP, Kind.DATE, Kind.INTEGER, Kind.DECIMAL, Kind.TEXT
 TIMES = st.builds(datetime.combine, st.dates(date(1, 1, 3), date(9999, 12, 30)), st.times())
 VALUES = {
@@ -72,10 +75,24 @@ def test_no_held_row_is_out_of_reach_and_no_time_is_lost(told):
 
 
 @given(OF_ANY_KIND)
-def test_a_watermark_never_goes_back_by_itself(told):
+def test_a_watermark_goes_back_for_held_rows_only(told):
+    """The run began where it stood, as one without an overlap does."""
     kind, rows, before = told
-    new = moved(kind, before, seen(kind, rows), horizon=None)
+    new = moved(kind, before, seen(kind, [(value, False) for value, _ in rows]), start=before, horizon=None)
     assert new is not None and key(kind, new) >= key(kind, before)
+
+
+@given(OF_ANY_KIND, st.data(), st.booleans())
+def test_nothing_that_was_not_read_is_passed(told, data, asked):
+    """Wherever a run began: neither rows before it that no run has read, nor held ones."""
+    kind, rows, before = told
+    start = data.draw(VALUES[kind])
+    after = [(value, held) for value, held in rows if value is not None and key(kind, value) > key(kind, start)]
+    new = moved(kind, before, seen(kind, after), start=start, asked=asked, horizon=None)
+    assert new is not None
+    if key(kind, start) > key(kind, before):
+        assert new == before
+    assert all(key(kind, value) > key(kind, new) for value, held in after if held)
 
 
 @given(OF_ANY_KIND, st.integers(0, 20))
@@ -121,20 +138,27 @@ RUN = [("60", True), ("130", False)]
 
 
 @pytest.mark.parametrize(
-    ("rows", "start", "asked", "watermark"),
+    ("before", "rows", "start", "asked", "watermark"),
     [
-        (RUN, None, False, "120"),  # an earlier one: the overlap reaches it
-        (RUN, "50", True, "59"),
-        (RUN, None, True, "59"),  # --full
-        ([("60", False)], "50", True, "120"),
-        ([("130", False)], "50", True, "130"),
-        ([], "200", True, "200"),  # a person left out what is before
-        ([], None, True, "120"),
-        ([(None, True)], "50", True, "120"),
+        ("120", RUN, "50", False, "59"),  # its overlap read the held row; the next one's may be shorter
+        ("120", RUN, "50", True, "59"),
+        ("120", RUN, None, True, "59"),  # --full
+        ("120", [("60", False)], "50", True, "120"),
+        ("120", [("130", False)], "50", True, "130"),
+        ("120", [], None, True, "120"),
+        ("120", [], "200", True, "120"),  # what lies between them was not read
+        ("120", [("210", False)], "200", True, "120"),
+        ("120", [("210", True)], "200", True, "120"),
+        (None, [], "200", True, "200"),  # a person left out what is before
+        (None, [("210", False)], "200", True, "210"),
+        (None, [("210", False)], "200", False, None),  # an earlier run has taken it back in the meantime
+        ("40", [("130", False)], "50", False, "40"),  # or moved it back
+        ("120", [(None, True), ("60", True)], "50", True, "50"),
+        ("120", [(None, True), ("60", True)], None, True, None),
     ],
 )
-def test_a_watermark_goes_back_only_for_held_rows_that_a_person_asked_for(rows, start, asked, watermark):
-    assert moved(WHOLE, "120", seen(WHOLE, rows), asked=asked, start=start, horizon=None) == watermark
+def test_a_watermark_passes_neither_held_rows_nor_such_as_nobody_read(before, rows, start, asked, watermark):
+    assert moved(WHOLE, before, seen(WHOLE, rows), asked=asked, start=start, horizon=None) == watermark
 
 
 @pytest.mark.parametrize(
@@ -150,6 +174,39 @@ def test_a_watermark_goes_back_only_for_held_rows_that_a_person_asked_for(rows, 
 def test_a_watermark_stays_before_the_horizon(before, values, watermark):
     rows = [(value, False) for value in values]
     assert moved(TZ, before, seen(TZ, rows), horizon="2026-03-01T09:00:00+00:00") == watermark
+
+
+@pytest.mark.parametrize(
+    ("kind", "from_", "told_from"),
+    [
+        (TZ, "2026-03-01T20:00:00+00:00", "2026-03-02T20:00:00+00:00"),
+        (CLOCK, "2026-03-01T20:00:00", "2026-03-02T20:00:00"),  # of two clocks the earlier one
+        (DAY, "2026-03-02", "2026-03-03"),  # today is read, and again
+        (TEXT, "2026-03-03", "2026-03-03"),
+        (WHOLE, None, None),
+    ],
+)
+def test_the_future_begins_now_and_is_told_from_tomorrow_on(kind, from_, told_from):
+    now = datetime(2026, 3, 2, 1, 30, tzinfo=KOLKATA)
+    assert future(kind, now) == from_
+    if told_from is None:
+        assert not is_of_the_future(kind, "9" * 30, now)
+    else:
+        assert is_of_the_future(kind, told_from, now)
+        assert not is_of_the_future(kind, earlier_by(DAY, told_from, DAY_LONG) if kind in (DAY, TEXT) else from_, now)
+
+
+@pytest.mark.parametrize(
+    ("before", "value", "watermark"),
+    [
+        ("2026-02-01 08:00", "9999-12-31", "2026-02-01 08:00"),
+        (None, "9999-12-31", None),
+        ("2026-02-01 08:00", "2026-03-02 23:59", "2026-03-02 23:59"),
+        ("48213", "99999", "99999"),
+    ],
+)
+def test_a_text_of_the_future_moves_nothing(before, value, watermark):
+    assert moved(TEXT, before, seen(TEXT, [(value, False)]), start=before, horizon="2026-03-03") == watermark
 
 
 def test_rows_without_a_value_are_counted():
@@ -238,6 +295,12 @@ def test_a_query_is_the_same_in_other_blanks_and_comments():
     others = [plain.replace("x  y", "x y"), plain.replace("a,", "a, c,"), plain.replace(">", ">="),
               plain.replace("from t", "fromt"), plain.replace("'x  y'", "'--'")]  # fmt: skip
     assert len({query_digest(each) for each in [plain, *others]}) == 1 + len(others)
+
+
+def test_what_else_says_which_rows_are_taken_is_part_of_a_query():
+    plain = "select a from t -- all of it"
+    told = [(), ("transactions",), ("", "a > 1"), ("", "a > 2"), ("transactions", "a > 1")]
+    assert len({query_digest(plain, *more) for more in told}) == len(told)
 
 
 def test_columns_are_the_same_in_any_order():
