@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from connectors.ledger_memory_tables import accepted, children, credits, forgotten, mappings, refused
 from connectors.ledger_runs import Runs
-from schemas.memory import ACCEPTED, CREDITED, FORGOTTEN, HASH, REFUSED
+from schemas.memory import ACCEPTED, CREDITED, FORGOTTEN, HASH, NEWER, REFUSED
 from schemas.outcomes import Fate
 
 FETCHED = 50_000
@@ -40,6 +40,19 @@ _REFUSED = """
 """
 _CREDITED = "select key_hash, programme, statement_hash, points, fate from credits where job = ? and run_no <> ?"
 _FORGOTTEN = "select key_hash from forgotten where job = ?"
+# A retry has its rows from the run that rejected them, so they are as old as that one's.
+_LOADED_LATER = """
+    with recursive told (loader, run_no, retry_of) as (
+        select run_no, run_no, retry_of from mappings join runs using (run_no) where mappings.job = ? and run_no > ?
+        union all
+        select loader, runs.run_no, runs.retry_of from told join runs on runs.run = told.retry_of
+    )
+    select loader from told group by loader having min(run_no) > ?
+"""
+_NEWER = """
+    select key_hash from accepted where job = ? and run_no in ({loaders})
+        and fate in ('accepted', 'accepted_with_loss', 'in_doubt')
+"""
 
 
 class Recall(Runs):
@@ -83,6 +96,14 @@ class Recall(Runs):
     def forgotten(self, job: str) -> Iterator[pa.Table]:
         """Whose rows a job sends no more (as `FORGOTTEN`)."""
         return self._streamed(_FORGOTTEN, (job,), FORGOTTEN)
+
+    def newer(self, job: str, than: str) -> Iterator[pa.Table]:
+        """Whom runs with newer rows than this one's loaded, or may have (as `NEWER`)."""
+        number = self._number(than)
+        with self._reading() as connection:
+            later = connection.exec_driver_sql(_LOADED_LATER, (job, number, number)).scalars().all()
+        if later:  # hardly ever; SQLite would look at every customer to find none
+            yield from self._streamed(_NEWER.format(loaders=", ".join("?" * len(later))), (job, *later), NEWER)
 
     def memories(self) -> list[str]:
         """What jobs remember customers under (`Job.memory`), by name."""

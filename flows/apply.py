@@ -38,7 +38,8 @@ def apply(load: Load, made: Plan, prepared: PreparedRun, audience: Audience, app
     )
     delivery = Delivery(Requests(), ())
     with load.timed("deliver"):
-        if made.requests:
+        # Of what an earlier process sent, some may be in doubt where nothing else is to be sent.
+        if made.requests or load.ledger.doubts(load.name):
             recall = partial(recalled, load, prepared)
             delivery = deliver(load.job, waves, numbers, load.ledger, load.name, audience, recall)
     return put_away(load, prepared, finish(load, made, prepared, delivery, audience), audience)

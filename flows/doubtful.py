@@ -14,6 +14,7 @@ from flows.alone import alone
 from flows.deliver import Delivery, look_up_only, preflight
 from flows.doubts import left_behind
 from flows.finish import finish
+from flows.guards import left_of
 from flows.hands import Audience
 from flows.older import bring_up
 from flows.planned import recalled
@@ -61,7 +62,8 @@ def settle_run(
             made = plan_of(
                 job, source, load.spool, manifest.prepared, load.name, lambda part: RESULTS.empty_table(), Changed()
             )
-            return finish(load, made, manifest.prepared, _with_rest(load, delivery, made.totals.rows), audience)
+            left = left_of(load, made, manifest.prepared).totals.rows.get(Fate.NOT_SENT, 0)
+            return finish(load, made, manifest.prepared, _with_rest(load, delivery, left), audience)
 
 
 def _looked_up(load: Load, manifest: Manifest, audience: Audience) -> Delivery:
@@ -87,9 +89,8 @@ def _decided(load: Load, manifest: Manifest, decision: Decision) -> Delivery:
     return Delivery(Requests(), ())
 
 
-def _with_rest(load: Load, delivery: Delivery, planned: Mapping[Fate, int]) -> Delivery:
+def _with_rest(load: Load, delivery: Delivery, rest: int) -> Delivery:
     """Rows of the plan without an answer make the run one that goes on."""
-    rest = planned.get(Fate.NOT_SENT, 0) - load.ledger.fates(load.name).total()
     if rest == 0 or delivery.trouble is not None:
         return delivery
     stopped = Stopped(f"{rest:,} rows are not sent, or were found not applied; bulkload resume {load.name} sends them")

@@ -32,7 +32,7 @@ from transforms.lookup import (
 from transforms.mapping import template_of
 from transforms.waves import by_wave, going_again
 
-# `row`, `payload` and `points` of rows, again; `children`, `parent` and `wave` where there are any
+# `row`, `payload` and `points` of rows, again; `children`, `parent`, `wave` and `taken_out` where there are any
 Recall = Callable[[Sequence[int]], pa.Table]
 SendAll = Callable[[Iterator[Batch]], Awaitable[None]]
 APPLIED = (Finding.APPLIED, Finding.APPLIED_WITH_LOSS)
@@ -58,10 +58,17 @@ async def settle_doubts(
         else:
             untouched = await _send_again(sender, doubts, rows)
         left_in_doubt |= {doubt.row for doubt in doubts} - untouched
-        heads = {family[0] for family in going_again(rows, untouched)}
+        heads = {family[0] for family in going_again(rows, untouched)} - _taken_out(rows)
         again = rows.filter(pa.array([row in heads for row in rows.column("row").to_pylist()], pa.bool_()))
         for wave in by_wave(again):
             await send_all(cut([wave], limits.rows_per_request, limits.bytes_per_request, sender.numbers))
+
+
+def _taken_out(rows: pa.Table) -> set[int]:
+    """Rows that are not in the plan any more, since the run went on: a later one loaded newer ones, for example."""
+    if "taken_out" not in rows.column_names:
+        return set()
+    return set(rows.column("row").filter(rows.column("taken_out")).to_pylist())
 
 
 async def look_up(sender: Sender, doubts: Sequence[Doubt], rows: pa.Table) -> set[int]:
@@ -85,7 +92,8 @@ async def _send_again(sender: Sender, doubts: Sequence[Doubt], rows: pa.Table) -
     """The job says so (`in_doubt: resend`): rows that credit nothing may be written twice; points never are."""
     points = dict(zip(rows.column("row").to_pylist(), rows.column("points").to_pylist(), strict=True))
     batches = {doubt.row: doubt.batch for doubt in doubts}
-    harmless = [family for family in going_again(rows, batches) if not points[family[0]]]
+    out = _taken_out(rows)  # nobody looked: they stay in doubt
+    harmless = [family for family in going_again(rows, batches) if not points[family[0]] and family[0] not in out]
     for family in harmless:
         await sender.scribe.write(Settled(batches[family[0]], dict.fromkeys(family), "resend", sender.now()))
     return {row for family in harmless for row in family}

@@ -97,7 +97,7 @@ def run(
                 with bad_files_put_away(job, job_file.parent, audience):
                     made, prepared, load = _prepared(begun, workers, audience, limit, wishes, until_done)
             except NothingToLoad as nothing:
-                return without_a_run(job, job_file.parent, started, nothing, audience)
+                return without_a_run(job, job_file.parent, started, nothing, audience, before)
             audience.planned(made)
             return apply(load, made, prepared, audience, approved)
 

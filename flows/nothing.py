@@ -22,16 +22,28 @@ def check_least(job: Job, nothing: NothingToLoad) -> None:
         raise GuardStopped(*nothing.problems, f"guards.min_rows: 0 read, at least {job.guards.min_rows:,} must be")
 
 
-def without_a_run(job: Job, folder: Path, started: datetime, nothing: NothingToLoad, audience: Audience) -> RunReport:
+def without_a_run(
+    job: Job,
+    folder: Path,
+    started: datetime,
+    nothing: NothingToLoad,
+    audience: Audience,
+    before: RunReport | None = None,
+) -> RunReport:
     """What is told in place of a run. Files that were loaded before are put away.
+
+    `before`: a run that its window had stopped went first; it loaded what there was, and its end is what is told.
 
     Raises:
         GuardStopped: the job asks for some rows.
     """
     troubles = put_loaded_away(job, folder, nothing, audience)
-    check_least(job, nothing)
+    if before is None:
+        check_least(job, nothing)
     for problem in nothing.problems:
         audience.say(problem)
+    if before is not None:
+        return before
     return RunReport(
         run="", job=job.name, mode=job.mode, state="done", exit_code=0,
         started=started.isoformat(timespec="seconds"), finished=now(job).isoformat(timespec="seconds"),

@@ -73,8 +73,15 @@ def _by_part(parts: Sequence[Part], rows: pa.Array) -> Iterator[tuple[Part, pa.A
 
 
 def recalled(load: Load, prepared: PreparedRun, rows: Sequence[int]) -> pa.Table:
-    """Rows as they were sent, with their wave: what was in doubt may have to be compared, or sent again."""
+    """Rows as they were sent, with their wave: what was in doubt may have to be compared, or sent again.
+
+    With `taken_out` where some may not: settling, when the run went on, found a reason.
+    """
     wanted = pa.array(sorted(rows), pa.int64())
     columns = (*SENT, "parent")
-    found = [planned(load.spool, part, columns, some) for part, some in _by_part(prepared.parts, wanted)]
-    return with_wave(pa.concat_tables(found, promote_options="default"), load.spool.waves())
+    by_part = list(_by_part(prepared.parts, wanted))
+    found = [planned(load.spool, part, columns, some) for part, some in by_part]
+    told = with_wave(pa.concat_tables(found, promote_options="default"), load.spool.waves())
+    dropped = pa.concat_tables([load.spool.dropped(part) for part, _ in by_part]).column("row")
+    out = pc.is_in(told.column("row"), value_set=dropped)
+    return told.append_column("taken_out", out) if pc.any(out).as_py() else told

@@ -17,11 +17,11 @@ from flows.source import Source
 from flows.vanished import find_vanished, is_looked_for
 from flows.withheld import planned
 from schemas.job import Job
-from schemas.memory import ACCEPTED, CHILDREN, CREDITED, FORGOTTEN, REFUSED
+from schemas.memory import ACCEPTED, CHILDREN, CREDITED, FORGOTTEN, NEWER, REFUSED
 from schemas.runs import Changed, Plan
 from schemas.vanished import NOBODY_VANISHED, Vanished
 from transforms.batches import count_batches, sendable
-from transforms.changes import count_changed, credited_before, left_out, touched, unstated, withheld
+from transforms.changes import count_changed, credited_before, left_out, overtaken, touched, unstated, withheld
 from transforms.families import held_for_families, waves
 from transforms.guards import broken_before
 from transforms.identity import duplicates
@@ -63,11 +63,13 @@ def settle(
             if job.points_id and not refused_again:
                 spool.write_dropped("unstated", unstated(parts))
                 spool.view_dropped(database)
+            spool.write_known(credited_before(parts))
+            spool.view_memory(database)
+            spool.write_dropped("overtaken", overtaken(parts))
+            spool.view_dropped(database)
             parts.create_view("prepared", replace=True)
             if with_families:
                 _read_kinship(prepared, spool, database)
-            spool.write_known(credited_before(parts))
-            spool.view_memory(database)
             found = left_out(parts, refused_again or job.mode == "migrate", with_children=with_families)
             spool.write_many_dropped("changes", found, database)
             spool.view_dropped(database)
@@ -100,6 +102,7 @@ def _laid_out(job: Job, spool: Spool, ledger: Ledger, run: str) -> int:
         + spool.write_memory("known_children", ledger.children(job.memory, by_others_than=run), CHILDREN)
         + spool.write_memory("refused", ledger.refused(job.memory, run, section_digests(job)["destination"]), REFUSED)
         + spool.write_memory("credited", ledger.credited(job.memory, by_others_than=run), CREDITED)
+        + spool.write_memory("newer", ledger.newer(job.memory, run), NEWER)
         + spool.write_memory("forgotten", ledger.forgotten(job.memory), FORGOTTEN)
     )
 

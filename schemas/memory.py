@@ -25,6 +25,8 @@ CREDITED = pa.schema(
      ("fate", pa.string())]
 )  # fmt: skip
 FORGOTTEN = pa.schema([("key", HASH)])
+# Whom a later run loaded, while the one that asks stood still.
+NEWER = pa.schema([("key", HASH)])
 _SENT = pa.field("sent_at_utc", pa.timestamp("us", "UTC"))
 ACCEPTED_SENT, REFUSED_SENT, CHILDREN_SENT = ACCEPTED.append(_SENT), REFUSED.append(_SENT), CHILDREN.append(_SENT)
 

@@ -40,6 +40,12 @@ WHOLE: dict[str, Meaning] = {
         "Another row of the same customer stands for this one, and credits the points of another statement.",
         "One statement per customer and file; `bulkload retry` sends this one, with its other values too.",
     ),
+    "points.newer_run": Meaning(
+        "A later run of this job loaded the customer before this run went on, and the row has points that were never "
+        "credited.",
+        "Nothing of it was sent, so that older values undo no newer ones. `bulkload retry` sends it, with its other "
+        "values too: correct them in rejected.csv first.",
+    ),
     "customer.forgotten": Meaning(
         "This customer was erased by `bulkload forget`; this job sends nothing of them any more.",
         "Take the customer out of the source.",
@@ -55,6 +61,11 @@ WHOLE: dict[str, Meaning] = {
     ),
     "duplicates.another_row": Meaning(
         "Another row of the same customer stands for this one.", "Nothing to do; rules.duplicates chose the row."
+    ),
+    "duplicates.newer_run": Meaning(
+        "Another row of the same customer stands for this one: a later run of this job loaded it before this run "
+        "went on.",
+        "Nothing to do; older values undo no newer ones.",
     ),
     "identity.shared": Meaning(
         "It has an identifier that another customer of this file has too; the API would merge the two for good.",

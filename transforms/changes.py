@@ -40,12 +40,31 @@ _NOTHING = "select null::bigint as row, 0 as place, '' as programme, false as do
 _SAME = """
     coalesce(accepted.fate <> 'in_doubt' and accepted.digest in (planned.digest, planned.whole_digest), false)
 """
-_LEFT_OUT = """
-    with {planned},
+_PAID = """
     paid as (select row, bit_or(1 << place) as places, bool_or(doubtful) as doubtful, bool_or(differs) as differs
              from (select row, place, bool_or(doubtful) as doubtful, bool_and(differs) as differs
                    from known group by row, place)
-             group by row),
+             group by row)
+"""
+# Who would be sent as the API has them already is not older than that; whose credit is in doubt is told so.
+_OVERTAKEN = """
+    with {planned}, {paid},
+    judged as (
+        select planned.row,
+               case when {places} <> coalesce(paid.places, 0) then 'points.newer_run'
+                    when paid.differs then 'points.differ_from_credited'
+                    else 'duplicates.newer_run' end as code
+        from planned semi join newer on newer.key = planned.key
+        left join accepted on accepted.key = planned.key
+        left join paid on paid.row = planned.row
+        where coalesce(accepted.digest not in (planned.digest, planned.whole_digest), true)
+              and not coalesce(paid.doubtful, false)
+    )
+    select row, if(code = 'duplicates.newer_run', 'duplicate', 'invalid') as fate, code, null::bigint as stands_for
+    from judged order by row
+"""
+_LEFT_OUT = """
+    with {planned}, {paid},
     judged as (
         select planned.row,
                {same} and {places} = coalesce(paid.places, 0) and again.row is null as nothing_new,
@@ -179,6 +198,17 @@ def _points_of(n: int, places: int) -> str:
     return " + ".join(f"if(programme_{m} = programme_{n}, points_{m}, 0)" for m in range(places))
 
 
+def overtaken(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Rows that would undo what a later run loaded: `row, fate, code, stands_for`, by row.
+
+    The later run's row stands for such a row; but for points that were credited nowhere nobody does.
+
+    `prepared` as of `left_out`; its database has the views `dropped`, `known` (what `credited_before` found),
+    `accepted`, and `newer` (`key`: whom later runs loaded, or may have).
+    """
+    return _asked(prepared, _OVERTAKEN, planned=_PLANNED, paid=_PAID, places=_all_places(prepared))
+
+
 def left_out(
     prepared: duckdb.DuckDBPyRelation, refused_again: bool, *, with_children: bool = False
 ) -> duckdb.DuckDBPyRelation:
@@ -194,9 +224,13 @@ def left_out(
     """
     again = _OF_REFUSED_CHILDREN if refused_again and with_children else "select 0 as row where false"
     refused = "false" if refused_again else _REFUSED_BEFORE
-    places = " + ".join(["0", *(f"if({_counts(n)}, {1 << n}, 0)" for n in range(_places(prepared)))])
-    parts = {"planned": _PLANNED, "same": _SAME, "refused": refused, "again": again}
-    return _asked(prepared, _LEFT_OUT, **parts, places=f"({places})")
+    parts = {"planned": _PLANNED, "paid": _PAID, "same": _SAME, "refused": refused, "again": again}
+    return _asked(prepared, _LEFT_OUT, **parts, places=_all_places(prepared))
+
+
+def _all_places(prepared: duckdb.DuckDBPyRelation) -> str:
+    """The places of a row's credits, a bit each."""
+    return f"({' + '.join(['0', *(f'if({_counts(n)}, {1 << n}, 0)' for n in range(_places(prepared)))])})"
 
 
 def withheld(prepared: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:

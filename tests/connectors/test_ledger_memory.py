@@ -229,6 +229,28 @@ def test_an_identifier_is_no_stretch_of_two_others(ledger):
     assert [ledger.holders(each) for each in (one, two, across)] == [[(JOB, ASHA)], [(JOB, ASHA)], []]
 
 
+def newer(ledger, than):
+    return {row["key"] for row in lines(ledger.newer(JOB, than))}
+
+
+def test_whom_later_runs_loaded_is_known_to_one_that_goes_on(ledger):
+    """What was refused changed nothing, and another job's customers are others."""
+    ledger.remember("r-1", JOB, customers((ASHA, "accepted")))
+    ledger.remember("r-2", JOB, customers((BEN, "accepted_with_loss"), (CHAI, "in_doubt"), (DINA, "refused")))
+    ledger.remember("r-2", OTHER_JOB, customers((ASHA, "accepted")))
+    assert [newer(ledger, run) for run in ("r-1", "r-2", "asks")] == [{BEN, CHAI}, set(), set()]
+
+
+def test_rows_of_a_retry_are_as_old_as_those_of_the_run_that_rejected_them(ledger, tmp_path):
+    for run, first in (("again", "r-1"), ("once-more", "again"), ("other", "asks")):
+        ledger.start_run(run, job="nightly", mode="sync", folder=tmp_path, started_at_utc=NOW, retry_of=first)
+        ledger.loads_with(run, JOB, "no mapping", "there")
+    ledger.remember("again", JOB, customers((ASHA, "accepted")))
+    ledger.remember("once-more", JOB, customers((BEN, "accepted")))
+    ledger.remember("other", JOB, customers((CHAI, "accepted")))
+    assert [newer(ledger, run) for run in ("r-1", "r-2", "asks")] == [{CHAI}, {CHAI}, set()]
+
+
 def test_the_mapping_of_the_run_before_is_known(ledger):
     assert ledger.mapping_before("r-2", OTHER_JOB) is None
     ledger.loads_with("r-1", OTHER_JOB, "abc", "there")

@@ -140,6 +140,13 @@ def test_what_was_in_doubt_is_told_with_its_wave(load):
     assert [json.loads(one) for one in told["payload"].to_pylist()] == [payload(row) for row in (2, 12, 35, 61)]
 
 
+def test_what_was_in_doubt_and_taken_out_since_is_told(load):
+    assert "taken_out" not in recalled(load, PREPARED, [2, 35]).column_names
+    taken = {"row": [35], "fate": ["duplicate"], "code": ["x"], "stands_for": [0]}
+    _write(load.spool, "dropped/overtaken.parquet", taken, DROPPED)
+    assert recalled(load, PREPARED, [2, 35])["taken_out"].to_pylist() == [False, True]
+
+
 def delivered(load):
     numbers = count(load.ledger.next_batch(load.name))
     waves = (cut(rows, 5, 100_000, numbers) for rows in left_in_waves(load, PREPARED))

@@ -69,3 +69,23 @@ def test_outside_its_window_nothing_is_sent(desk, monkeypatch):
     run = desk.run(window={"from": "00:30", "to": "05:00"})
     assert (run.exit_code, run.sent) == (4, {"not_sent": 5})
     assert desk.books.requests("/v2/bulk") == []
+
+
+def test_what_the_stopped_run_of_a_drop_ends_with_is_told_where_nothing_new_lies_there(desk_with, monkeypatch):
+    """Its files may be all there was, and some of their rows in doubt."""
+    desk = desk_with("lost:1")
+    desk.source(30)
+    (desk.folder / "inbox").mkdir()
+    (desk.folder / "customers.csv").rename(desk.folder / "inbox" / "customers.csv")
+    waits = iter([0.0, 0.0])
+    monkeypatch.setattr(sending, "opens_in_s", lambda window, now: next(waits, HOUR_S))
+    monkeypatch.setattr(deliver, "opens_in_s", lambda window, now: 0.0)
+    table = {"files": "inbox/*.csv", "still_for": "0s", "move_to": {"done": "done/"}}
+    over = {"source": {"customers": table}, "guards": {"min_rows": 1}, "limits": {"in_flight": 1}}
+    job = desk.job(**over, window={"from": "00:30", "to": "05:00"})
+    stopped = desk("run", job)
+    assert (stopped.told["stopped_by"], stopped.sent["in_doubt"]) == ("window", 5)
+    monkeypatch.setattr(sending, "opens_in_s", lambda window, now: 0.0)
+    following = desk("run", job)
+    assert (following.told["run"], following.exit_code) == (stopped.told["run"], 5)
+    assert following.sent == {"accepted": 25, "in_doubt": 5}

@@ -4,8 +4,17 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from schemas.memory import ACCEPTED, CHILDREN, CREDITED, FORGOTTEN, REFUSED
-from transforms.changes import count_changed, credit_digests, credited_before, digests, left_out, touched, withheld
+from schemas.memory import ACCEPTED, CHILDREN, CREDITED, FORGOTTEN, NEWER, REFUSED
+from transforms.changes import (
+    count_changed,
+    credit_digests,
+    credited_before,
+    digests,
+    left_out,
+    overtaken,
+    touched,
+    withheld,
+)
 
 HASH = pa.binary(16)
 PREPARED = pa.schema(
@@ -44,7 +53,7 @@ def credited(key=ASHA, programme="1016", statement=b"", points=5, fate="accepted
     return {"key": key, "programme": programme, "statement": statement, "points": points, "fate": fate}
 
 
-def asked(question, rows, memory=(), dropped=(), children=(), mentions=()):
+def asked(question, rows, memory=(), dropped=(), children=(), mentions=(), newer=()):
     """`memory`: lines of `accepted` and `credited`, and keys with digests that were refused, or alone if forgotten."""
     tables = {
         "rows": (PREPARED, rows),
@@ -52,6 +61,7 @@ def asked(question, rows, memory=(), dropped=(), children=(), mentions=()):
         "accepted": (ACCEPTED, [line for line in memory if "identifiers" in line]),
         "known_children": (CHILDREN, children),
         "mentions": (MENTIONS, mentions),
+        "newer": (NEWER, [{"key": key} for key in newer]),
         "credited": (CREDITED, [line for line in memory if "programme" in line]),
         "refused": (REFUSED, [line for line in memory if line.keys() == {"key", "digest"}]),
         "forgotten": (FORGOTTEN, [line for line in memory if line.keys() == {"key"}]),
@@ -152,6 +162,34 @@ def test_back_to_what_was_accepted_is_unchanged_whatever_was_refused_since():
 def test_a_row_with_a_fate_keeps_it():
     rows = [row(0, fate="invalid"), row(1), row(2)]
     assert told(rows, [accepted()], [{"row": 1, "fate": "duplicate", "code": "", "stands_for": 2}]) == {2: UNCHANGED}
+
+
+@pytest.mark.parametrize(
+    ("prepared", "memory", "fate"),
+    [
+        (row(), [], ("duplicate", "duplicates.newer_run")),
+        (row(key=BEN), [], None),  # no later run loaded them
+        (row(fate="filtered"), [], None),
+        (row(digest=OTHER), [accepted()], ("duplicate", "duplicates.newer_run")),
+        (row(), [accepted()], None),  # as the API has them, or may have
+        (row(whole=WHOLE), [accepted(digest=WHOLE, fate="in_doubt")], None),
+        # Points that nobody credited are not lost.
+        (row(points=5), [], ("invalid", "points.newer_run")),
+        (row(points=5, statement=APRIL), [credited(statement=MARCH)], ("invalid", "points.newer_run")),
+        (row(points=5, more=7), [credited()], ("invalid", "points.newer_run")),
+        (
+            row(points=5, more=7),
+            [credited(), credited(programme="1017", points=7)],
+            ("duplicate", "duplicates.newer_run"),
+        ),
+        (row(points=5, statement=MARCH), [credited(statement=MARCH)], ("duplicate", "duplicates.newer_run")),
+        (row(points=6), [credited()], DIFFER),
+        (row(points=5), [credited(fate="in_doubt")], None),  # which is told, and later settled
+    ],
+)
+def test_a_later_runs_row_stands_for_an_older_one_but_not_for_its_points(prepared, memory, fate):
+    found = asked(overtaken, [prepared], memory, newer=[ASHA])
+    assert found == ([(0, *fate, None)] if fate else [])
 
 
 def test_rows_to_be_sent_go_without_credits_of_before():
