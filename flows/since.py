@@ -86,7 +86,8 @@ class Asking:
     def notes(self, pulled: Pulled | None) -> Iterator[str]:
         """What people are told of it."""
         if pulled is None:
-            yield f"{self.name}: all rows, whatever since says: a leading row needs its joined one, changed or not"
+            every = f"all rows whose {self.since.column} has a value"
+            yield f"{self.name}: {every}, whatever since says: a leading row needs its joined one, changed or not"
             return
         yield f"{self.name}: {self._from(pulled)}"
         if self.before is None and pulled.kind:

@@ -63,7 +63,8 @@ class Since(Strict):
     """Only rows after the last ones: `overlap` reads a while before them again, for rows that were committed late.
 
     `transactions` (PostgreSQL): the watermark stays before every transaction that is still open, and nothing is
-    read twice; right where the column is set to now() by the database.
+    read twice; right where the column is set to now() by the database. A joined table is read in full all the same:
+    leading rows need theirs whether or not it changed.
     """
 
     column: str

@@ -454,7 +454,10 @@ def joined(shop):
     return shop
 
 
-IN_FULL = "loyalty: all rows, whatever since says: a leading row needs its joined one, changed or not"
+IN_FULL = (
+    "loyalty: all rows whose updated_at has a value, whatever since says: a leading row needs its joined one, changed "
+    "or not"
+)
 
 
 @pytest.mark.parametrize("nulls", ["omit", "clear"])
