@@ -48,13 +48,13 @@ class Put(msgspec.Struct, frozen=True):
 
 
 class PutAway(msgspec.Struct):
-    """Where a run's files and their markers were put, by where they lay.
+    """Where a run's files and their markers were put, by table and by where they lay.
 
     Kept as `put_away.json` in its folder, before and after each move: when a run that a guard stopped goes on, its
     files lie where it put them, though it was killed in the middle of that.
     """
 
-    files: dict[str, Put] = {}
+    tables: dict[str, dict[str, Put]] = {}
 
     @classmethod
     def read(cls, spool: Spool) -> "PutAway":
@@ -83,6 +83,11 @@ class Mover:
     @property
     def to(self) -> MoveTo:
         return self.table.move_to or MoveTo()
+
+    @property
+    def puts(self) -> dict[str, Put]:
+        """Of this table: two servers may have files of one path."""
+        return self.kept.tables.setdefault(self.label, {})
 
     @cached_property
     def place(self) -> Place:
@@ -114,7 +119,7 @@ class Mover:
         self._keep(path, Put.of(moved, to))
 
     def _keep(self, path: str, put: Put) -> None:
-        self.kept.files[path] = put
+        self.puts[path] = put
         if self.spool is not None:
             self.kept.write(self.spool)
 
@@ -129,7 +134,7 @@ class Mover:
 
     def _put_before(self, path: str) -> Found | None:
         """Where a run put it, or was about to when it was killed; None: nowhere."""
-        put = self.kept.files.get(path)
+        put = self.puts.get(path)
         if put is None:
             return None
         now = self.place.again(put.found)
@@ -195,7 +200,7 @@ def bad_files_put_away(job: Job, folder: Path, audience: Audience) -> Iterator[N
             for trouble in mover.put(error.files, mover.to.failed):
                 audience.warn(trouble)
             for file in error.files:
-                if (put := mover.kept.files.get(file.path)) is not None and put.path != file.path:
+                if (put := mover.puts.get(file.path)) is not None and put.path != file.path:
                     audience.say(f"Put away: {put.uri}")
         raise
 

@@ -31,7 +31,7 @@ from schemas.errors import OutOfBalance
 from schemas.tables import Table
 from tests.flows.conftest import CUSTOMERS, Desk, Outcome
 from tests.senders import a_sender
-from tests.servers_files import NO_SSHD, SSHD, Sftp, running
+from tests.servers_files import NO_SSHD, SSHD, Ftp, Sftp, running
 
 PROCESS = [sys.executable, "-c", "from flows.cli import main; main()"]
 WITHOUT_POINTS = {"map": {"loyaltyType": None, "loyaltyProgramEnrollments": None}}
@@ -647,6 +647,32 @@ def test_files_put_away_by_a_login_in_the_url_are_found_again(drop: Desk, monkey
         resumed = drop("resume")
         assert (resumed.sent, resumed.stderr) == ({"accepted": 2}, "")
         assert "done/a[1].csv" in server.content()
+
+
+def test_files_of_one_path_on_two_servers_are_put_away_each_by_itself(drop: Desk):
+    with running(Ftp(drop.folder / "one")) as one, running(Ftp(drop.folder / "two")) as two:
+        one.put("in/a.csv", lines(1, 2).encode())
+        two.put("in/a.csv", b"member_no,tier\nC-1,gold\n")
+        tables = [
+            {
+                "files": server.url("in/*.csv"),
+                "still_for": "0s",
+                "login": {"user": Ftp.USER, "password": "${E2E_FTP}"},
+                "move_to": {"done": "../done", "failed": "../failed"},
+            }
+            for server in (one, two)
+        ]
+        source = {"customers": tables[0], "loyalty": {**tables[1], "join": {"on": "member_no"}}}
+        words = {"source": source, "key": "member_no", "map": {"lastName": "loyalty.tier"}}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("E2E_FTP", Ftp.PASSWORD)
+            assert drop("run", drop.job(**words, guards={"min_rows": 9})).exit_code == 3
+            drop.job(**words)
+            resumed = drop("resume")
+        assert (resumed.sent, notes(resumed)) == ({"accepted": 2}, "")
+        assert [[path for path in each.content() if "result_" not in path] for each in (one, two)] == [
+            ["done/a.csv"]
+        ] * 2
 
 
 @pytest.mark.skipif(shutil.which("gpg") is None, reason="needs gnupg")
