@@ -132,8 +132,10 @@ def _uri(asked: Asked) -> str:
     host = f"[{address.host}]" if ":" in address.host else quote(address.host, safe="")
     who = f"{user}{':' if password else ''}{password}@" if user or password else ""
     port = f":{address.port}" if address.port else ""
-    options = KEPT_ALIVE | {"application_name": "bulkload"} | dict(address.options)
-    options |= {"client_encoding": "UTF8"}
+    told = {"host": address.host, "port": address.port, "user": address.user, "password": address.password}
+    told |= {"dbname": address.path}
+    more = {name: value for name, value in address.options.items() if not told.get(name)}  # libpq would take these
+    options = KEPT_ALIVE | {"application_name": "bulkload"} | more | {"client_encoding": "UTF8"}
     return f"postgresql://{who}{host}{port}/{quote(address.path, safe='')}?{urlencode(options, quote_via=quote)}"
 
 

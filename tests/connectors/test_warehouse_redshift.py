@@ -112,11 +112,13 @@ def test_what_is_wrong_with_a_query_is_told_without_a_value(url, ask, query, why
     assert refusal.value.__context__ is None
 
 
+@pytest.mark.parametrize("scheme", ["redshift", "postgresql"])
 @pytest.mark.parametrize(
     "option", ["password=nobodys", "host=192.0.2.1", "port=1", "user=nobody", "dbname=no", "client_encoding=latin1"]
 )
-def test_what_the_url_says_before_its_options_stands(url, ask, option):
-    assert ask(f"{url}?{option}", "select 'é€' as a") == [{"a": "é€"}]
+def test_what_the_url_says_before_its_options_stands(postgresql, ask, scheme, option):
+    """Messages and digests name that host."""
+    assert ask(f"{postgresql.url(scheme, 'postgres')}?{option}", "select 'é€' as a") == [{"a": "é€"}]
 
 
 @pytest.mark.parametrize("option", ["prepare_threshold=hush", "row_factory=hush", "nothing=hush"])
