@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
+from connectors.addresses import MAX_PORT
 from schemas.errors import SourceError
 
 FILES = ("duckdb", "sqlite")
@@ -70,13 +71,15 @@ def read_address(url: str, label: str, folder: Path) -> Address:
     if scheme in FILES:
         return _file(scheme, rest, label, folder)
     found = _SERVER.fullmatch(rest)
+    port = int(found["port"]) if found is not None and found["port"] else None
+    if port is not None and not 0 < port <= MAX_PORT:
+        raise SourceError(f"{label}: the URL's port is none; ports are 1 to {MAX_PORT:,}")
     if found is None or _HALF_ENCODED.search(found["user"] or "") or _HALF_ENCODED.search(found["password"] or ""):
         raise SourceError(
             f"{label}: this URL cannot be split into {scheme}://user:password@host:port/database?option=value; "
             f"in user, password and options write {_ENCODED}"
         )
     user, password, path = (unquote(found[part] or "") for part in ("user", "password", "path"))
-    port = int(found["port"]) if found["port"] else None
     options = dict(parse_qsl(found["options"] or "", keep_blank_values=True))
     return Address(scheme, found["host"].strip("[]"), port, path, user, password, options)
 

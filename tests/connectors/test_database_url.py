@@ -63,3 +63,9 @@ def test_a_file_that_is_not_there_is_refused(tmp_path, url, why):
 def test_a_drivers_text_loses_the_secret_in_every_spelling(tmp_path):
     address = read_address("mssql://sa:p%40ss%2Fw@db/shop?access_token=t%2Bk", "source.x", tmp_path)
     assert address.censored("a p@ss/w\n b p%40ss%2Fw c p%40ss/w d t+k e t%2Bk") == "a *** b *** c *** d *** e ***"
+
+
+@pytest.mark.parametrize("port", [0, 70_000], ids=str)
+def test_a_port_that_is_none_is_refused(tmp_path, port):
+    with pytest.raises(SourceError, match="the URL's port is none; ports are 1 to 65,535"):
+        read_address(f"mysql://anna:hush@db.example:{port}/shop", "source.x", tmp_path)
