@@ -6,7 +6,7 @@ from encodings.aliases import aliases
 
 import pyarrow as pa
 
-from schemas.errors import SourceError
+from schemas.errors import NotTheFile, SourceError
 
 BOMS = (  # utf-32 first: its little-endian mark begins with utf-16's
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -42,7 +42,7 @@ def codec_of(name: str, label: str) -> str:
     """The codec's own name for `name`.
 
     Raises:
-        SourceError: unknown, or not usable for files that are read line by line.
+        NotTheFile: unknown, or not usable for files that are read line by line.
     """
     known = None
     try:
@@ -53,11 +53,11 @@ def codec_of(name: str, label: str) -> str:
     if known is not None and usable:
         return "utf-8" if known.name == "utf-8-sig" else known.name
     if known is not None:
-        raise SourceError(f"{label}: csv.encoding {name} cannot be read here; convert the file to utf-8")
+        raise NotTheFile(f"{label}: csv.encoding {name} cannot be read here; convert the file to utf-8")
     names = {alias.replace("_", "-") for pair in aliases.items() for alias in pair} | {"utf-8-sig"}
     near = difflib.get_close_matches(name.lower().replace("_", "-"), sorted(names), n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else "for example utf-8, utf-16, cp1252, gb18030"
-    raise SourceError(f"{label}: csv.encoding {name} is unknown; {hint}")
+    raise NotTheFile(f"{label}: csv.encoding {name} is unknown; {hint}")
 
 
 def _ends_lines_in_ascii(codec: str) -> bool:

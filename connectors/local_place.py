@@ -78,7 +78,7 @@ class LocalPlace:
         return None if self._is_missing(path) else self._found(path)
 
     def lies_in(self, found: Found, to: str) -> bool:
-        return Path(found.path).parent.resolve() == self._target(to).resolve()
+        return _is_in(Path(found.path), self._target(to))
 
     def move(self, found: Found, to: str, name: str) -> str:
         source, folder = Path(found.path), self._target(to)
@@ -88,6 +88,8 @@ class LocalPlace:
         if now.stamp != found.stamp:
             raise SourceError(f"{self._label}: {source} was written again since it was read; it stays for the next run")
         with self._allowed(f"{source} cannot be moved to {folder}", "the file stays"):
+            if _is_in(source, folder):
+                return found.uri
             folder.mkdir(parents=True, exist_ok=True)
             for each in numbered(name):
                 if _put_away(source, folder / each):
@@ -198,6 +200,11 @@ def _near(path: Path) -> str:
     return f"did you mean {' or '.join(near)}?" if near else f"the folder {path.parent} holds {len(names)} other files"
 
 
+def _is_in(path: Path, folder: Path) -> bool:
+    """Under whatever name: links and mounts lead to folders too."""
+    return folder.is_dir() and path.parent.samefile(folder)
+
+
 def _put_away(source: Path, target: Path, *, or_same: bool = False) -> bool:
     """Give a file another name, over file systems too; False: somebody else has it.
 
@@ -206,7 +213,8 @@ def _put_away(source: Path, target: Path, *, or_same: bool = False) -> bool:
     try:
         os.link(source, target)
     except FileExistsError:
-        apart = source.stat().st_dev != target.stat().st_dev
+        here, there = source.stat(), target.stat()
+        apart = here.st_dev != there.st_dev and here.st_ino != there.st_ino  # else one mounted twice, perhaps
         if not target.samefile(source) and not ((or_same or apart) and filecmp.cmp(source, target, shallow=False)):
             return False
     except OSError as error:

@@ -18,7 +18,7 @@ from typing import IO
 from connectors.kinds import is_pgp
 from connectors.private import private, room_in
 from connectors.unpack import MAX_GROWTH, SPARE_BYTES, too_large, unreadable
-from schemas.errors import SourceError
+from schemas.errors import NotTheFile, SourceError
 
 LONGEST_FOLDER = 64  # a socket's path may have 107 bytes; names in the folder, ours and the agent's, take up to 40
 QUIET = (
@@ -34,8 +34,12 @@ NOT_ENCRYPTED = f"signed or packed by PGP, not encrypted; {FOR_THE_KEY}"
 SECRET_KEYS_READ = 10  # which number of IMPORT_RES
 
 
-class NoKey(SourceError):
+class NoKey(NotTheFile):
     """No file can be decrypted here, whichever it is: the key is not to be had, or no gpg to use it."""
+
+
+class ForAnotherKey(SourceError):
+    """The file is for another key, or the key is not the one that files are for: other files tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,8 @@ def decrypt(encrypted: Path, into: Path, key_file: Path, passphrase: str | None,
 
     Raises:
         NoKey: no gpg, no such key, or not its passphrase.
-        SourceError: not for that key, or damaged. Nothing is left in `into` then.
+        ForAnotherKey: not for that key.
+        SourceError: damaged. Nothing is left in `into` then.
         NoRoom: `into` cannot be written.
     """
     program = shutil.which("gpg")
@@ -167,7 +172,7 @@ def _refusal(told: _Told, key_file: Path, passphrase: str | None, label: str) ->
             f"{label}: gpg does not vouch for the file: cut off, damaged or tampered with; have the file sent again"
         )
     if "NO_SECKEY" in told.status:
-        return SourceError(
+        return ForAnotherKey(
             f"{label}: encrypted for key {keys}, which decrypt.pgp_key {key_file} does not hold; use the key it is for"
         )
     if passphrase is None:

@@ -1,6 +1,7 @@
 """Moving and writing files on a server: under a name that nobody has, and once, however often it is tried."""
 
 import io
+import posixpath
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,6 +12,11 @@ from connectors.found import Found
 from connectors.landing import numbered
 from connectors.patterns import within
 from schemas.errors import SourceError
+
+
+def is_in(path: str, folder: str) -> bool:
+    """Whether a file lies in a folder, however the folder is written."""
+    return posixpath.normpath(posixpath.dirname(path)) == posixpath.normpath(folder)
 
 
 def moved(door: Door, system: FileSystem, found: Found, folder: str, name: str, label: str) -> str:
@@ -24,6 +30,8 @@ def moved(door: Door, system: FileSystem, found: Found, folder: str, name: str, 
         return _moved_before(door, system, found, folder, name, label)
     if stamp_of(now) != found.stamp:
         raise SourceError(f"{label}: {found.uri}: was written again since it was read; it stays for the next run")
+    if is_in(found.path, folder):
+        return found.uri
     door.make_folder(system, folder)
     for each in numbered(name):
         path = within(folder, each)

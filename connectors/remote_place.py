@@ -15,7 +15,7 @@ from connectors.doors import Door, FileSystem, Info, modified_at, stamp_of
 from connectors.found import Found, Landed
 from connectors.landing import Lost, Patience, land
 from connectors.patterns import Entry, Pattern, beside, matching, pattern_of, within
-from connectors.putting_away import moved, written
+from connectors.putting_away import is_in, moved, written
 from connectors.told import in_words, is_missing
 from schemas.errors import SourceError
 
@@ -95,7 +95,7 @@ class RemotePlace:
         return self._now(found.path)
 
     def lies_in(self, found: Found, to: str) -> bool:
-        return found.path.rpartition("/")[0] == self._folder(to).rstrip("/")
+        return is_in(found.path, self._folder(to))
 
     def move(self, found: Found, to: str, name: str) -> str:
         folder = self._folder(to)

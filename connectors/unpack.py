@@ -4,6 +4,7 @@ What comes out is capped, names inside archives are never used as paths, and dam
 names the file.
 """
 
+import errno
 import os
 import zipfile
 import zlib
@@ -15,7 +16,7 @@ from typing import IO, Protocol
 
 import pyarrow as pa
 
-from schemas.errors import SourceError
+from schemas.errors import NotTheFile, SourceError
 
 # A bomb of 290 KB held 300 MB; the best packed real tables measured were under 100 : 1.
 MAX_GROWTH = 500
@@ -130,26 +131,36 @@ def archive_of(raw: IO[bytes], label: str) -> zipfile.ZipFile:
     Raises:
         SourceError: it is none, or not a whole one.
     """
+    trouble = None
     try:
         return zipfile.ZipFile(raw)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        pass
-    raise damaged(label, "zip")
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        trouble = error
+    raise _unpackable(label, trouble)
 
 
 def _opened(archive: zipfile.ZipFile, member: str, label: str) -> IO[bytes]:
+    trouble = None
     try:
         return archive.open(member)
-    except (KeyError, zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError):
-        pass
-    raise damaged(label, "zip")
+    except (KeyError, zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+        trouble = error
+    raise _unpackable(label, trouble)
 
 
-def unreadable(label: str, error: OSError) -> SourceError:
+def _unpackable(label: str, trouble: Exception) -> SourceError:
+    why = trouble.__context__ if isinstance(trouble, zipfile.BadZipFile) else trouble
+    # Seeking to before a file's start is refused as if by the system: that archive is cut off.
+    if isinstance(why, OSError) and why.errno not in (None, errno.EINVAL):
+        return unreadable(label, why)
+    return damaged(label, "zip")
+
+
+def unreadable(label: str, error: OSError) -> NotTheFile:
     """The operating system says no."""
     if isinstance(error, PermissionError):
-        return SourceError(f"{label}: no permission to read it; give the user of this process read access")
-    return SourceError(f"{label}: cannot be read ({error.strerror or 'input/output error'}); mend that, run again")
+        return NotTheFile(f"{label}: no permission to read it; give the user of this process read access")
+    return NotTheFile(f"{label}: cannot be read ({error.strerror or 'input/output error'}); mend that, run again")
 
 
 def wrong_suffix(label: str, packing: str) -> SourceError:

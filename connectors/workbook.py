@@ -20,7 +20,7 @@ from connectors.lines import Limits, check_names
 from connectors.unpack import PackedFile
 from connectors.workbook_cells import Cells, Odd
 from connectors.workbook_parts import archive_in, has_formulas, sound
-from schemas.errors import SourceError
+from schemas.errors import NotTheFile, SourceError
 from schemas.rows import RawRows
 from schemas.tables import Workbook
 
@@ -159,13 +159,14 @@ def _book(archive: zipfile.ZipFile, label: str, *, formulas: bool = False) -> It
     """The workbook, with its cells' values or with their `formulas`.
 
     Raises:
-        SourceError: openpyxl is not installed; damaged.
+        NotTheFile: openpyxl is not installed.
+        SourceError: damaged.
     """
     library = None
     with suppress(ImportError):
         library = importlib.import_module("openpyxl")
     if library is None:
-        raise SourceError(f"{label}: .xlsx needs openpyxl; install it: pip install 'bulkload[xlsx]'")
+        raise NotTheFile(f"{label}: .xlsx needs openpyxl; install it: pip install 'bulkload[xlsx]'")
     # What it does not read of validations, extensions and styles is none of ours; it warns from row to row.
     warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
     with sound(label):

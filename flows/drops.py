@@ -8,12 +8,12 @@ from itertools import chain
 
 from connectors.files import Local, open_files
 from connectors.locks import claimed
-from connectors.pgp import NoKey
+from connectors.pgp import ForAnotherKey
 from connectors.places import Place, place_of
 from flows.claims import claim_of
 from flows.taking import Taking, decrypted, landed, taken_of
 from flows.whole import Drop, counted, whole_files
-from schemas.errors import BulkloadError, SourceError, raise_all
+from schemas.errors import BulkloadError, NotTheFile, SourceError, raise_all
 from schemas.job import Job
 from schemas.manifests import FileManifest
 from schemas.rows import RawRows, Reading
@@ -22,6 +22,7 @@ from schemas.taken import Taken, TakenFile
 from transforms.manifests import broken_by_file, read_manifest
 
 MANIFEST_BYTES = 1 << 20
+SAME = "has the same content as another one"
 
 
 class NothingToLoad(BulkloadError):
@@ -101,7 +102,7 @@ class Picking:
     def _met_before(self, sha256: str) -> str:
         """What to tell of a file whose content was loaded, or is about to be; nothing of a new one."""
         if any(local.source.sha256 == sha256 for local in self.locals_):
-            return "has the same content as another one"
+            return SAME
         if self.how.ledger is None or self.how.wishes.force:
             return ""
         run = self.how.ledger.loaded_by(self.how.memory, self.name, sha256)
@@ -113,8 +114,8 @@ class Picking:
             manifest = read_manifest(said, f"{self.label}: {drop.manifest}")
             plain = decrypted(local, self.table, f"{self.label}: {drop.found.uri}", self.how)
             self._check(manifest, plain, drop.found.uri)
-        except NoKey:
-            raise  # not this file's fault: all of them stay
+        except NotTheFile:
+            raise  # all of them stay
         except SourceError as error:
             trouble = error
         if trouble is not None:
@@ -169,6 +170,8 @@ class Picking:
     def blamed(self, files: Iterable[tuple[TakenFile, Local]], trouble: SourceError, *, read: bool) -> SourceError:
         """What to say of trouble with several files: which of them have it."""
         bad = [(file, why) for file, local in files if (why := self._wrong_with(local, read)) is not None]
+        if (elsewhere := next((why for _, why in bad if isinstance(why, NotTheFile)), None)) is not None:
+            return elsewhere
         return bad_files(self.name, bad) if bad else trouble
 
     def _wrong_with(self, local: Local, read: bool) -> SourceError | None:
@@ -191,7 +194,7 @@ class Picking:
             )
             for each, drop, manifest in told
         )  # fmt: skip
-        return Taken(tuple(files), twice=tuple(self.twice))
+        return Taken(tuple(files), twice=tuple(self.twice), left=self.left.total() - self.left[SAME])
 
     def told(self) -> list[str]:
         """Why files are left, in words."""
@@ -212,6 +215,8 @@ def take_drop(table: Table, name: str, how: Taking) -> tuple[Reading, Taken]:
     picking = Picking(table, name, place, how)
     for drop in whole_files(table, place, picking.label, picking.left, wait=how.ledger is not None):
         picking.pick(drop)
+    if picking.bad and not picking.drops and all(isinstance(why, ForAnotherKey) for _, why in picking.bad):
+        raise NotTheFile(*(problem for _, why in picking.bad for problem in why.problems))
     if picking.bad:
         raise bad_files(name, picking.bad)
     if not picking.drops:

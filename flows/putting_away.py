@@ -108,7 +108,7 @@ def put_away(load: Load, prepared: PreparedRun, report: RunReport, audience: Aud
     troubles, kept = list[str](), PutAway.read(load.spool)
     folder = Path(Manifest.read(load.spool).job_file).parent
     with ExitStack() as stack, _telling(troubles):
-        results = stack.enter_context(result_files(load, drops))
+        results = stack.enter_context(result_files(load, prepared, drops))
         for name, taken in drops.items():
             mover = Mover(load.job.source[name], f"source.{name}", folder, stack, kept.uris)
             to = getattr(mover.to, end)

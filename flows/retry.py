@@ -1,4 +1,7 @@
-"""Retry: rows that a run rejected are loaded by its job once more, and linked to what became of them first."""
+"""Retry: rows that a run rejected are loaded by its job once more, and linked to what became of them first.
+
+So are those that a run held back because an earlier run had left their customer in doubt.
+"""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -27,6 +30,7 @@ from transforms.firsts import first_fates
 from transforms.rejected import leading_columns, leading_rows, nested_columns, nested_rows
 
 ENDED = (RunState.DONE, RunState.STOPPED)
+HELD = "in_doubt.earlier_run"
 
 
 def rejected_by(home: Home, name: str | None, file: Path | None, environment: Mapping[str, str]) -> tuple[Path, Retry]:
@@ -64,7 +68,8 @@ def _check_rejected(record: RunRecord) -> None:
     if not (record.folder / "results.parquet").exists():
         raise WrongInput(f"{record.folder}: what became of its rows is not there; `bulkload run` starts anew")
     rows = (record.summary or {}).get("rows", {})
-    if not any(rows.get(fate.value) for fate in Fate if fate.rejected):
+    held = any(reason["code"] == HELD for reason in (record.summary or {}).get("reasons", []))
+    if not held and not any(rows.get(fate.value) for fate in Fate if fate.rejected):
         raise JobError(f"run {record.run}: it rejected no row; there is nothing to retry")
 
 

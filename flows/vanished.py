@@ -10,6 +10,7 @@ from connectors.spool import Spool
 from connectors.vanished import entity_ids, remove_vanished, write_vanished
 from flows.prepare import PreparedRun
 from flows.source import Source
+from flows.whole import counted
 from schemas.job import Job
 from schemas.vanished import MOST_LISTED, NOBODY_VANISHED, VANISHED, Vanished
 from transforms.vanished import count_known, vanished
@@ -33,6 +34,9 @@ def find_vanished(
     pulled = source.taken[source.lead].pulled if source.lead in source.taken else None
     if pulled is not None and pulled.value is not None:
         return Vanished(not_looked=f"{source.lead} was not read in full, as `bulkload run --full` does")
+    for table in filter(None, (source.lead, source.nested)):
+        if table in source.taken and (left := source.taken[table].left):
+            return Vanished(not_looked=f"of {table}, {counted('was not read', left)}")
     _view_keys(database, spool, prepared)
     vanished(database).create("gone")  # asked for once: both tables may have millions
     gone = database.table("gone")

@@ -37,6 +37,10 @@ class SourceError(WrongInput):
     """The source cannot be read: missing, unreadable, of another format, without a mapped column."""
 
 
+class NotTheFile(SourceError):
+    """A file could not be read, and that is not its fault: others would meet it too, or this one not another time."""
+
+
 class CredentialsError(WrongInput):
     """The API knows nobody by these credentials, or does not let them load customers."""
 

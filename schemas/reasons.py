@@ -50,7 +50,8 @@ WHOLE: dict[str, Meaning] = {
     ),
     "in_doubt.earlier_run": Meaning(
         "An earlier run of this job sent it or its points, and no answer said what became of that.",
-        "Ask Capillary's support, with the earlier run's time and request id in its results.parquet.",
+        "Ask Capillary's support, with the earlier run's time and request id in its results.parquet, and settle that "
+        "run; then `bulkload retry` sends this row.",
     ),
     "duplicates.another_row": Meaning(
         "Another row of the same customer stands for this one.", "Nothing to do; rules.duplicates chose the row."

@@ -40,3 +40,4 @@ class Taken(msgspec.Struct, frozen=True):
     files: tuple[TakenFile, ...] = ()
     pulled: Pulled | None = None
     twice: tuple[TakenFile, ...] = ()  # dropped files that an earlier run loaded already: only to be put away
+    left: int = 0  # dropped files that are not read now, though they may hold rows of their own

@@ -195,7 +195,8 @@ def _to_settle(report: RunReport, rows: int, why: str) -> Step:
     earlier = rows - sum(request.rows for request in report.doubtful_requests)
     elsewhere = (
         f"{_rows(earlier)} {'was' if earlier == 1 else 'were'} sent by an earlier run, whose report has time and "
-        "request id: settle that run; bulkload runs lists all."
+        f"request id: settle that run (bulkload runs lists all); then bulkload retry {report.run} sends "
+        f"{'this row' if earlier == 1 else 'these rows'}."
     )
     if earlier == rows:
         return Step(title, why, elsewhere, "bulkload runs", doubts=report.doubts)

@@ -56,10 +56,12 @@ def rejected_of(
     """`rejected.csv`: the source's own columns and text, then what became of the row and why.
 
     `closed` is linked: a row that was retried keeps the file and line that it stood on first. `raw` holds the
-    part's readable rows, columns named by place. Unreadable lines are left out.
+    part's readable rows, columns named by place. Unreadable lines are left out; what an earlier run's doubt held
+    back is told too, because it can be sent once that run is settled.
     """
-    rejected = pc.is_in(closed.column("fate"), value_set=pa.array(REJECTED)).combine_chunks()
-    at = pc.indices_nonzero(rejected)
+    rejected = pc.is_in(closed.column("fate"), value_set=pa.array(REJECTED))
+    held = pc.and_(pc.equal(closed.column("fate"), Fate.IN_DOUBT.value), closed.column("batch").is_null())
+    at = pc.indices_nonzero(pc.or_(rejected, held).combine_chunks())
     lines = closed.take(at)
     reason = [sentences(codes, operation) for codes in lines.column("codes").to_pylist()]
     values = [raw.column(str(place)).combine_chunks().take(at) for place in range(len(columns))]

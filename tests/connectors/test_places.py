@@ -226,6 +226,39 @@ def test_a_move_done_twice_is_done_once(drop):
     assert drop.content() == {"done/a.csv": b"older", "done/a-2.csv": b"1"}
 
 
+@pytest.mark.parametrize("to", ["done", "./done/", "done/../done"])
+def test_a_file_moved_to_where_it_lies_is_kept(drop, to):
+    drop.put("done/a.csv", b"1")
+    drop.put("done/b.csv.ok")
+    place = drop.place("**/*")
+    for found in place.found():
+        for name in (found.name, "another name"):
+            assert place.move(found, to, name) == found.uri
+    assert drop.content() == {"done/a.csv": b"1", "done/b.csv.ok": b""}
+
+
+@pytest.mark.parametrize("kind", [pytest.param("sftp", marks=needs_sshd), "ftp"])
+def test_a_file_of_the_first_folder_moved_there_is_kept(kind, tmp_path):
+    with running(Sftp(tmp_path) if kind == "sftp" else Ftp(tmp_path)) as server, ExitStack() as stack:
+        server.put("a.csv", b"1")
+        place = place_of(server.url("*.csv"), None, server.login, Path(), "source.customers", stack)
+        (found,) = place.found()
+        assert place.lies_in(found, "./")
+        assert place.move(found, "./", "a.csv") == found.uri
+        assert server.content() == {"a.csv": b"1"}
+
+
+def test_a_file_moved_to_a_folder_of_another_name_is_kept(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "link").symlink_to("in")
+    (tmp_path / "in" / "a.csv").write_bytes(b"1")
+    with ExitStack() as stack:
+        place = place_of("in/*.csv", None, None, tmp_path, "source.customers", stack)
+        (found,) = place.found()
+        place.move(found, "link", "a.csv")
+    assert (tmp_path / "in" / "a.csv").read_bytes() == b"1"
+
+
 @pytest.mark.parametrize("drop", ["here", "s3"], indirect=True)  # where a move is more than one step
 def test_a_move_that_broke_off_is_finished(drop):
     drop.put("a.csv", b"1")

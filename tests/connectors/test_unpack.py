@@ -1,15 +1,17 @@
 """Packed files: read whole, or refused with a reason; never half, never without end."""
 
+import errno
 import gzip
 import io
+import os
 import zipfile
 
 import pyarrow as pa
 import pytest
 
 from connectors.archive import tables_in
-from connectors.unpack import PackedFile, unreadable
-from schemas.errors import SourceError
+from connectors.unpack import PackedFile, archive_of, unreadable
+from schemas.errors import NotTheFile, SourceError
 
 TABLE = b"a,b\n" + b"1,2\n" * 50_000
 
@@ -102,3 +104,12 @@ def test_a_suffix_that_lies_is_told(unpacked, packing):
 def test_what_the_operating_system_says_is_told_in_words():
     assert "give the user of this process read access" in str(unreadable("customers: x", PermissionError(13, "")))
     assert "cannot be read (Stale file handle)" in str(unreadable("customers: x", OSError(116, "Stale file handle")))
+
+
+def test_an_archive_that_the_disk_does_not_give_is_not_called_damaged():
+    class Stale(io.BytesIO):
+        def read(self, size=-1, /):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    with pytest.raises(NotTheFile, match="cannot be read"):
+        archive_of(Stale(b"PK" * 100), "a.zip")

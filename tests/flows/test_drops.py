@@ -1,6 +1,7 @@
 """Dropped files: taken when they are whole, loaded once, put away when the run has ended."""
 
 import csv
+import errno
 import gzip
 import io
 import os
@@ -218,6 +219,25 @@ def test_a_guard_puts_files_with_the_failed_until_the_run_is_resumed(drop: Desk)
     assert drop("run", job(drop, table=table)).told["run"] == ""
 
 
+def test_files_of_a_run_that_a_guard_stops_again_stay_with_the_failed(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 3))
+    drop.write("inbox/a.csv.ok", "")
+    drop("run", job(drop, table={"ready": ".ok"}, guards={"max_points": 1}))
+    for _ in range(2):
+        again = drop("resume")
+        assert (again.exit_code, notes(again)) == (3, "")
+        assert lying(drop, "failed") == ["a.csv", "a.csv.ok"]
+
+
+def test_a_marker_of_two_files_goes_with_them(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 3))
+    drop.write("inbox/a.tsv", lines(4, 5).replace(",", "\t"))
+    drop.write("inbox/a.ok", "")
+    done = drop("run", job(drop, table={"files": "inbox/a.?sv", "ready": "{stem}.ok"}))
+    assert done.sent == {"accepted": 5}
+    assert (lying(drop, "inbox"), lying(drop, "done")) == ([], ["a.csv", "a.ok", "a.tsv"])
+
+
 def test_a_stopped_run_leaves_its_files_and_goes_on_without_them(drop: Desk):
     drop.write("inbox/a.csv", lines(1, 3))
     asking = drop("run", job(drop, guards={"approve_above_points": 1}))
@@ -240,6 +260,34 @@ def test_one_bad_file_fails_alone(drop: Desk):
     assert "a.csv.gz" not in bad.stderr
     assert (lying(drop, "inbox"), lying(drop, "failed")) == (["a.csv.gz"], ["b.csv.gz"])
     assert drop("run", path).sent == {"accepted": 3}
+
+
+@pytest.mark.parametrize("csv_words", [{"encoding": "utf-9"}, {"encoding": "cp037"}])
+def test_words_of_the_job_put_no_file_away(drop: Desk, csv_words: dict[str, str]):
+    drop.write("inbox/a.csv", lines(1, 3))
+    refused = drop("run", job(drop, table={"csv": csv_words}))
+    assert (refused.exit_code, "csv.encoding" in refused.stderr) == (2, True)
+    assert lying(drop, "inbox") == ["a.csv"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "zip"])
+def test_a_disk_that_cannot_be_read_puts_no_file_away(drop: Desk, monkeypatch: pytest.MonkeyPatch, kind: str):
+    with zipfile.ZipFile(drop.folder / "inbox/a.csv.zip", "w") as archive:
+        archive.writestr("a.csv", lines(1, 3))
+    drop.write("inbox/a.csv", lines(1, 3))
+    opened, plain = [], Path.open
+
+    def stale(path: Path, *how: Any, **more: Any) -> Any:
+        if path.parent.name == "inbox":
+            opened.append(path)
+            if len(opened) > 1:  # the first time its digest is taken
+                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return plain(path, *how, **more)
+
+    monkeypatch.setattr(Path, "open", stale)
+    refused = drop("run", job(drop, table={"files": f"inbox/*.{kind}"}))
+    assert (refused.exit_code, "cannot be read (Stale" in refused.stderr) == (2, True)
+    assert (lying(drop, "inbox"), lying(drop, "failed")) == (["a.csv", "a.csv.zip"], [])
 
 
 def test_a_limited_run_is_done_with_no_file(drop: Desk):
@@ -284,6 +332,38 @@ def test_a_result_file_names_the_members_of_an_archive(drop: Desk):
     assert [(row["member"], row["line"], row["fate"]) for row in rows] == [
         ("north.csv", "2", "accepted"), ("south.csv", "2", "accepted"),
     ]  # fmt: skip
+
+
+def test_a_file_without_rows_gets_a_result_file(drop: Desk):
+    drop.write("inbox/a.csv", CUSTOMERS)
+    assert drop("run", job(drop)).told["rows"]["read"] == 0
+    assert [each.read_text() for each in (drop.folder / "done").glob("result_*_a.csv")] == [HEADER + "\n"]
+
+
+def test_files_of_one_name_have_their_own_lines_only(desk: Desk):
+    for folder, content in (
+        ("people", lines(1, 3)),
+        ("families", "parent_no,child_phone,child_name\nC-1,9811111111,Kid\n"),
+    ):
+        (desk.folder / folder).mkdir()
+        desk.write(f"{folder}/data.csv", content)
+    source = {
+        "customers": {"files": "people/*.csv", "still_for": "0s", "move_to": {"done": "done/", "results": "answers/"}},
+        "family": {
+            "files": "families/*.csv",
+            "nest": {"on": "parent_no"},
+            "still_for": "0s",
+            "move_to": {"results": "answers/"},
+        },
+    }
+    children = {"table": "family", "identifiers": {"mobile": "child_phone"}, "firstName": "child_name"}
+    roles = {"hierarchyCode": "FAMILY", "roleCode": "HEAD", "childRoleCode": "MEMBER"}
+    details = {name: {"value": code} for name, code in roles.items()}
+    family = {"associatedWith": {"value": "till"}, "associationDetails": {**details, "childCustomers": children}}
+    done = desk("run", desk.job(source=source, mode="sync", map={**WITHOUT_POINTS["map"], **family}))
+    assert done.told["rows"]["read"] == 4
+    answers = [path.read_text().splitlines()[1:] for path in (desk.folder / "answers").iterdir()]
+    assert sorted([line.split(",")[0] for line in told] for told in answers) == [["2"], ["2", "3", "4"]]
 
 
 def test_what_cannot_be_put_away_is_told_and_the_run_stands(drop: Desk):
@@ -437,6 +517,22 @@ def test_an_encrypted_drop_with_a_damaged_file(drop: Desk, monkeypatch: pytest.M
         assert "b.csv.pgp: gpg does not vouch for the file" in damaged.stderr
         assert drop("run", path).sent == {"accepted": 2}
         assert lying(drop, "done") == ["a.csv.pgp"]
+
+
+@pytest.mark.skipif(shutil.which("gpg") is None, reason="needs gnupg")
+def test_a_key_that_no_file_is_for_puts_none_away(drop: Desk, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("E2E_PASSPHRASE", "correct horse")
+    with a_sender() as ours, a_sender() as other:
+        drop.write("inbox/a.csv.pgp", other.encrypt(table=lines(1, 2).encode()))
+        drop.write("key.asc", ours.private_key.read_bytes())
+        decrypt = {"pgp_key": "key.asc", "passphrase": "${E2E_PASSPHRASE}"}
+        path = job(drop, table={"files": "inbox/*.pgp", "decrypt": decrypt})
+        refused = drop("run", path)
+        assert (refused.exit_code, "does not hold" in refused.stderr) == (2, True)
+        assert lying(drop, "inbox") == ["a.csv.pgp"]
+        drop.write("inbox/b.csv.pgp", ours.encrypt(table=lines(3, 3).encode()))
+        assert drop("run", path).exit_code == 2
+        assert (lying(drop, "inbox"), lying(drop, "failed")) == (["b.csv.pgp"], ["a.csv.pgp"])
 
 
 def test_a_file_that_another_run_has_is_left_to_it(drop: Desk):

@@ -65,6 +65,25 @@ def wrong_phones(desk):
 # as it stands
 
 
+def test_a_row_that_an_earlier_doubt_held_back_is_retried_once_that_is_settled(desk_with):
+    desk = desk_with("lost:1")
+    desk.sandbox.preload(["C-1", "C-2"])
+    path = desk.job(mode="sync")
+    desk.write("customers.csv", customers(2))
+    lost = desk("run", path)
+    desk.sandbox.set_faults([])
+    desk.write("customers.csv", customers(1).replace("Asha", "New"))
+    held = desk("run", path)
+    assert (held.exit_code, held.sent) == (5, {"in_doubt": 1})
+    assert "then bulkload retry " + held.told["run"] in (desk.of(held) / "report.md").read_text()
+    early = desk("retry", held.told["run"])
+    assert (early.exit_code, early.sent) == (5, {"in_doubt": 1})
+    desk("settle", lost.told["run"], "--as", "accepted")
+    again = desk("retry", held.told["run"])
+    assert (again.exit_code, again.sent) == (0, {"accepted": 1})
+    assert again.told["retry_of"] == held.told["run"]
+
+
 def test_refused_rows_go_again_once_the_api_knows_them(desk, monday):
     desk.sandbox.preload(["C-4", "C-5"])
     retry = desk("retry", monday.told["run"])

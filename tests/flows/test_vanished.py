@@ -60,6 +60,32 @@ def test_who_is_gone_is_listed_and_nothing_is_deleted(loaded):
     assert second.told["requests"]["sent"] == 0
 
 
+@pytest.mark.parametrize("left", ["waits", "was loaded before", "is the same"])
+def test_nobody_is_looked_for_while_a_dropped_file_is_left(desk, left):
+    (desk.folder / "inbox").mkdir()
+    table = {"files": "inbox/*.csv", "ready": ".ok", "move_to": {"done": "done/"}}
+
+    def drops(name: str, *numbers: int, marker: bool = True) -> None:
+        holds(desk, *numbers)
+        (desk.folder / "customers.csv").rename(desk.folder / f"inbox/{name}.csv")
+        if marker:
+            desk.write(f"inbox/{name}.csv.ok", "")
+
+    job = desk.job(**everybody(source={"customers": table}))
+    drops("north", 1, 2, 3)
+    drops("south", 4, 5, 6)
+    assert desk("run", job).sent == {"accepted": 6}
+    drops("north", 1, 2, 3, 7)
+    if left == "is the same":
+        drops("south", 1, 2, 3, 7)
+        assert "3 of 6 customers that were loaded before are not" in " ".join(desk("run", job).told["notes"])
+        return
+    drops("south", 4, 5, 6, *([8] if left == "waits" else []), marker=left != "waits")
+    told = " ".join(desk("run", job).told["notes"])
+    assert "of customers, 1 file was not read" in told
+    assert "are not in the source" not in told
+
+
 def test_whoever_is_back_is_there(loaded):
     desk, _ = loaded
     holds(desk, 1, 2, 3, 4, 5, 6)

@@ -19,6 +19,7 @@ CLOSED = pa.table(
         "line": [2, 3, 2, 9],
         "key": pa.array([b"k0", b"k1", None, None], pa.binary()),
         "fate": ["refused", "accepted", "invalid", "unreadable"],
+        "batch": pa.array([1, 1, None, None], pa.int64()),
         "codes": ["email.not_an_address;8009", None, "mobile.too_short;mobile.too_short", "line.too_few_columns"],
     }
 )
@@ -29,7 +30,7 @@ RAW = pa.table({"0": ["C-1001", "C-1002", " 007 "], "1": ["98450 12345", "x", No
 
 def test_results_name_files_and_hide_keys():
     results = results_of(CLOSED, FILES)
-    assert results.column_names == ["row", "file", "line", "key_hash", "fate", "codes"]
+    assert results.column_names == ["row", "file", "line", "key_hash", "fate", "batch", "codes"]
     assert results.column("file").to_pylist() == ["monday.csv", "monday.csv", "tuesday.csv", "tuesday.csv"]
 
 
@@ -56,6 +57,12 @@ def test_a_row_rejected_again_keeps_the_place_where_it_stood_first():
     refused, invalid = rejected_of(linked(CLOSED, FIRSTS), RAW, COLUMNS, FILES, "update").to_pylist()
     assert (invalid["_file"], invalid["_line"], invalid["_fate"]) == ("may.csv", "77", "invalid")
     assert (refused["_file"], refused["_line"]) == ("monday.csv", "2")
+
+
+def test_a_row_that_an_earlier_doubt_held_back_can_be_sent_again():
+    fates = pa.array(["in_doubt", "in_doubt", "in_doubt", "unreadable"])
+    told = rejected_of(LINKED.set_column(4, "fate", fates), RAW, COLUMNS, FILES, "update")
+    assert told.column("_file").to_pylist() == ["tuesday.csv"]  # the others were sent by this run
 
 
 def test_an_unreadable_line_is_no_rejected_row():
