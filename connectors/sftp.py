@@ -51,7 +51,7 @@ class SftpDoor(Door):
             while block := file.read(BLOCK_BYTES):
                 yield block
 
-    def rename(self, system: FileSystem, old: str, new: str) -> None:
+    def rename(self, system: FileSystem, old: str, new: str, stamp: str | None = None) -> None:
         async def rename() -> None:
             async with system._pool.get() as channel:
                 await channel.rename(old, new)  # the protocol's own, which does not overwrite

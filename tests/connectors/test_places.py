@@ -3,8 +3,9 @@
 import errno
 import hashlib
 import os
+import shutil
 import stat
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -283,6 +284,61 @@ def test_a_file_written_again_stays_where_it_is(drop):
     assert drop.content() == {"a.csv": b"22"}
 
 
+@pytest.mark.parametrize("way", ["link", "copy"])
+def test_the_next_file_of_a_name_stays_when_it_comes_during_a_move(tmp_path, monkeypatch, way):
+    """Of two file systems nobody knows which file was copied; of one, the first is moved and the next one stays."""
+    real = {"link": os.link, "copy": shutil.copy2}[way]
+
+    def and_the_next_comes(source, target, **how):
+        real(source, target, **how)
+        (tmp_path / "next").write_bytes(b"next")
+        (tmp_path / "next").replace(source)
+
+    def other_device(*_, **__):
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", and_the_next_comes if way == "link" else other_device)
+    monkeypatch.setattr(shutil, "copy2", and_the_next_comes)
+    (tmp_path / "a.csv").write_bytes(b"1")
+    with ExitStack() as stack:
+        place = place_of("a.csv", None, None, tmp_path, "source.customers", stack)
+        (found,) = place.found()
+        with nullcontext() if way == "link" else pytest.raises(SourceError, match="it stays for the next run"):
+            place.move(found, "done", "a.csv")
+    assert (tmp_path / "a.csv").read_bytes() == b"next"
+    assert [path.read_bytes() for path in (tmp_path / "done").iterdir()] == ([b"1"] if way == "link" else [])
+
+
+def test_a_file_that_came_right_before_its_move_stays(tmp_path, monkeypatch):
+    real = os.link
+
+    def the_next_comes_and(source, target, **how):
+        (tmp_path / "next").write_bytes(b"next")
+        (tmp_path / "next").replace(source)
+        real(source, target, **how)
+
+    monkeypatch.setattr(os, "link", the_next_comes_and)
+    (tmp_path / "a.csv").write_bytes(b"1")
+    with ExitStack() as stack:
+        place = place_of("a.csv", None, None, tmp_path, "source.customers", stack)
+        (found,) = place.found()
+        with pytest.raises(SourceError, match="it stays for the next run"):
+            place.move(found, "done", "a.csv")
+    assert [path.read_bytes() for path in tmp_path.rglob("*.csv")] == [b"next"]
+
+
+def test_a_link_where_a_file_goes_is_nobodys_place(tmp_path):
+    (tmp_path / "done").mkdir()
+    (tmp_path / "a.csv").write_bytes(b"1")
+    (tmp_path / "done" / "a.csv").symlink_to("../a.csv")
+    (tmp_path / "done" / "a-2.csv").symlink_to("nowhere")
+    with ExitStack() as stack:
+        place = place_of("a.csv", None, None, tmp_path, "source.customers", stack)
+        (found,) = place.found()
+        assert place.move(found, "done", "a.csv").endswith("/done/a-3.csv")
+    assert (tmp_path / "done" / "a-3.csv").read_bytes() == b"1"
+
+
 def test_a_file_that_somebody_else_moved_is_told(drop):
     drop.put("a.csv", b"1")
     place = drop.place("*.csv")
@@ -390,7 +446,7 @@ def test_files_are_not_moved_to_another_server(started):
 def test_a_move_over_file_systems_is_whole_and_done_once(tmp_path, monkeypatch, same_device):
     if not same_device:
 
-        def other_device(*_):
+        def other_device(*_, **__):
             raise OSError(errno.EXDEV, "Invalid cross-device link")
 
         monkeypatch.setattr(os, "link", other_device)

@@ -1,0 +1,83 @@
+"""Giving files of this machine other names: over file systems too, never overwriting, and never another's file."""
+
+import errno
+import filecmp
+import os
+import shutil
+from pathlib import Path
+
+from connectors.doors import BLOCK_BYTES
+
+# A file system that cannot give a file a second name, or another one than the file's.
+_NO_LINKS = (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK)
+
+
+class Changed(Exception):
+    """Somebody put another file under the name while its file was moved."""
+
+
+def stamp_of(now: os.stat_result) -> str:
+    """Another one when the file was written again or replaced."""
+    return f"{now.st_size} {now.st_mtime_ns} {now.st_ino}"
+
+
+def put_away(source: Path, target: Path, *, stamp: str | None = None, or_same: bool = False) -> bool:
+    """Give a file another name; False: somebody else has it.
+
+    What a crash left under both names is one file; with `or_same`, so are two files of the same bytes. With `stamp`,
+    only the file that has it is moved: what its sender puts in its place meanwhile stays there.
+
+    Raises:
+        Changed: there is another file before this one could be moved.
+    """
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        here, there = source.lstat(), target.lstat()
+        apart = here.st_dev != there.st_dev and here.st_ino != there.st_ino  # else one mounted twice, perhaps
+        if not os.path.samestat(here, there) and not ((or_same or apart) and _are_same(source, target)):
+            return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(target):
+            return False
+        _copy(source, target, stamp)
+    else:
+        if stamp is not None and stamp_of(target.lstat()) != stamp:
+            target.unlink()
+            raise Changed
+    if stamp is None or stamp_of(source.lstat()) == stamp:
+        source.unlink()
+    return True
+
+
+def write_new(path: Path, content: bytes | Path) -> None:
+    """Write a whole file, on the disk when this returns."""
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        if isinstance(content, bytes):
+            file.write(content)
+        else:
+            with content.open("rb") as source:
+                shutil.copyfileobj(source, file, BLOCK_BYTES)
+    _sync(path)
+
+
+def _are_same(source: Path, target: Path) -> bool:
+    return target.is_file() and filecmp.cmp(source, target, shallow=False)
+
+
+def _copy(source: Path, target: Path, stamp: str | None) -> None:
+    unfinished = target.with_name(f".{target.name}.part")
+    shutil.copy2(source, unfinished)
+    _sync(unfinished)
+    if stamp is not None and stamp_of(source.lstat()) != stamp:
+        unfinished.unlink()
+        raise Changed
+    unfinished.rename(target)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
