@@ -4,12 +4,14 @@ import errno
 import filecmp
 import os
 import shutil
+import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from connectors.doors import BLOCK_BYTES
 
-# A file system that cannot give a file a second name, or another one than the file's.
-_NO_LINKS = (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK)
+# A file system that cannot give a file a second name.
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK)
 
 
 class Changed(Exception):
@@ -38,30 +40,42 @@ def put_away(source: Path, target: Path, *, stamp: str | None = None, or_same: b
         if not os.path.samestat(here, there) and not ((or_same or apart) and _are_same(source, target)):
             return False
     except OSError as error:
-        if error.errno not in _NO_LINKS:
+        if error.errno not in (errno.EXDEV, *_NO_LINKS):
             raise
         if os.path.lexists(target):
             return False
+        if error.errno != errno.EXDEV:
+            source.rename(target)
+            _check_is_meant(source, target, stamp)
+            return True
         _copy(source, target, stamp)
     else:
-        if stamp is not None and stamp_of(target.lstat()) != stamp:
-            target.unlink()
-            raise Changed
+        _check_is_meant(source, target, stamp)
     if stamp is None or stamp_of(source.lstat()) == stamp:
         source.unlink()
     return True
 
 
 def write_new(path: Path, content: bytes | Path) -> None:
-    """Write a whole file, on the disk when this returns."""
-    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    """Write a whole file, on the disk when this returns; what lay under the name is gone, and no link is followed."""
+    with _new(path) as file:
         if isinstance(content, bytes):
             file.write(content)
         else:
             with content.open("rb") as source:
                 shutil.copyfileobj(source, file, BLOCK_BYTES)
-    _sync(path)
+        _sync(file)
+
+
+def _check_is_meant(source: Path, target: Path, stamp: str | None) -> None:
+    """Give another file its name back, unless the next one has it by now."""
+    if stamp is None or stamp_of(target.lstat()) == stamp:
+        return
+    if os.path.lexists(source):
+        target.unlink()
+    else:
+        target.rename(source)
+    raise Changed
 
 
 def _are_same(source: Path, target: Path) -> bool:
@@ -70,14 +84,25 @@ def _are_same(source: Path, target: Path) -> bool:
 
 def _copy(source: Path, target: Path, stamp: str | None) -> None:
     unfinished = target.with_name(f".{target.name}.part")
-    shutil.copy2(source, unfinished)
-    _sync(unfinished)
+    with source.open("rb") as old, _new(unfinished) as file:
+        shutil.copyfileobj(old, file, BLOCK_BYTES)
+        file.flush()  # else it is written after its time is set
+        now = os.fstat(old.fileno())
+        os.fchmod(file.fileno(), stat.S_IMODE(now.st_mode))
+        os.utime(file.fileno(), ns=(now.st_atime_ns, now.st_mtime_ns))
+        _sync(file)
     if stamp is not None and stamp_of(source.lstat()) != stamp:
         unfinished.unlink()
         raise Changed
     unfinished.rename(target)
 
 
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def _new(path: Path) -> BinaryIO:
+    """Whoever can guess a name could lead us to another file by it."""
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600), "wb")
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())

@@ -74,6 +74,34 @@ def drop(request, started, monkeypatch):
         yield Drop(server, f"{request.node.originalname}-in", stack)
 
 
+def same_device(monkeypatch):
+    """As it is."""
+
+
+def other_devices(monkeypatch):
+    """Each folder is a file system of its own."""
+    real = os.link
+
+    def link(source, target, **how):
+        if source.parent != target.parent:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        real(source, target, **how)
+
+    monkeypatch.setattr(os, "link", link)
+
+
+def no_links(monkeypatch):
+    """A file system where a file has one name, such as FAT's and many a network's."""
+
+    def link(*_, **__):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+
+
+LINKS = [same_device, other_devices, no_links]
+
+
 def names(found):
     return [each.name for each in found]
 
@@ -287,18 +315,17 @@ def test_a_file_written_again_stays_where_it_is(drop):
 @pytest.mark.parametrize("way", ["link", "copy"])
 def test_the_next_file_of_a_name_stays_when_it_comes_during_a_move(tmp_path, monkeypatch, way):
     """Of two file systems nobody knows which file was copied; of one, the first is moved and the next one stays."""
-    real = {"link": os.link, "copy": shutil.copy2}[way]
+    if way == "copy":
+        other_devices(monkeypatch)
+    module, name = (os, "link") if way == "link" else (shutil, "copyfileobj")
+    real = getattr(module, name)
 
-    def and_the_next_comes(source, target, **how):
-        real(source, target, **how)
+    def and_the_next_comes(*args, **how):
+        real(*args, **how)
         (tmp_path / "next").write_bytes(b"next")
-        (tmp_path / "next").replace(source)
+        (tmp_path / "next").replace(tmp_path / "a.csv")
 
-    def other_device(*_, **__):
-        raise OSError(errno.EXDEV, "Invalid cross-device link")
-
-    monkeypatch.setattr(os, "link", and_the_next_comes if way == "link" else other_device)
-    monkeypatch.setattr(shutil, "copy2", and_the_next_comes)
+    monkeypatch.setattr(module, name, and_the_next_comes)
     (tmp_path / "a.csv").write_bytes(b"1")
     with ExitStack() as stack:
         place = place_of("a.csv", None, None, tmp_path, "source.customers", stack)
@@ -309,7 +336,9 @@ def test_the_next_file_of_a_name_stays_when_it_comes_during_a_move(tmp_path, mon
     assert [path.read_bytes() for path in (tmp_path / "done").iterdir()] == ([b"1"] if way == "link" else [])
 
 
-def test_a_file_that_came_right_before_its_move_stays(tmp_path, monkeypatch):
+@pytest.mark.parametrize("links", LINKS)
+def test_a_file_that_came_right_before_its_move_stays(tmp_path, monkeypatch, links):
+    links(monkeypatch)
     real = os.link
 
     def the_next_comes_and(source, target, **how):
@@ -325,6 +354,28 @@ def test_a_file_that_came_right_before_its_move_stays(tmp_path, monkeypatch):
         with pytest.raises(SourceError, match="it stays for the next run"):
             place.move(found, "done", "a.csv")
     assert [path.read_bytes() for path in tmp_path.rglob("*.csv")] == [b"next"]
+
+
+@pytest.mark.parametrize("planted", ["symlink", "file"])
+@pytest.mark.parametrize("links", LINKS)
+def test_what_is_planted_under_a_name_in_between_is_not_written(tmp_path, monkeypatch, links, planted):
+    links(monkeypatch)
+    (tmp_path / "done").mkdir()
+    (tmp_path / "precious").write_bytes(b"precious")
+    (tmp_path / "a.csv").write_bytes(b"1")
+    for name in (".a.csv.part", ".b.csv.part"):
+        if planted == "symlink":
+            (tmp_path / "done" / name).symlink_to("../precious")
+        else:
+            (tmp_path / "done" / name).write_bytes(b"left by a crash")
+    with ExitStack() as stack:
+        place = place_of("a.csv", None, None, tmp_path, "source.customers", stack)
+        (found,) = place.found()
+        place.move(found, "done", "a.csv")
+        place.write("done", "b.csv", b"2")
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+    done = {path.name: (path.read_bytes(), path.is_symlink()) for path in (tmp_path / "done").glob("?.csv")}
+    assert done == {"a.csv": (b"1", False), "b.csv": (b"2", False)}
 
 
 def test_a_link_where_a_file_goes_is_nobodys_place(tmp_path):
@@ -442,14 +493,9 @@ def test_files_are_not_moved_to_another_server(started):
             place.move(found, "sftp://elsewhere/done", "a.csv")
 
 
-@pytest.mark.parametrize("same_device", [True, False])
-def test_a_move_over_file_systems_is_whole_and_done_once(tmp_path, monkeypatch, same_device):
-    if not same_device:
-
-        def other_device(*_, **__):
-            raise OSError(errno.EXDEV, "Invalid cross-device link")
-
-        monkeypatch.setattr(os, "link", other_device)
+@pytest.mark.parametrize("links", LINKS)
+def test_a_move_over_file_systems_is_whole_and_done_once(tmp_path, monkeypatch, links):
+    links(monkeypatch)
     (tmp_path / "a.csv").write_bytes(b"1")
     (tmp_path / "done").mkdir()
     (tmp_path / "done" / "a.csv").write_bytes(b"older")
