@@ -63,6 +63,10 @@ class Door:
                 raise
         return None
 
+    def is_link(self, system: FileSystem, path: str) -> bool:
+        """Whether a path that `info` told of leads elsewhere, as far as the server tells."""
+        return False
+
     def blocks(
         self, system: FileSystem, path: str, offset: int, size_bytes: int | None
     ) -> Generator[bytes, None, None]:

@@ -11,7 +11,8 @@ class Found:
     """A file where it lies.
 
     `path` is in its file system, `uri` for people and the ledger: without credentials or signature; a local file's
-    absolute path. `stamp` is another one when the file was written again, as far as the system tells.
+    absolute path. `stamp` is another one when the file was written again, as far as the system tells. `is_link` says
+    that its path is a link, which would be moved in its place.
     """
 
     path: str
@@ -19,6 +20,7 @@ class Found:
     size_bytes: int | None
     modified_at_utc: datetime | None
     stamp: str
+    is_link: bool = False
 
     @property
     def name(self) -> str:

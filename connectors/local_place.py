@@ -131,7 +131,7 @@ class LocalPlace:
         if not stat.S_ISREG(now.st_mode):
             raise SourceError(f"{label} is no regular file; copy its content into one first")
         modified_at_utc = datetime.fromtimestamp(now.st_mtime, UTC)
-        return Found(str(path), uri_of(path), now.st_size, modified_at_utc, stamp_of(now))
+        return Found(str(path), uri_of(path), now.st_size, modified_at_utc, stamp_of(now), path.is_symlink())
 
     def _blocks(self, found: Found, offset: int) -> Iterator[bytes]:
         with self._allowed(found.path), Path(found.path).open("rb") as file:

@@ -43,6 +43,13 @@ class SftpDoor(Door):
         with suppress(Exception):  # it may be lost already
             run(system.loop, close, limit_s=CLOSE_S)
 
+    def is_link(self, system: FileSystem, path: str) -> bool:
+        async def islink() -> bool:
+            async with system._pool.get() as channel:
+                return bool(await channel.islink(path))
+
+        return bool(run(system.loop, islink))
+
     def blocks(
         self, system: FileSystem, path: str, offset: int, size_bytes: int | None
     ) -> Generator[bytes, None, None]:

@@ -44,6 +44,9 @@ def whole_files(table: Table, place: Place, label: str, left: Counter[str], *, w
     ]
     theirs = set(chain.from_iterable(drop.beside for drop in drops))
     drops = [drop for drop in drops if drop.found.path not in theirs]
+    if links := sum(drop.found.is_link for drop in drops):
+        left["is a link, which a move would take away from its file"] += links
+        drops = [drop for drop in drops if not drop.found.is_link]
     still = _a_while_later(table, place) if wait and table.ready is None and drops else None
     whole = []
     for drop in drops:
@@ -96,4 +99,10 @@ def counted(why: str, count: int) -> str:
     return f"{count:,} files {why}"
 
 
-_PLURALS = (("waits for its", "wait for their"), ("is ", "are "), ("was ", "were "), ("has ", "have "))
+_PLURALS = (
+    ("waits for its", "wait for their"),
+    ("is a link", "are links"),
+    ("is ", "are "),
+    ("was ", "were "),
+    ("has ", "have "),
+)

@@ -143,6 +143,19 @@ def test_one_file_is_told_with_its_size_time_and_place(drop):
     assert abs(found.modified_at_utc - datetime.now(UTC)) < timedelta(minutes=5)
 
 
+@pytest.mark.parametrize("drop", ["here", pytest.param("sftp", marks=needs_sshd)], indirect=True)
+@pytest.mark.parametrize("match", [None, r"[ab]\.csv"], ids=["wildcard", "match"])
+def test_a_link_is_known_for_one(drop, match):
+    drop.put("a.csv", b"1")
+    drop.put("store/c.csv", b"22")
+    link = drop.server.root / drop.folder / "b.csv"
+    link.unlink(missing_ok=True)
+    link.symlink_to("store/c.csv")
+    found = drop.place("*.csv" if match is None else "", match).found()
+    assert [(each.name, each.size_bytes, each.is_link) for each in found] == [("a.csv", 1, False), ("b.csv", 2, True)]
+    assert [drop.place(name).found()[0].is_link for name in ("a.csv", "b.csv")] == [False, True]
+
+
 def test_nothing_found_is_told_with_the_way_out(drop):
     drop.put("a.csv")
     for files in ("b.csv", "*.json"):

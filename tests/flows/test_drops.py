@@ -120,6 +120,17 @@ def test_the_oldest_file_is_read_first(drop: Desk):
     assert [row["file"] for row in drop.results(done)] == ["b.csv", "c.csv", "a.csv"]
 
 
+def test_links_are_left_alone_and_told(drop: Desk):
+    """Moved, they would lead nowhere, or to a file that nobody dropped."""
+    drop.write("inbox/a.csv", lines(1, 2))
+    drop.write("store.csv", lines(3, 4))
+    (drop.folder / "inbox" / "b.csv").symlink_to("../store.csv")
+    done = drop("run", job(drop))
+    assert done.sent == {"accepted": 2}
+    assert "1 file is a link, which a move would take away from its file" in notes(done)
+    assert (lying(drop, "inbox"), lying(drop, "done")) == (["b.csv"], ["a.csv"])
+
+
 def test_names_may_be_told_by_an_expression(drop: Desk):
     drop.write("inbox/customers_01.csv", lines(1, 2))
     drop.write("inbox/orders_01.csv", "no customers\n")
