@@ -18,6 +18,7 @@ from typing import Protocol
 from connectors.archive import tables_in
 from connectors.delimited import open_delimited
 from connectors.fixed import open_fixed
+from connectors.found import check_plain
 from connectors.jsonlines import open_json_lines
 from connectors.kinds import ENCRYPTED, FORMATS, format_of, is_pgp, suffixes
 from connectors.lines import Limits
@@ -76,7 +77,10 @@ def open_table(table: Table, folder: Path, name: str, limits: Limits = LIMITS) -
     Raises:
         SourceError: nothing found, not readable, not of the format, or files with different columns.
     """
-    return open_files([in_place(path, f"{name}: {path}") for path in _find(table, folder, name)], table, name, limits)
+    found = _find(table, folder, name)
+    for path in found:
+        check_plain(str(path), name)
+    return open_files([in_place(path, f"{name}: {path}") for path in found], table, name, limits)
 
 
 def in_place(path: Path, label: str) -> Local:

@@ -1,9 +1,12 @@
 """What a place tells of its files: where each lies, what it was when it was seen, and the copy that was landed."""
 
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+
+from schemas.errors import SourceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,11 @@ class Found:
         """Without its folders."""
         return self.path.rpartition("/")[2]
 
+    @property
+    def has_plain_name(self) -> bool:
+        """Whether ledger, reports and people can be told of it: a file system takes any bytes for a name."""
+        return is_plain(self.path)
+
 
 @dataclass(frozen=True, slots=True)
 class Landed:
@@ -35,6 +43,22 @@ class Landed:
     path: Path
     size_bytes: int
     sha256: str
+
+
+def is_plain(path: str) -> bool:
+    """Whether a path is UTF-8."""
+    return not any("\ud800" <= each <= "\udfff" for each in path)
+
+
+def check_plain(path: str, label: str) -> None:
+    """Refuse a path that cannot be told.
+
+    Raises:
+        SourceError: it is no UTF-8.
+    """
+    if not is_plain(path):
+        shown = os.fsencode(path).decode("utf-8", "replace")
+        raise SourceError(f"{label}: {shown} is a name that is no UTF-8; give the file another one")
 
 
 class Place(Protocol):

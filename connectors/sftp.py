@@ -30,7 +30,10 @@ class SftpDoor(Door):
         options = self._options()
         trouble: Exception | None = None
         try:
-            return sshfs.SSHFileSystem(self.address.host, skip_instance_cache=True, **options)
+            return sshfs.SSHFileSystem(
+                self.address.host, skip_instance_cache=True, sftp_client_kwargs={"path_errors": "surrogateescape"},
+                **options,
+            )  # fmt: skip
         except Exception as error:
             trouble = error
         raise self._refused(trouble, options)

@@ -156,6 +156,13 @@ def test_a_link_is_known_for_one(drop, match):
     assert [drop.place(name).found()[0].is_link for name in ("a.csv", "b.csv")] == [False, True]
 
 
+@pytest.mark.parametrize("drop", ["here", pytest.param("sftp", marks=needs_sshd)], indirect=True)
+def test_a_name_that_is_no_utf_8_is_found_and_known(drop):
+    drop.put("good.csv")
+    (drop.server.root / drop.folder / os.fsdecode(b"b\xff.csv")).write_bytes(b"1")
+    assert [each.has_plain_name for each in drop.place("*.csv").found()] == [False, True]
+
+
 def test_nothing_found_is_told_with_the_way_out(drop):
     drop.put("a.csv")
     for files in ("b.csv", "*.json"):

@@ -131,6 +131,21 @@ def test_links_are_left_alone_and_told(drop: Desk):
     assert (lying(drop, "inbox"), lying(drop, "done")) == (["b.csv"], ["a.csv"])
 
 
+def test_a_name_that_is_no_utf_8_stops_no_other_file(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 2))
+    (drop.folder / "inbox" / os.fsdecode(b"b\xff.csv")).write_text(lines(3, 4))
+    done = drop("run", job(drop))
+    assert (done.exit_code, done.sent) == (0, {"accepted": 2})
+    assert "1 file has a name that is no UTF-8 and must be given another one" in notes(done)
+
+
+def test_a_table_of_a_name_that_is_no_utf_8_is_refused(drop: Desk):
+    (drop.folder / "inbox" / os.fsdecode(b"b\xff.csv")).write_text(lines(3, 4))
+    refused = drop("run", drop.job(source={"customers": {"files": "inbox/*.csv"}}))
+    assert refused.exit_code == 2
+    assert "b\ufffd.csv is a name that is no UTF-8; give the file another one" in refused.stderr
+
+
 def test_names_may_be_told_by_an_expression(drop: Desk):
     drop.write("inbox/customers_01.csv", lines(1, 2))
     drop.write("inbox/orders_01.csv", "no customers\n")
