@@ -146,6 +146,11 @@ def test_a_table_of_a_name_that_is_no_utf_8_is_refused(drop: Desk):
     assert "b\ufffd.csv is a name that is no UTF-8; give the file another one" in refused.stderr
 
 
+def test_a_file_is_claimed_once_by_whatever_links_one_comes_to_it(drop: Desk):
+    (drop.folder / "linked").symlink_to("inbox")
+    assert claim_of(str(drop.folder / "linked" / "a.csv")) == claim_of(str(drop.folder / "inbox" / "a.csv"))
+
+
 def test_names_may_be_told_by_an_expression(drop: Desk):
     drop.write("inbox/customers_01.csv", lines(1, 2))
     drop.write("inbox/orders_01.csv", "no customers\n")
