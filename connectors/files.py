@@ -22,6 +22,7 @@ from connectors.found import check_plain
 from connectors.jsonlines import open_json_lines
 from connectors.kinds import ENCRYPTED, FORMATS, format_of, is_pgp, suffixes
 from connectors.lines import Limits
+from connectors.local_names import matched
 from connectors.parquet import open_parquet
 from connectors.unpack import PackedFile, opened, unreadable
 from connectors.workbook import open_workbook
@@ -136,8 +137,7 @@ def _find(table: Table, folder: Path, name: str) -> list[Path]:
     if not glob.has_magic(pattern) or os.path.lexists(path):  # a name may hold brackets
         _check_is_file(path, name)
         return [path]
-    found = [folder / each for each in glob.glob(pattern, root_dir=folder, recursive=True)]  # noqa: PTH207 - takes absolute patterns too
-    files = sorted(each for each in found if each.is_file())
+    files = sorted(each for each in matched(pattern, folder) if each.is_file())
     if not files:
         raise SourceError(f"{name}: no file matches {path}; look at the folder and the spelling of files:")
     return files

@@ -14,6 +14,7 @@ from connectors.doors import BLOCK_BYTES
 from connectors.found import Found, Landed
 from connectors.landing import land, numbered
 from connectors.local_moves import Changed, put_away, stamp_of, write_new
+from connectors.local_names import entries, matched
 from connectors.patterns import UNFINISHED, Entry, matching, pattern_of
 from connectors.unpack import unreadable
 from schemas.errors import SourceError
@@ -38,8 +39,8 @@ class LocalPlace:
         path = self._folder / self._files
         if not glob.has_magic(self._files) or os.path.lexists(path):  # a name may hold brackets
             return () if self._is_missing(path) else (self._found(path),)
-        paths = glob.glob(self._files, root_dir=self._folder, recursive=True)  # noqa: PTH207 - takes absolute patterns too
-        return self._files_of(self._folder / each for each in paths if not each.lower().endswith(UNFINISHED))
+        paths = matched(self._files, self._folder)
+        return self._files_of(each for each in paths if not each.name.lower().endswith(UNFINISHED))
 
     def nothing(self) -> str:
         path = self._folder / self._files
@@ -108,8 +109,8 @@ class LocalPlace:
         return self._files_of(Path(path) for path, _ in matching(pattern, self._entries))
 
     def _entries(self, folder: str) -> Sequence[Entry]:
-        with self._allowed(folder), os.scandir(folder or ".") as entries:
-            return [Entry(each.name, each.is_dir(), None) for each in entries]
+        with self._allowed(folder):
+            return entries(Path(folder))
 
     def _files_of(self, paths: Iterable[Path]) -> tuple[Found, ...]:
         return tuple(self._found(path) for path in sorted(paths) if path.is_file())

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from connectors.files import open_table
 from connectors.places import place_of
 from schemas.errors import SourceError
+from schemas.tables import Table
 from tests.servers_files import NO_SSHD, S3, SSHD, Ftp, Here, Sftp, running
 
 needs_sshd = pytest.mark.skipif(SSHD is None, reason=NO_SSHD)
@@ -128,6 +130,23 @@ def test_folders_may_be_any_or_have_wildcards(drop):
     assert names(drop.place("**/*.csv").found()) == ["c.csv", "a.csv", "b.csv", "d.csv"]
     assert names(drop.place("2026/0[12]/?.csv").found()) == ["a.csv", "b.csv"]
     assert names(drop.place("2026/*/*.csv").found()) == ["a.csv", "b.csv"]
+
+
+@pytest.mark.parametrize("match", [None, r".*\.csv"], ids=["wildcard", "match"])
+def test_any_depth_follows_no_links(tmp_path, match):
+    (tmp_path / "in" / "inner").mkdir(parents=True)
+    for path in ("in/a.csv", "in/inner/b.csv"):
+        (tmp_path / path).write_bytes(b"1")
+    for link in ("l", "m", "inner/n"):  # 3 ways around in each folder: no program comes to an end of them
+        (tmp_path / "in" / link).symlink_to(tmp_path / "in")
+    with ExitStack() as stack:
+        place = place_of("in/**" if match else "in/**/*.csv", match, None, tmp_path, "source.customers", stack)
+        assert names(place.found()) == ["a.csv", "b.csv"]
+        linked = place_of("in/l/*.csv", None, None, tmp_path, "source.customers", stack)
+        assert names(linked.found()) == ["a.csv"]
+    if match is None:
+        reading = open_table(Table(files="in/**/*.csv"), tmp_path, "source.customers")
+        assert [file.path.name for file in reading.files] == ["a.csv", "b.csv"]
 
 
 def test_a_name_with_brackets_is_found_by_itself(drop):
