@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from connectors.doors import BLOCK_BYTES
+from connectors.landing import shortened
 
 # A file system that cannot give a file a second name.
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK)
@@ -56,6 +57,11 @@ def put_away(source: Path, target: Path, *, stamp: str | None = None, or_same: b
     return True
 
 
+def unfinished_of(path: Path) -> Path:
+    """What a file is called until it is whole."""
+    return path.with_name(f".{shortened(path.name)}.part")
+
+
 def write_new(path: Path, content: bytes | Path) -> None:
     """Write a whole file, on the disk when this returns; what lay under the name is gone, and no link is followed."""
     with _new(path) as file:
@@ -83,7 +89,7 @@ def _are_same(source: Path, target: Path) -> bool:
 
 
 def _copy(source: Path, target: Path, stamp: str | None) -> None:
-    unfinished = target.with_name(f".{target.name}.part")
+    unfinished = unfinished_of(target)
     with source.open("rb") as old, _new(unfinished) as file:
         shutil.copyfileobj(old, file, BLOCK_BYTES)
         file.flush()  # else it is written after its time is set

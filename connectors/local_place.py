@@ -13,7 +13,7 @@ from connectors.addresses import local_path
 from connectors.doors import BLOCK_BYTES
 from connectors.found import Found, Landed
 from connectors.landing import land, numbered
-from connectors.local_moves import Changed, put_away, stamp_of, write_new
+from connectors.local_moves import Changed, put_away, stamp_of, unfinished_of, write_new
 from connectors.local_names import entries, matched
 from connectors.patterns import UNFINISHED, Entry, matching, pattern_of
 from connectors.unpack import unreadable
@@ -90,7 +90,7 @@ class LocalPlace:
         folder = self._target(to)
         with self._allowed(f"{folder} cannot be written", "give the user of this process write access"):
             folder.mkdir(parents=True, exist_ok=True)
-            unfinished = folder / f".{name}.part"
+            unfinished = unfinished_of(folder / name)
             write_new(unfinished, content)
             for each in numbered(name):
                 if put_away(unfinished, folder / each, or_same=True):

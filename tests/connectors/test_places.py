@@ -417,6 +417,18 @@ def test_what_is_planted_under_a_name_in_between_is_not_written(tmp_path, monkey
     assert done == {"a.csv": (b"1", False), "b.csv": (b"2", False)}
 
 
+@pytest.mark.parametrize("links", LINKS)
+def test_the_longest_name_is_moved_and_written(tmp_path, monkeypatch, links):
+    links(monkeypatch)
+    name = "a" * 251 + ".csv"
+    (tmp_path / name).write_bytes(b"1")
+    with ExitStack() as stack:
+        place = place_of(name, None, None, tmp_path, "source.customers", stack)
+        (found,) = place.found()
+        assert place.move(found, "done", name).endswith(name)
+        assert place.write("out", name, b"1").endswith(name)
+
+
 def test_a_link_where_a_file_goes_is_nobodys_place(tmp_path):
     (tmp_path / "done").mkdir()
     (tmp_path / "a.csv").write_bytes(b"1")

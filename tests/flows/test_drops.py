@@ -352,6 +352,16 @@ def test_each_file_gets_a_result_file(drop: Desk):
     assert len(other.splitlines()) == 2
 
 
+def test_a_file_of_the_longest_name_gets_a_result_file(drop: Desk):
+    name = "é" * 124 + "_42.csv"
+    drop.write(f"inbox/{name}", lines(1, 2))
+    done = drop("run", job(drop))
+    assert lying(drop, "done") == [name]
+    (result,) = (drop.folder / "done").glob("result_*éé_42.csv")
+    assert result.read_text(encoding="utf-8").startswith(HEADER)
+    assert notes(done) == ""
+
+
 def test_a_result_file_names_the_members_of_an_archive(drop: Desk):
     with zipfile.ZipFile(made := io.BytesIO(), "w") as archive:
         archive.writestr("north.csv", lines(1, 1))
