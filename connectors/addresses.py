@@ -13,6 +13,12 @@ from schemas.errors import SourceError
 
 BUCKETS = {"s3": "s3", "gs": "gs", "az": "az", "abfs": "az"}  # scheme: the extra that reads it
 SERVERS = ("sftp", "ftp", "https", "http")
+MAX_PORT = 65_535
+# Taken for a path, the rest of a password would be told.
+_TWO_WAYS = (
+    "{label}: the URL's host and port cannot be told apart; write {scheme}://user@host:port/folder/file, "
+    "and a password under login: (in a URL its / @ : are written %2F %40 %3A)"
+)
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[^/?#]*)(?P<path>.*)", re.DOTALL)
 
 
@@ -65,7 +71,8 @@ def address_of(files: str, label: str) -> Address:
     """The parts of a URL that is not of this machine.
 
     Raises:
-        SourceError: no scheme that is read here, no host, a port that is none, http beyond this machine.
+        SourceError: no scheme that is read here, no host, a port that is none, http beyond this machine, or what may
+            be a secret in another place than its own.
     """
     url = _URL.fullmatch(files)
     assert url is not None
@@ -88,6 +95,11 @@ def _bucket(scheme: str, host: str, path: str, label: str) -> Address:
             f"{label}: a cloud's credentials do not stand in a URL; take them out, they are found where the cloud's "
             "own tools look for them (environment, profile, the machine's role)"
         )
+    if re.search(r"\?[^/]*=", path):
+        raise SourceError(
+            f"{label}: a signature does not stand in a URL of {scheme}://, where ? is a wildcard; take it out or "
+            "write the file's https:// URL with it"
+        )
     bucket = host.partition("@")[0]
     return Address(scheme, host, f"{bucket}{path.rstrip('/')}")
 
@@ -101,6 +113,8 @@ def _server(scheme: str, netloc: str, path: str, label: str) -> Address:
         path, _, query = path.partition("#")[0].partition("?")
         if scheme == "http" and not _is_this_machine(host):
             raise SourceError(f"{label}: http:// is neither private nor safe from changes; use https://")
+    if "@" in path and port is not None and not login:
+        raise SourceError(_TWO_WAYS.format(label=label, scheme=scheme))
     if path.startswith("/~/"):
         path = path.removeprefix("/~/")
     return Address(
@@ -112,14 +126,14 @@ def _server(scheme: str, netloc: str, path: str, label: str) -> Address:
 def _host_and_port(place: str, scheme: str, label: str) -> tuple[str, int | None]:
     parts = re.fullmatch(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[0-9]{1,5}))?", place)
     if parts is None:
-        raise SourceError(
-            f"{label}: the URL's host and port cannot be told apart; write {scheme}://host:port/folder/file, "
-            "and a password under login: (in a URL its / @ : are written %2F %40 %3A)"
-        )
+        raise SourceError(_TWO_WAYS.format(label=label, scheme=scheme))
     host = parts["v6"] or parts["name"]
     if not host:
         raise SourceError(f"{label}: names no host; write {scheme}://host/folder/file")
-    return host, int(parts["port"]) if parts["port"] else None
+    port = int(parts["port"]) if parts["port"] else None
+    if port is not None and not 0 < port <= MAX_PORT:
+        raise SourceError(f"{label}: the URL's port is none; ports are 1 to {MAX_PORT:,}")
+    return host, port
 
 
 def _is_this_machine(host: str) -> bool:

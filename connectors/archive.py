@@ -69,8 +69,16 @@ def check_sizes(archive: zipfile.ZipFile, size_bytes: int, label: str, spare_byt
 
 
 def _check_apart(infos: Sequence[zipfile.ZipInfo], end: int, label: str) -> None:
-    """Members that share their bytes are how a small archive unpacks to a huge one."""
+    """Members that share their bytes are how a small archive unpacks to a huge one.
+
+    Archives one behind the other are one to zip readers: the last.
+    """
     starts = sorted((info.header_offset, info.compress_size) for info in infos)
+    if starts and starts[0][0] >= HEADER_BYTES:  # a mark of four bytes is left by programs that split archives
+        raise SourceError(
+            f"{label}: before the zip archive's first file lies something else, perhaps another archive whose rows "
+            "would be lost; have one archive sent in each file"
+        )
     stops = [start for start, _ in starts[1:]] + [end]
     if any(start + HEADER_BYTES + size > stop for (start, size), stop in zip(starts, stops, strict=False)):
         raise damaged(label, "zip")

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from connectors.addresses import BUCKETS
-from connectors.doors import BLOCK_BYTES, Door, FileSystem, Info, library, run
+from connectors.doors import BLOCK_BYTES, Door, FileSystem, Info, library, run, stamp_of
 from connectors.patterns import Entry
 from schemas.errors import SourceError
 
@@ -67,9 +67,14 @@ class BucketDoor(Door):
     def make_folder(self, system: FileSystem, folder: str) -> None:
         """There is nothing to make."""
 
-    def rename(self, system: FileSystem, old: str, new: str) -> None:
+    def rename(self, system: FileSystem, old: str, new: str, stamp: str | None = None) -> None:
         same = {"preserve_etag": True} if self.address.scheme == "s3" else {}
         system.cp_file(old, new, **same)
+        if stamp is not None and ((now := self.now(system, old)) is None or stamp_of(now) != stamp):
+            system.rm_file(new)  # which of the two it is, nobody knows
+            raise SourceError(
+                f"{self.label}: {self.address.uri(old)}: was written again since it was read; it stays for the next run"
+            )
         try:
             system.rm_file(old)
         except PermissionError:

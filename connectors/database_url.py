@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
+from connectors.addresses import MAX_PORT
 from schemas.errors import SourceError
 
 FILES = ("duckdb", "sqlite")
 SCHEMES = (
     "postgresql", "redshift", "snowflake", "bigquery", "databricks", "mssql", "mysql", "mariadb", *FILES,
 )  # fmt: skip
-_LAST_PORT = 65_535
 _ENCODED = "@ as %40, : as %3A, / as %2F, ? as %3F, # as %23, % as %25"
 # Nothing is guessed: what could be read in two ways may be a piece of a password.
 _SERVER = re.compile(
@@ -73,15 +73,15 @@ def read_address(url: str, label: str, folder: Path) -> Address:
     if scheme in FILES:
         return _file(scheme, rest, label, folder)
     found = _SERVER.fullmatch(rest)
+    port = int(found["port"]) if found is not None and found["port"] else None
+    if port is not None and not 0 < port <= MAX_PORT:
+        raise SourceError(f"{label}: the URL's port is none; ports are 1 to {MAX_PORT:,}")
     if found is None or _HALF_ENCODED.search(found["user"] or "") or _HALF_ENCODED.search(found["password"] or ""):
         raise SourceError(
             f"{label}: this URL cannot be split into {scheme}://user:password@host:port/database?option=value; "
             f"in user, password and options write {_ENCODED}"
         )
     user, password, path = (unquote(found[part] or "") for part in ("user", "password", "path"))
-    port = int(found["port"]) if found["port"] else None
-    if port is not None and not 0 < port <= _LAST_PORT:  # it may be a piece of a password, and is not told
-        raise SourceError(f"{label}: the URL's port is no number from 1 to {_LAST_PORT:,}")
     options = dict(parse_qsl(found["options"] or "", keep_blank_values=True))
     return Address(scheme, found["host"].strip("[]"), port, path, user, password, options)
 

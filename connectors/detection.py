@@ -5,17 +5,22 @@ import re
 
 from connectors.encodings import BOMS, codec_of, mostly_wrong, of_file
 from connectors.kinds import HEAD_BYTES
+from connectors.word_shapes import have_better_rival
+from schemas.errors import SourceError
 
 SAMPLE_BYTES = 256 << 10
 SURE = 0.55
 SET_ENCODING = "set csv.encoding"
 # Of 5 Japanese names in EUC some passed for Chinese ones, of 20 none did; and few odd words may just be damaged.
 WORDS_TO_JUDGE_BY = 10
+WORDS_TO_SHAPE_BY = 1_000
 # What exports are written in today; among all hundred that are known, DOS and Mac encodings pass for each other.
 CANDIDATES = (
     "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874", "koi8-r",
     "gb18030", "big5hkscs", "cp932", "euc_jis_2004", "cp949",
 )  # fmt: skip
+ONE_BYTE = frozenset(CANDIDATES[:10])
+ESCAPES = re.compile(rb"\x1b\$[@B(]|\x1b\([BIJ]")  # from one alphabet of iso-2022-jp to another
 # Letters of Iceland in cp1252 and of Turkey in cp1254; else western files differ little, and are met most by far.
 TURKISH_OR_ICELANDIC = frozenset(b"\xd0\xdd\xde\xf0\xfd\xfe")
 WESTERN_BONUS = 1.25
@@ -35,6 +40,8 @@ def encoding_of(head: bytes, written: str | None, label: str) -> tuple[str, int,
     """
     if written is not None:
         return *of_file(head, codec_of(written, label)), ()
+    if head.isascii() and ESCAPES.search(head):
+        raise SourceError(f"{label}: the text is not ascii but Japanese in escapes; {SET_ENCODING}: iso-2022-jp")
     codec, sure = detect(head)
     if 0.0 < sure < SURE:
         raise mostly_wrong(_wrong_lines(head), "utf-8", label, SET_ENCODING)
@@ -101,6 +108,8 @@ def _by_letters(text: bytes) -> tuple[str, float]:
     if not scores:
         return "utf-8", 0.0
     (codec, best), *others = scores
+    if codec in ONE_BYTE and have_better_rival(sorted(words)[:: 1 + len(words) // WORDS_TO_SHAPE_BY], codec):
+        return codec, 0.5
     if codec == "cp1252" and any(LETTERS_ELSEWHERE & set(word) for word in words):
         return codec, 0.5
     read = text.decode(codec)

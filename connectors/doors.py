@@ -63,6 +63,10 @@ class Door:
                 raise
         return None
 
+    def is_link(self, system: FileSystem, path: str) -> bool:
+        """Whether a path that `info` told of leads elsewhere, as far as the server tells."""
+        return False
+
     def blocks(
         self, system: FileSystem, path: str, offset: int, size_bytes: int | None
     ) -> Generator[bytes, None, None]:
@@ -73,8 +77,8 @@ class Door:
         """Make it and those above it where there is none."""
         system.makedirs(folder, exist_ok=True)
 
-    def rename(self, system: FileSystem, old: str, new: str) -> None:
-        """To a name that nobody has."""
+    def rename(self, system: FileSystem, old: str, new: str, stamp: str | None = None) -> None:
+        """To a name that nobody has; with `stamp`, only the file that has it, where that takes more than one step."""
         raise NotImplementedError
 
     def is_copy(self, one: Info, other: Info) -> bool:

@@ -18,9 +18,11 @@ from typing import Protocol
 from connectors.archive import tables_in
 from connectors.delimited import open_delimited
 from connectors.fixed import open_fixed
+from connectors.found import check_plain
 from connectors.jsonlines import open_json_lines
 from connectors.kinds import ENCRYPTED, FORMATS, format_of, is_pgp, suffixes
 from connectors.lines import Limits
+from connectors.local_names import matched
 from connectors.parquet import open_parquet
 from connectors.unpack import PackedFile, opened, unreadable
 from connectors.workbook import open_workbook
@@ -76,7 +78,10 @@ def open_table(table: Table, folder: Path, name: str, limits: Limits = LIMITS) -
     Raises:
         SourceError: nothing found, not readable, not of the format, or files with different columns.
     """
-    return open_files([in_place(path, f"{name}: {path}") for path in _find(table, folder, name)], table, name, limits)
+    found = _find(table, folder, name)
+    for path in found:
+        check_plain(str(path), name)
+    return open_files([in_place(path, f"{name}: {path}") for path in found], table, name, limits)
 
 
 def in_place(path: Path, label: str) -> Local:
@@ -132,8 +137,7 @@ def _find(table: Table, folder: Path, name: str) -> list[Path]:
     if not glob.has_magic(pattern) or os.path.lexists(path):  # a name may hold brackets
         _check_is_file(path, name)
         return [path]
-    found = [folder / each for each in glob.glob(pattern, root_dir=folder, recursive=True)]  # noqa: PTH207 - takes absolute patterns too
-    files = sorted(each for each in found if each.is_file())
+    files = sorted(each for each in matched(pattern, folder) if each.is_file())
     if not files:
         raise SourceError(f"{name}: no file matches {path}; look at the folder and the spelling of files:")
     return files

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from connectors.delimited import TOO_FEW, TOO_MANY, WRONG_ENCODING
 from connectors.detection import SAMPLE_BYTES, SET_ENCODING, encoding_of
+from connectors.encodings import UNITS
 from connectors.kinds import HEAD_BYTES, check_is_text
 from connectors.lines import Ints, Limits, LineReader, Lines, check_encoding, check_names, in_batches
 from connectors.unpack import PackedFile
@@ -47,7 +48,7 @@ class Fixed:
         """Its rows in file order; `place` is the file's place in the reading.
 
         Raises:
-            SourceError: damaged, or a line beyond the limits.
+            SourceError: damaged, a line beyond the limits, or columns that are padded to bytes.
         """
         with self.file.open() as stream:
             stream.read(self.mark_bytes)
@@ -58,6 +59,7 @@ class Fixed:
                 lines = reader.more()
                 last = lines.last
                 if len(lines.text_ends):
+                    _check_counted(lines, self.spans, self.codec, self.file.label)
                     yield from in_batches(_read(lines, self.spans, place), self.limits.batch_rows)
                 reader.take(len(lines.text_ends))
 
@@ -66,7 +68,8 @@ def open_fixed(file: PackedFile, columns: Mapping[str, str], written: Csv, limit
     """Look at the file's first lines; `columns` are ranges such as `11-20`, from 1, both ends included.
 
     Raises:
-        SourceError: ranges that overlap or end before they begin; empty, no text, or in another encoding.
+        SourceError: ranges that overlap or end before they begin; empty, no text, in another encoding, or with
+            columns that are padded to bytes.
     """
     spans = _spans(columns, written, file.label)
     with file.open() as stream:
@@ -77,7 +80,9 @@ def open_fixed(file: PackedFile, columns: Mapping[str, str], written: Csv, limit
         check_is_text(head[:HEAD_BYTES], codec, file.label)
         reader = LineReader(stream, codec, file.label, limits, head[mark_bytes:])
         reader.skip(written.skip_rows)
-        check_encoding(reader.more(), codec, file.label, SET_ENCODING)
+        lines = reader.more()
+        check_encoding(lines, codec, file.label, SET_ENCODING)
+        _check_counted(lines, spans, codec, file.label)
     return Fixed(file, spans, codec, mark_bytes, written.skip_rows, limits, notes)
 
 
@@ -106,6 +111,36 @@ def _spans(columns: Mapping[str, str], written: Csv, label: str) -> tuple[Span, 
     ]
     raise_all(SourceError, problems)
     return tuple(spans)
+
+
+def _check_counted(lines: Lines, spans: tuple[Span, ...], codec: str, label: str) -> None:
+    """Refuse lines that are alike in bytes and not in characters: every column behind a name would be shifted.
+
+    Hosts pad so in cp932, gb18030 and utf-8 alike. Lines whose blanks at the end were cut off tell nothing.
+    """
+    if codec in UNITS:
+        return
+    wrong = np.zeros(len(lines.text_ends), np.bool_) if lines.wrong is None else lines.wrong
+    texts = pc.utf8_rtrim(_texts(lines, np.arange(len(wrong))), "\r\n")
+    characters = _lengths(texts)
+    endings = pc.binary_length(_texts(lines, np.arange(len(wrong)))).to_numpy() - pc.binary_length(texts).to_numpy()
+    size_bytes = np.diff(lines.raw_ends, prepend=0) - endings
+    judged = ~wrong & (characters > 0)
+    if np.array_equal(size_bytes[judged], characters[judged]):
+        return
+    (width_bytes, alike_bytes), (width, alike) = _commonest(size_bytes[judged]), _commonest(characters[judged])
+    fits_bytes = width < width_bytes == max(span.stop for span in spans)
+    if 2 * alike_bytes > judged.sum() and (alike_bytes > alike or (alike_bytes == alike and fits_bytes)):
+        raise SourceError(
+            f"{label}: its columns are padded to bytes (lines have {width_bytes:,} bytes and not as many characters "
+            f"each), and fixed: counts characters; have it sent padded to characters, or with a delimiter"
+        )
+
+
+def _commonest(lengths: Ints) -> tuple[int, int]:
+    """A length, and how many lines have it."""
+    each, count = np.unique(lengths, return_counts=True)
+    return int(each[count.argmax()]), int(count.max())
 
 
 def _read(lines: Lines, spans: tuple[Span, ...], place: int) -> RawRows:

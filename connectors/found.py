@@ -1,9 +1,12 @@
 """What a place tells of its files: where each lies, what it was when it was seen, and the copy that was landed."""
 
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+
+from schemas.errors import SourceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +14,8 @@ class Found:
     """A file where it lies.
 
     `path` is in its file system, `uri` for people and the ledger: without credentials or signature; a local file's
-    absolute path. `stamp` is another one when the file was written again, as far as the system tells.
+    absolute path. `stamp` is another one when the file was written again, as far as the system tells. `is_link` says
+    that its path is a link, which would be moved in its place.
     """
 
     path: str
@@ -19,6 +23,7 @@ class Found:
     size_bytes: int | None
     modified_at_utc: datetime | None
     stamp: str
+    is_link: bool = False
 
     @property
     def name(self) -> str:
@@ -29,6 +34,11 @@ class Found:
         """Whether it is known to have been written before that."""
         return since is not None and self.modified_at_utc is not None and self.modified_at_utc < since
 
+    @property
+    def has_plain_name(self) -> bool:
+        """Whether ledger, reports and people can be told of it: a file system takes any bytes for a name."""
+        return is_plain(self.path)
+
 
 @dataclass(frozen=True, slots=True)
 class Landed:
@@ -37,6 +47,22 @@ class Landed:
     path: Path
     size_bytes: int
     sha256: str
+
+
+def is_plain(path: str) -> bool:
+    """Whether a path is UTF-8."""
+    return not any("\ud800" <= each <= "\udfff" for each in path)
+
+
+def check_plain(path: str, label: str) -> None:
+    """Refuse a path that cannot be told.
+
+    Raises:
+        SourceError: it is no UTF-8.
+    """
+    if not is_plain(path):
+        shown = os.fsencode(path).decode("utf-8", "replace")
+        raise SourceError(f"{label}: {shown} is a name that is no UTF-8; give the file another one")
 
 
 class Place(Protocol):

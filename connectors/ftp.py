@@ -51,7 +51,7 @@ class FtpDoor(Door):
                 raise
         system.ftp.voidresp()
 
-    def rename(self, system: FileSystem, old: str, new: str) -> None:
+    def rename(self, system: FileSystem, old: str, new: str, stamp: str | None = None) -> None:
         system.ftp.rename(old, new)
 
     def put(self, system: FileSystem, content: BinaryIO, path: str) -> None:

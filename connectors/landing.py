@@ -83,10 +83,14 @@ def check_unchanged(found: Found, now: Found | None, label: str) -> None:
 
 def safe_name(name: str) -> str:
     """One that every file system takes, with its ending."""
-    plain = re.sub(r"[^\w.\-]+", "_", name).lstrip(".") or "file"
-    while len(plain.encode()) > NAME_BYTES:
-        plain = plain[1:]
-    return plain
+    return shortened(re.sub(r"[^\w.\-]+", "_", name).lstrip(".") or "file")
+
+
+def shortened(name: str) -> str:
+    """The end of a name, with room for what is written around it where 255 bytes are the most."""
+    while len(name.encode()) > NAME_BYTES:
+        name = name[1:]
+    return name
 
 
 def numbered(name: str) -> Iterator[str]:

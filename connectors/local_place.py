@@ -1,14 +1,11 @@
 """A place on this machine: today's globs, a copy where one is wanted, and moves that never overwrite."""
 
 import difflib
-import errno
-import filecmp
 import glob
 import os
-import shutil
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,12 +13,11 @@ from connectors.addresses import local_path
 from connectors.doors import BLOCK_BYTES
 from connectors.found import Found, Landed
 from connectors.landing import land, numbered
+from connectors.local_moves import Changed, put_away, stamp_of, unfinished_of, write_new
+from connectors.local_names import entries, matched
 from connectors.patterns import UNFINISHED, Entry, matching, pattern_of
 from connectors.unpack import unreadable
 from schemas.errors import SourceError
-
-# A file system that cannot give a file a second name, or another one than the file's.
-_NO_LINKS = (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK)
 
 
 class LocalPlace:
@@ -43,8 +39,8 @@ class LocalPlace:
         path = self._folder / self._files
         if not glob.has_magic(self._files) or os.path.lexists(path):  # a name may hold brackets
             return () if self._is_missing(path) else (self._found(path),)
-        paths = glob.glob(self._files, root_dir=self._folder, recursive=True)  # noqa: PTH207 - takes absolute patterns too
-        return self._files_of(self._folder / each for each in paths if not each.lower().endswith(UNFINISHED))
+        paths = matched(self._files, self._folder)
+        return self._files_of(each for each in paths if not each.name.lower().endswith(UNFINISHED))
 
     def nothing(self) -> str:
         path = self._folder / self._files
@@ -85,25 +81,19 @@ class LocalPlace:
         now = self.again(found)
         if now is None:
             return self._found(self._moved_before(found, folder, name))
-        if now.stamp != found.stamp:
-            raise SourceError(f"{self._label}: {source} was written again since it was read; it stays for the next run")
-        with self._allowed(f"{source} cannot be moved to {folder}", "the file stays"):
-            if _is_in(source, folder):
-                return found
-            folder.mkdir(parents=True, exist_ok=True)
-            for each in numbered(name):
-                if _put_away(source, folder / each):
-                    break
-        return self._found(folder / each)
+        if now.stamp == found.stamp:
+            with suppress(Changed), self._allowed(f"{source} cannot be moved to {folder}", "the file stays"):
+                return self._moved(found, folder, name)
+        raise SourceError(f"{self._label}: {source} was written again since it was read; it stays for the next run")
 
     def write(self, to: str, name: str, content: bytes | Path) -> str:
         folder = self._target(to)
         with self._allowed(f"{folder} cannot be written", "give the user of this process write access"):
             folder.mkdir(parents=True, exist_ok=True)
-            unfinished = folder / f".{name}.part"
-            _write(unfinished, content)
+            unfinished = unfinished_of(folder / name)
+            write_new(unfinished, content)
             for each in numbered(name):
-                if _put_away(unfinished, folder / each, or_same=True):
+                if put_away(unfinished, folder / each, or_same=True):
                     return uri_of(folder / each)
         raise AssertionError("numbers do not end")
 
@@ -119,8 +109,8 @@ class LocalPlace:
         return self._files_of(Path(path) for path, _ in matching(pattern, self._entries))
 
     def _entries(self, folder: str) -> Sequence[Entry]:
-        with self._allowed(folder), os.scandir(folder or ".") as entries:
-            return [Entry(each.name, each.is_dir(), None) for each in entries]
+        with self._allowed(folder):
+            return entries(Path(folder))
 
     def _files_of(self, paths: Iterable[Path]) -> tuple[Found, ...]:
         return tuple(self._found(path) for path in sorted(paths) if path.is_file())
@@ -142,15 +132,23 @@ class LocalPlace:
         if not stat.S_ISREG(now.st_mode):
             raise SourceError(f"{label} is no regular file; copy its content into one first")
         modified_at_utc = datetime.fromtimestamp(now.st_mtime, UTC)
-        return Found(
-            str(path), uri_of(path), now.st_size, modified_at_utc, f"{now.st_size} {now.st_mtime_ns} {now.st_ino}"
-        )
+        return Found(str(path), uri_of(path), now.st_size, modified_at_utc, stamp_of(now), path.is_symlink())
 
     def _blocks(self, found: Found, offset: int) -> Iterator[bytes]:
         with self._allowed(found.path), Path(found.path).open("rb") as file:
             file.seek(offset)
             while block := file.read(BLOCK_BYTES):
                 yield block
+
+    def _moved(self, found: Found, folder: Path, name: str) -> Found:
+        source = Path(found.path)
+        if _is_in(source, folder):
+            return found
+        folder.mkdir(parents=True, exist_ok=True)
+        for each in numbered(name):
+            if put_away(source, folder / each, stamp=found.stamp):
+                return self._found(folder / each)
+        raise AssertionError("numbers do not end")
 
     def _moved_before(self, found: Found, folder: Path, name: str) -> Path:
         last = None
@@ -203,48 +201,3 @@ def _near(path: Path) -> str:
 def _is_in(path: Path, folder: Path) -> bool:
     """Under whatever name: links and mounts lead to folders too."""
     return folder.is_dir() and path.parent.samefile(folder)
-
-
-def _put_away(source: Path, target: Path, *, or_same: bool = False) -> bool:
-    """Give a file another name, over file systems too; False: somebody else has it.
-
-    What a crash left under both names is one file; with `or_same`, so are two files of the same bytes.
-    """
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        here, there = source.stat(), target.stat()
-        apart = here.st_dev != there.st_dev and here.st_ino != there.st_ino  # else one mounted twice, perhaps
-        if not target.samefile(source) and not ((or_same or apart) and filecmp.cmp(source, target, shallow=False)):
-            return False
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        if target.exists():
-            return False
-        _copy(source, target)
-    source.unlink()
-    return True
-
-
-def _copy(source: Path, target: Path) -> None:
-    unfinished = target.with_name(f".{target.name}.part")
-    shutil.copy2(source, unfinished)
-    _sync(unfinished)
-    unfinished.rename(target)
-
-
-def _write(path: Path, content: bytes | Path) -> None:
-    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        if isinstance(content, bytes):
-            file.write(content)
-        else:
-            with content.open("rb") as source:
-                shutil.copyfileobj(source, file, BLOCK_BYTES)
-    _sync(path)
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -19,6 +19,7 @@ class Entry:
     name: str
     is_folder: bool
     info: Any
+    is_link: bool = False
 
 
 Listed = Callable[[str], Sequence[Entry]]
@@ -28,7 +29,7 @@ Listed = Callable[[str], Sequence[Entry]]
 class Pattern:
     """`folder` is where to begin, each of `steps` leads to folders under it, `fits` says which names are meant there.
 
-    A step is a name, a wildcard, or ** for any number of folders.
+    A step is a name, a wildcard, or ** for any number of folders that are no links.
     """
 
     folder: str
@@ -85,8 +86,12 @@ def _under(
     if step == ANY_DEPTH:
         yield from _under(folder, rest, fits, listed)
     for entry in listed(folder):
-        if entry.is_folder and not entry.name.startswith(".") and (step == ANY_DEPTH or _fits(step, entry.name)):
+        if entry.is_folder and not entry.name.startswith(".") and _leads_on(step, entry):
             yield from _under(within(folder, entry.name), steps if step == ANY_DEPTH else rest, fits, listed)
+
+
+def _leads_on(step: str, folder: Entry) -> bool:
+    return not folder.is_link if step == ANY_DEPTH else _fits(step, folder.name)
 
 
 def _fits(wildcard: str, name: str) -> bool:

@@ -37,7 +37,7 @@ def moved(door: Door, system: FileSystem, found: Found, folder: str, name: str, 
         path = within(folder, each)
         there = door.now(system, path)
         if there is None:
-            door.rename(system, found.path, path)
+            door.rename(system, found.path, path, found.stamp)
             return path
         if door.is_copy(now, there):
             door.delete(system, found.path)

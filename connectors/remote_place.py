@@ -53,11 +53,19 @@ class RemotePlace:
     def found(self) -> tuple[Found, ...]:
         self._listed = {}
         if self._pattern is None:
-            found = self._now(self._address.path)
-            return () if found is None else (found,)
+            path = self._address.path
+            found = self._now(path)
+            return (
+                ()
+                if found is None
+                else (replace(found, is_link=self._do(path, partial(self._door.is_link, path=path))),)
+            )
         pattern = self._pattern
         listed = dict(matching(pattern, lambda folder: self._list(folder, pattern)))
-        return tuple(self._found(path, info) for path, info in self._files(listed))
+        return tuple(
+            replace(self._found(path, info), is_link=listed[path].info["type"] == "link")
+            for path, info in self._files(listed)
+        )
 
     def nothing(self) -> str:
         words = "no file matches" if self._pattern is not None else "does not exist"

@@ -30,7 +30,10 @@ class SftpDoor(Door):
         options = self._options()
         trouble: Exception | None = None
         try:
-            return sshfs.SSHFileSystem(self.address.host, skip_instance_cache=True, **options)
+            return sshfs.SSHFileSystem(
+                self.address.host, skip_instance_cache=True, sftp_client_kwargs={"path_errors": "surrogateescape"},
+                **options,
+            )  # fmt: skip
         except Exception as error:
             trouble = error
         raise self._refused(trouble, options)
@@ -43,6 +46,13 @@ class SftpDoor(Door):
         with suppress(Exception):  # it may be lost already
             run(system.loop, close, limit_s=CLOSE_S)
 
+    def is_link(self, system: FileSystem, path: str) -> bool:
+        async def islink() -> bool:
+            async with system._pool.get() as channel:
+                return bool(await channel.islink(path))
+
+        return bool(run(system.loop, islink))
+
     def blocks(
         self, system: FileSystem, path: str, offset: int, size_bytes: int | None
     ) -> Generator[bytes, None, None]:
@@ -51,7 +61,7 @@ class SftpDoor(Door):
             while block := file.read(BLOCK_BYTES):
                 yield block
 
-    def rename(self, system: FileSystem, old: str, new: str) -> None:
+    def rename(self, system: FileSystem, old: str, new: str, stamp: str | None = None) -> None:
         async def rename() -> None:
             async with system._pool.get() as channel:
                 await channel.rename(old, new)  # the protocol's own, which does not overwrite

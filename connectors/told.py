@@ -45,6 +45,7 @@ _WORDS = {
     "SSLCertVerificationError": _CERTIFICATE,
     "ClientConnectorCertificateError": _CERTIFICATE,
     "ClientConnectorSSLError": "speaks no TLS that is safe",
+    "UnicodeDecodeError": "a name there is no UTF-8; have it changed on the server",
     "InvalidURL": "is no URL that can be asked for",
 }
 # What may go away by itself.
@@ -104,7 +105,10 @@ def is_missing(error: Exception) -> bool:
 
 
 def _is_theirs(error: Exception) -> bool:
-    return isinstance(error, (OSError, EOFError)) or type(error).__module__.partition(".")[0] in _THEIRS
+    return (
+        isinstance(error, (OSError, EOFError, UnicodeDecodeError))
+        or type(error).__module__.partition(".")[0] in _THEIRS
+    )
 
 
 def _to_mend(error: Exception, deepest: BaseException) -> str:

@@ -84,6 +84,11 @@ class WebDoor(Door):
         elif answer.status not in (200, 206) and not (answer.status == 416 and ranges == "bytes=0-0"):
             told = _STATUS.get(answer.status, "the server does not give it")
             trouble = SourceError(f"{self.label}: {self.address.uri(path)}: {told} (HTTP {answer.status})")
+        elif answer.status != 416 and not _says_its_end(answer):
+            trouble = SourceError(
+                f"{self.label}: {self.address.uri(path)}: the server does not say how long it is, and a file that was "
+                "cut off would pass for a whole one; have the server send Content-Length or chunks"
+            )
         if trouble is not None:
             run(system.loop, _released, answer)
             raise trouble
@@ -106,6 +111,11 @@ class WebDoor(Door):
             yarl.URL(url, encoded=True),  # a signature is of the URL as it is written
             headers={"Range": ranges, "Accept-Encoding": "identity", **self._authorization()},
         )
+
+
+def _says_its_end(answer: Any) -> bool:
+    """Whether a broken connection can be told from the file's end."""
+    return "Content-Length" in answer.headers or "chunked" in answer.headers.get("Transfer-Encoding", "").lower()
 
 
 async def _released(answer: Any) -> None:

@@ -1,10 +1,12 @@
 """Two runs never take one dropped file: each is claimed by its uri, until the run that has it ends."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from hashlib import blake2b
 from pathlib import Path
 
+from connectors.addresses import is_url
 from connectors.locks import claimed
 from schemas.errors import WrongInput
 from schemas.job import Job
@@ -12,8 +14,9 @@ from schemas.taken import Taken
 
 
 def claim_of(uri: str) -> str:
-    """The name of a file's lock."""
-    return f"drop-{blake2b(uri.encode(), digest_size=16).hexdigest()}"
+    """The name of a file's lock: the same by whatever links one comes to the file."""
+    where = uri if is_url(uri) else str(Path(uri).resolve())
+    return f"drop-{blake2b(os.fsencode(where), digest_size=16).hexdigest()}"
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from schemas.errors import SourceError, WrongInput
 from schemas.job_text import Entry
 from schemas.rows import OURS, Reading, SourceFile
 from schemas.tables import Csv, Table, Workbook
-from transforms.guessed_names import are_values
+from transforms.guessed_names import are_values, is_fixed_width
 from transforms.yaml_words import can_be_written, scalar
 
 TABLE = "customers"
@@ -153,7 +153,13 @@ def _described(files: str, sheet: str | None, landed: Local | None) -> tuple[Rea
     reading = opened(table)
     paths = [(landed.path if landed else file.path, file.path) for file in reading.files]
     dialects = [found for file, told in paths if (found := dialect_of(file, told, table, LABEL))]
-    if _has_header(reading) and are_values(reading.columns):
+    first = next(iter(reading.batches()), None) if _has_header(reading) else None
+    if first is not None and dialects and is_fixed_width(reading.columns, first.rows):
+        raise SourceError(
+            f"{LABEL}: no delimiter divides its lines, which look like columns of fixed width; write the job with "
+            "format: fixed, and in fixed: where each column begins and ends"
+        )
+    if first is not None and are_values(reading.columns, first.rows):
         if not dialects:
             raise SourceError(f"{LABEL}: the first row holds values and no names of columns; give them names there")
         names = [f"column_{place}" for place in range(1, len(reading.columns) + 1)]

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.kinds import stem_of
+from connectors.landing import shortened
 from connectors.result_files import ResultFiles, results_in_slices
 from connectors.results import RESULTS
 from flows.prepare import PreparedRun
@@ -21,7 +22,7 @@ NO_RESULTS = RESULTS.empty_table().select(READ)
 
 def name_of(load: Load, file: TakenFile) -> str:
     """`result_20260301003000_customers.csv`: by the local time at which the run was started."""
-    return f"result_{load.started:%Y%m%d%H%M%S}_{stem_of(file.name)}.csv"
+    return f"result_{load.started:%Y%m%d%H%M%S}_{shortened(stem_of(file.name))}.csv"
 
 
 @contextmanager

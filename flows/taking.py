@@ -9,6 +9,7 @@ from pathlib import Path
 
 from connectors.durable import make_folder
 from connectors.files import Local, check_unchanged, in_place, open_files, open_table
+from connectors.found import check_plain
 from connectors.ledger import Ledger
 from connectors.locks import held, is_held
 from connectors.pgp import decrypt
@@ -89,6 +90,8 @@ def take(table: Table, name: str, how: Taking) -> tuple[Reading, Taken | None]:
     found = place.found()
     if not found:
         raise SourceError(place.nothing())
+    for each in found:
+        check_plain(each.path, label)
     locals_ = [local_of(each, place, table, label, how) for each in found]
     reading = open_files(locals_, table, label)
     return reading, Taken(taken_of(found, locals_, reading))

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
@@ -13,6 +13,10 @@ from schemas.errors import SourceError
 from schemas.spellings import seconds_of
 from schemas.tables import Table
 
+_LEFT_ALONE: Mapping[str, Callable[[Found], bool]] = {
+    "is a link, which a move would take away from its file": lambda found: found.is_link,
+    "has a name that is no UTF-8 and must be given another one": lambda found: not found.has_plain_name,
+}
 _LATE = datetime.max.replace(tzinfo=UTC)
 
 
@@ -44,6 +48,10 @@ def whole_files(table: Table, place: Place, label: str, left: Counter[str], *, w
     ]
     theirs = set(chain.from_iterable(drop.beside for drop in drops))
     drops = [drop for drop in drops if drop.found.path not in theirs]
+    for why, is_out in _LEFT_ALONE.items():
+        if count := sum(is_out(drop.found) for drop in drops):
+            left[why] += count
+            drops = [drop for drop in drops if not is_out(drop.found)]
     still = _a_while_later(table, place) if wait and table.ready is None and drops else None
     whole = []
     for drop in drops:
@@ -99,4 +107,10 @@ def counted(why: str, count: int) -> str:
     return f"{count:,} files {why}"
 
 
-_PLURALS = (("waits for its", "wait for their"), ("is ", "are "), ("was ", "were "), ("has ", "have "))
+_PLURALS = (
+    ("waits for its", "wait for their"),
+    ("is a link", "are links"),
+    ("is ", "are "),
+    ("was ", "were "),
+    ("has ", "have "),
+)

@@ -218,6 +218,7 @@ class Ftp(Folder):
 class Web(Folder):
     """A folder by HTTP, with or without ranges; after `cut_after` bytes it hangs up, once.
 
+    `length` is how it says where a file ends: "told", "chunked", or "untold" by hanging up.
     `redirect` and `status` answer everything instead; `asked` are the requests' paths and ranges, `logins` what they
     were authorized with.
     """
@@ -233,6 +234,7 @@ class Web(Folder):
             None,
             None,
         )
+        self.length = "told"
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
@@ -247,6 +249,16 @@ class Web(Folder):
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+    def _framed(self, answer, content):
+        if self.length == "told":
+            answer.send_header("Content-Length", str(len(content)))
+            return content
+        if self.length == "untold":
+            answer.close_connection = True
+            return content
+        answer.send_header("Transfer-Encoding", "chunked")
+        return b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content)
 
     def _handler(web):  # noqa: N805 - two selfs
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -285,7 +297,7 @@ class Web(Folder):
                 return self._end(content)
 
             def _end(self, content):
-                self.send_header("Content-Length", str(len(content)))
+                content = web._framed(self, content)
                 self.end_headers()
                 if web.cut_after is not None and len(content) > web.cut_after:
                     content, web.cut_after = content[: web.cut_after], None

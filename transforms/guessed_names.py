@@ -2,17 +2,22 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.guessed_names import AROUND, TARGETS
 
 EXACT, NEARLY = 1.0, 0.9
+LONG = 20  # characters, more than names of columns have
 
 _humps = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _accents = re.compile("[\u0300-\u036f]")
 _counted = re.compile(r"(?<=[^\W\d_])0?1$")
 _value = re.compile(r"\s*(?:\S+@\S+\.\S+|\+?(?:[\d][ ()./:-]*){6,})\s*")
+_digits = re.compile(r"\d{8}")
 _around = frozenset(AROUND.split())
 
 
@@ -48,7 +53,19 @@ def _known() -> Mapping[str, tuple[str, ...]]:
     return known
 
 
-def are_values(names: Iterable[str]) -> bool:
-    """Whether what should be a header is a row: none of it is known, and an address or a long number is among it."""
-    given = list(names)
-    return not any(named(name) for name in given) and any(_value.fullmatch(name) for name in given)
+def are_values(names: Sequence[str], rows: pa.RecordBatch) -> bool:
+    """Whether what should be a header is a row: none of it is known, and an address, a long number, or a value that
+    comes again further down in `rows` is among it."""
+    if any(named(name) for name in names):
+        return False
+    return any(_value.search(name) for name in names) or any(
+        pc.index(rows.column(name), name).as_py() >= 0 for name in names
+    )
+
+
+def is_fixed_width(names: Sequence[str], rows: pa.RecordBatch) -> bool:
+    """Whether a file's only column is whole lines without a delimiter, the first of them taken for its name."""
+    if len(names) != 1 or named(names[0]) or _value.fullmatch(names[0]):
+        return False
+    lengths = set(pc.utf8_length(rows.column(0)).to_pylist())
+    return _digits.search(names[0]) is not None or (len(names[0]) >= LONG and lengths == {len(names[0])})

@@ -36,6 +36,10 @@ def test_paths_and_file_urls_are_of_this_machine(files, path):
         ("ftp://[::1]/a.csv", "ftp://[::1]/a.csv", "/a.csv"),
         ("https://u:p@host/a.csv?sig=s3cret#top", "https://host/a.csv", "/a.csv"),
         ("s3://bucket/in/*.csv", "s3://bucket/in/*.csv", "bucket/in/*.csv"),
+        ("s3://bucket/part?/dt=2024/a?.csv", "s3://bucket/part?/dt=2024/a?.csv", "bucket/part?/dt=2024/a?.csv"),
+        ("sftp://loader@host:22/a@b.csv", "sftp://host:22/a@b.csv", "/a@b.csv"),
+        ("https://host:8443/a.csv?for=a@b", "https://host:8443/a.csv", "/a.csv"),
+        ("sftp://host/a@b.csv", "sftp://host/a@b.csv", "/a@b.csv"),
         ("az://container/a.csv", "az://container/a.csv", "container/a.csv"),
         (
             "abfs://container@account.dfs.core.windows.net/a.csv",
@@ -66,6 +70,15 @@ def test_user_and_password_are_percent_decoded():
         ("s3://KEY:s3cret@bucket/a.csv", "a cloud's credentials do not stand in a URL"),
         ("sftp://loader:s3cret/x@host/a.csv", "host and port cannot be told apart; .*a password under login:"),
         ("sftp://loader:s3:cret@host:port/a.csv", "host and port cannot be told apart"),
+        ("sftp://loader:12345/s3cret@host/a.csv", "host and port cannot be told apart"),
+        ("https://loader:12345/s3cret@host/a.csv", "host and port cannot be told apart"),
+        ("ftp://loader:12345#s3cret@host/a.csv", "host and port cannot be told apart"),
+        ("az://container/a.csv?sv=2020&sig=s3cret", "a signature does not stand in a URL of az://"),
+        ("abfs://c@account.dfs.core.windows.net/a.csv?sig=s3cret", "a signature does not stand"),
+        ("s3://bucket/in/a.csv?AWSAccessKeyId=a&Signature=s3cret", "a signature does not stand"),
+        ("gs://bucket/a.csv?X-Goog-Signature=s3cret/x", "take it out or write the file's https:// URL with it"),
+        ("sftp://host:70000/a.csv", "the URL's port is none; ports are 1 to 65,535"),
+        ("https://host:0/a.csv", "the URL's port is none"),
     ],
 )
 def test_what_is_no_address_is_refused_without_repeating_it(files, words):

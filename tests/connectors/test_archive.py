@@ -88,3 +88,11 @@ def test_members_that_share_their_bytes_are_refused(look_into):
     content[second + 42 : second + 46] = struct.pack("<I", 0)  # where b.csv is said to begin
     with pytest.raises(SourceError, match="the zip data is cut off or damaged"):
         look_into(bytes(content))
+
+
+def test_two_archives_in_one_file_are_refused(look_into):
+    """Only the last one's tables would be seen."""
+    one, other = zipped(("a.csv", b"1\n")), zipped(("b.csv", b"2\n"))
+    with pytest.raises(SourceError, match="before the zip archive's first file lies something else"):
+        look_into(one + other)
+    assert look_into(b"PK00" + one) == ["a.csv"]

@@ -58,6 +58,25 @@ def test_without_credentials_it_is_told_where_they_are_looked_for(place, monkeyp
         place("s3://customers/in/*.csv").found()
 
 
+def test_the_next_object_of_a_name_stays_when_it_comes_during_a_move(place, s3):
+    s3.put("next/a.csv", b"1")
+    moving = place(s3.url("next/*.csv"))
+    (found,) = moving.found()
+    system = moving._opened()
+    copy = system.cp_file
+
+    def and_the_next_comes(old, new, **how):
+        copy(old, new, **how)
+        s3.put("next/a.csv", b"next")
+
+    system.cp_file = and_the_next_comes
+    with pytest.raises(SourceError, match=r"next/a\.csv: was written again since it was read; it stays"):
+        moving.move(found, "done", "a.csv")
+    assert {name: content for name, content in s3.content().items() if name.startswith("next/")} == {
+        "next/a.csv": b"next"
+    }
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [

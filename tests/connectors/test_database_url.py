@@ -34,7 +34,7 @@ def test_a_password_that_is_not_encoded_is_refused_without_a_piece_of_it(tmp_pat
 
 @pytest.mark.parametrize("port", [0, 65_536, 99_999])
 def test_a_port_that_there_is_not_is_refused_untold(tmp_path, port):
-    with pytest.raises(SourceError, match=r"source\.x: the URL's port is no number from 1 to 65,535$"):
+    with pytest.raises(SourceError, match=r"source\.x: the URL's port is none; ports are 1 to 65,535$"):
         read_address(f"mysql://anna:{port}", "source.x", tmp_path)
 
 
@@ -76,3 +76,9 @@ def test_a_token_in_the_users_place_is_a_secret_too(tmp_path):
     assert address.censored("no access for dapi0123") == "no access for ***"
     named = read_address("databricks://token:dapi0123@dbc.example/main?http_path=/sql", "source.x", tmp_path)
     assert named.censored("the token dapi0123 is no token") == "the token *** is no token"
+
+
+@pytest.mark.parametrize("port", [0, 70_000], ids=str)
+def test_a_port_that_is_none_is_refused(tmp_path, port):
+    with pytest.raises(SourceError, match="the URL's port is none; ports are 1 to 65,535"):
+        read_address(f"mysql://anna:hush@db.example:{port}/shop", "source.x", tmp_path)

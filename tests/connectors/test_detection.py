@@ -18,6 +18,19 @@ RUSSIAN = "Иванов Иван, Петрова Мария, Сидоров Ал
 KOREAN = "김민수, 이영희, 박지훈, 최수진, 정다은, 강현우, 조서연, 윤도현, 장미란, 임재범, 서울특별시, 부산광역시"
 TURKISH = "Ayşe Öztürk, Çağla Şahin, Gökçe Doğan, Işıl Yıldız, Şükrü Çiğdem, Uğur Gündoğdu, Barış Kılıç, Ömer Aydın"
 
+GERMAN = """Müller Jörg, Schäfer Günther, Weiß Käthe, Köhler Björn, Größe Händel, Österreich Jürgen, Böhm Rüdiger,
+Häußler Sören, Krüger Ulrike, Fröhlich Änne, Lüdtke Götz, Völker Grünwald"""
+SPANISH = """José Muñoz, Íñigo Peña, Ángel Núñez, María Gómez, Sofía López, Martín Ibáñez, Raúl Jiménez, Begoña García,
+Andrés Fernández, Inés Martínez, Óscar Rodríguez, Lucía Sánchez, Jesús Hernández"""
+POLISH = """Łukasz Żółć, Świętosław Dąbrowski, Zażółć Gęślą, Małgorzata Wójcik, Stanisław Król, Agnieszka Wiśniewska,
+Paweł Źrebak, Bożena Łęcka, Jóźwiak Ćwikła, Krzysztof Ząbek, Błażej Śliwa"""
+GREEK = "Γιώργος Παπαδόπουλος, Μαρία Ιωάννου, Κωνσταντίνος Δημητρίου, Ελένη Γεωργίου, Νίκος Αντωνίου, Άννα Πέτρου"
+HEBREW = "דוד כהן, שרה לוי, משה פרץ, רחל מזרחי, יוסף אברהם, מרים ביטון, יעקב דהן"
+ARABIC = "محمد أحمد, فاطمة علي, عبد الله حسن, عائشة إبراهيم, يوسف خالد, مريم سعيد, عمر حسين"
+THAI = "สมชาย ใจดี, สมหญิง รักไทย, ประเสริฐ ศรีสุข, มาลี ทองดี, วิชัย แสงทอง, กรุงเทพมหานคร"
+BALTIC = """Žydrūnas Šimkus, Rūta Žukauskienė, Živilė Ąžuolė, Eglė Petrauskaitė, Jānis Bērziņš, Kristīne Kalniņa,
+Līga Ozoliņa, Mārtiņš Šmits, Õnne Tõnisson, Ülle Mägi"""
+
 
 def names_in(text):
     return [" ".join(name.split()) for name in text.split(",")]
@@ -83,6 +96,56 @@ def test_what_could_be_either_is_asked_for(read):
     ):
         read(content)
     assert read(content, encoding="cp1252") == (names_in(mixed), (), [])
+
+
+@pytest.mark.parametrize(
+    ("text", "codec"),
+    [
+        (WESTERN, "cp850"),
+        (WESTERN, "cp437"),
+        (WESTERN, "mac_roman"),
+        (GERMAN, "cp850"),
+        (GERMAN, "mac_roman"),
+        (SPANISH, "mac_roman"),
+        (POLISH, "iso8859-2"),
+        (POLISH, "cp852"),
+        (RUSSIAN, "cp866"),
+        (RUSSIAN, "iso8859-5"),
+        (RUSSIAN, "mac_cyrillic"),
+        (GERMAN.upper(), "cp850"),
+        (RUSSIAN.upper(), "cp866"),
+    ],
+)
+def test_elder_encodings_are_asked_for_and_not_taken_for_todays(read, text, codec):
+    with pytest.raises(SourceError, match=r"set csv\.encoding"):
+        read(table_of(text).encode(codec, "replace"))
+
+
+@pytest.mark.parametrize(
+    ("text", "codec"),
+    [
+        (WESTERN + ", “Étoile”, L’Hôtel, «Café», Mª José, Nº 5", "cp1252"),
+        (GERMAN, "cp1252"),
+        (POLISH, "cp1250"),
+        (RUSSIAN + ", ООО «Ромашка», № 5, “Звезда”", "cp1251"),
+        (GREEK, "cp1253"),
+        (HEBREW, "cp1255"),
+        (ARABIC, "cp1256"),
+        (THAI, "cp874"),
+        (BALTIC, "cp1257"),
+    ],
+)
+def test_quotes_beside_words_make_no_other_encoding_of_them(read, text, codec):
+    found, (note,), _ = read(table_of(text).encode(codec))
+    assert found == names_in(text)
+    assert note.startswith(f"read as {codec}, ")
+
+
+def test_japanese_in_escapes_is_asked_for(read):
+    content = table_of(JAPANESE).encode("iso2022_jp")
+    with pytest.raises(SourceError, match=r"set csv\.encoding: iso-2022-jp"):
+        read(content)
+    assert read(content, encoding="iso-2022-jp") == (names_in(JAPANESE), (), [])
 
 
 def test_a_letter_that_would_become_a_sign_is_asked_for(read):

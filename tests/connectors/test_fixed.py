@@ -149,6 +149,34 @@ def test_a_file_that_cannot_be_of_fixed_width_is_refused(read, content, written,
     assert said in str(refusal.value)
 
 
+NAMES = ["Ann", "伊", "山田", "高橋"]
+
+
+def padded(names, codec, *, by_bytes):
+    """Lines of the columns' widths, counted in bytes or in characters."""
+    lines = []
+    for name in names:
+        size = len(name.encode(codec)) if by_bytes else len(name)
+        lines.append(f"0001{name}{' ' * (6 - size)}|  7\n".encode(codec))
+    return b"".join(lines)
+
+
+@pytest.mark.parametrize("codec", ["cp932", "gb18030", "euc_jp", "utf-8"])
+@pytest.mark.parametrize("names", [NAMES, ["Ann"] * 99 + ["山田"], ["山田"] * 3], ids=["mixed", "one", "alike"])
+def test_columns_that_are_padded_to_bytes_are_refused(read, names, codec):
+    with pytest.raises(SourceError, match=r"its columns are padded to bytes \(lines have 14 bytes"):
+        read(padded(names, codec, by_bytes=True), encoding=codec)
+    rows, unreadable = read(padded(names, codec, by_bytes=False), encoding=codec)
+    assert [name for _, _, name, _ in rows] == names
+    assert not unreadable
+
+
+def test_columns_that_are_padded_to_bytes_behind_the_first_block_are_refused(read):
+    content = padded(["Ann"] * 50 + ["山田"], "cp932", by_bytes=True)
+    with pytest.raises(SourceError, match="its columns are padded to bytes"):
+        read(content, block_bytes=200, encoding="cp932")
+
+
 def test_a_job_says_that_a_file_is_of_fixed_width(tmp_path):
     (tmp_path / "t.txt").write_bytes(b"0001Ann   |  7\n")
     reading = open_table(Table(files="t.txt", format="fixed", fixed=COLUMNS), tmp_path, "source.customers")

@@ -3,15 +3,18 @@
 import errno
 import hashlib
 import os
+import shutil
 import stat
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from connectors.files import open_table
 from connectors.places import place_of
 from schemas.errors import SourceError
+from schemas.tables import Table
 from tests.servers_files import NO_SSHD, S3, SSHD, Ftp, Here, Sftp, running
 
 needs_sshd = pytest.mark.skipif(SSHD is None, reason=NO_SSHD)
@@ -73,6 +76,34 @@ def drop(request, started, monkeypatch):
         yield Drop(server, f"{request.node.originalname}-in", stack)
 
 
+def same_device(monkeypatch):
+    """As it is."""
+
+
+def other_devices(monkeypatch):
+    """Each folder is a file system of its own."""
+    real = os.link
+
+    def link(source, target, **how):
+        if source.parent != target.parent:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        real(source, target, **how)
+
+    monkeypatch.setattr(os, "link", link)
+
+
+def no_links(monkeypatch):
+    """A file system where a file has one name, such as FAT's and many a network's."""
+
+    def link(*_, **__):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+
+
+LINKS = [same_device, other_devices, no_links]
+
+
 def names(found):
     return [each.name for each in found]
 
@@ -101,6 +132,23 @@ def test_folders_may_be_any_or_have_wildcards(drop):
     assert names(drop.place("2026/*/*.csv").found()) == ["a.csv", "b.csv"]
 
 
+@pytest.mark.parametrize("match", [None, r".*\.csv"], ids=["wildcard", "match"])
+def test_any_depth_follows_no_links(tmp_path, match):
+    (tmp_path / "in" / "inner").mkdir(parents=True)
+    for path in ("in/a.csv", "in/inner/b.csv"):
+        (tmp_path / path).write_bytes(b"1")
+    for link in ("l", "m", "inner/n"):  # 3 ways around in each folder: no program comes to an end of them
+        (tmp_path / "in" / link).symlink_to(tmp_path / "in")
+    with ExitStack() as stack:
+        place = place_of("in/**" if match else "in/**/*.csv", match, None, tmp_path, "source.customers", stack)
+        assert names(place.found()) == ["a.csv", "b.csv"]
+        linked = place_of("in/l/*.csv", None, None, tmp_path, "source.customers", stack)
+        assert names(linked.found()) == ["a.csv"]
+    if match is None:
+        reading = open_table(Table(files="in/**/*.csv"), tmp_path, "source.customers")
+        assert [file.path.name for file in reading.files] == ["a.csv", "b.csv"]
+
+
 def test_a_name_with_brackets_is_found_by_itself(drop):
     drop.put("a[1].csv")
     assert names(drop.place("a[1].csv").found()) == ["a[1].csv"]
@@ -112,6 +160,26 @@ def test_one_file_is_told_with_its_size_time_and_place(drop):
     assert (found.name, found.size_bytes) == ("a.csv", 8)
     assert found.uri == drop.server.url(f"{drop.folder}/a.csv")
     assert abs(found.modified_at_utc - datetime.now(UTC)) < timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("drop", ["here", pytest.param("sftp", marks=needs_sshd)], indirect=True)
+@pytest.mark.parametrize("match", [None, r"[ab]\.csv"], ids=["wildcard", "match"])
+def test_a_link_is_known_for_one(drop, match):
+    drop.put("a.csv", b"1")
+    drop.put("store/c.csv", b"22")
+    link = drop.server.root / drop.folder / "b.csv"
+    link.unlink(missing_ok=True)
+    link.symlink_to("store/c.csv")
+    found = drop.place("*.csv" if match is None else "", match).found()
+    assert [(each.name, each.size_bytes, each.is_link) for each in found] == [("a.csv", 1, False), ("b.csv", 2, True)]
+    assert [drop.place(name).found()[0].is_link for name in ("a.csv", "b.csv")] == [False, True]
+
+
+@pytest.mark.parametrize("drop", ["here", pytest.param("sftp", marks=needs_sshd)], indirect=True)
+def test_a_name_that_is_no_utf_8_is_found_and_known(drop):
+    drop.put("good.csv")
+    (drop.server.root / drop.folder / os.fsdecode(b"b\xff.csv")).write_bytes(b"1")
+    assert [each.has_plain_name for each in drop.place("*.csv").found()] == [False, True]
 
 
 def test_nothing_found_is_told_with_the_way_out(drop):
@@ -295,6 +363,96 @@ def test_a_file_written_again_stays_where_it_is(drop):
     assert drop.content() == {"a.csv": b"22"}
 
 
+@pytest.mark.parametrize("way", ["link", "copy"])
+def test_the_next_file_of_a_name_stays_when_it_comes_during_a_move(tmp_path, monkeypatch, way):
+    """Of two file systems nobody knows which file was copied; of one, the first is moved and the next one stays."""
+    if way == "copy":
+        other_devices(monkeypatch)
+    module, name = (os, "link") if way == "link" else (shutil, "copyfileobj")
+    real = getattr(module, name)
+
+    def and_the_next_comes(*args, **how):
+        real(*args, **how)
+        (tmp_path / "next").write_bytes(b"next")
+        (tmp_path / "next").replace(tmp_path / "a.csv")
+
+    monkeypatch.setattr(module, name, and_the_next_comes)
+    (tmp_path / "a.csv").write_bytes(b"1")
+    with ExitStack() as stack:
+        place = place_of("a.csv", None, None, tmp_path, "source.customers", stack)
+        (found,) = place.found()
+        with nullcontext() if way == "link" else pytest.raises(SourceError, match="it stays for the next run"):
+            place.move(found, "done", "a.csv")
+    assert (tmp_path / "a.csv").read_bytes() == b"next"
+    assert [path.read_bytes() for path in (tmp_path / "done").iterdir()] == ([b"1"] if way == "link" else [])
+
+
+@pytest.mark.parametrize("links", LINKS)
+def test_a_file_that_came_right_before_its_move_stays(tmp_path, monkeypatch, links):
+    links(monkeypatch)
+    real = os.link
+
+    def the_next_comes_and(source, target, **how):
+        (tmp_path / "next").write_bytes(b"next")
+        (tmp_path / "next").replace(source)
+        real(source, target, **how)
+
+    monkeypatch.setattr(os, "link", the_next_comes_and)
+    (tmp_path / "a.csv").write_bytes(b"1")
+    with ExitStack() as stack:
+        place = place_of("a.csv", None, None, tmp_path, "source.customers", stack)
+        (found,) = place.found()
+        with pytest.raises(SourceError, match="it stays for the next run"):
+            place.move(found, "done", "a.csv")
+    assert [path.read_bytes() for path in tmp_path.rglob("*.csv")] == [b"next"]
+
+
+@pytest.mark.parametrize("planted", ["symlink", "file"])
+@pytest.mark.parametrize("links", LINKS)
+def test_what_is_planted_under_a_name_in_between_is_not_written(tmp_path, monkeypatch, links, planted):
+    links(monkeypatch)
+    (tmp_path / "done").mkdir()
+    (tmp_path / "precious").write_bytes(b"precious")
+    (tmp_path / "a.csv").write_bytes(b"1")
+    for name in (".a.csv.part", ".b.csv.part"):
+        if planted == "symlink":
+            (tmp_path / "done" / name).symlink_to("../precious")
+        else:
+            (tmp_path / "done" / name).write_bytes(b"left by a crash")
+    with ExitStack() as stack:
+        place = place_of("a.csv", None, None, tmp_path, "source.customers", stack)
+        (found,) = place.found()
+        place.move(found, "done", "a.csv")
+        place.write("done", "b.csv", b"2")
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+    done = {path.name: (path.read_bytes(), path.is_symlink()) for path in (tmp_path / "done").glob("?.csv")}
+    assert done == {"a.csv": (b"1", False), "b.csv": (b"2", False)}
+
+
+@pytest.mark.parametrize("links", LINKS)
+def test_the_longest_name_is_moved_and_written(tmp_path, monkeypatch, links):
+    links(monkeypatch)
+    name = "a" * 251 + ".csv"
+    (tmp_path / name).write_bytes(b"1")
+    with ExitStack() as stack:
+        place = place_of(name, None, None, tmp_path, "source.customers", stack)
+        (found,) = place.found()
+        assert place.move(found, "done", name).endswith(name)
+        assert place.write("out", name, b"1").endswith(name)
+
+
+def test_a_link_where_a_file_goes_is_nobodys_place(tmp_path):
+    (tmp_path / "done").mkdir()
+    (tmp_path / "a.csv").write_bytes(b"1")
+    (tmp_path / "done" / "a.csv").symlink_to("../a.csv")
+    (tmp_path / "done" / "a-2.csv").symlink_to("nowhere")
+    with ExitStack() as stack:
+        place = place_of("a.csv", None, None, tmp_path, "source.customers", stack)
+        (found,) = place.found()
+        assert place.move(found, "done", "a.csv").endswith("/done/a-3.csv")
+    assert (tmp_path / "done" / "a-3.csv").read_bytes() == b"1"
+
+
 def test_a_file_that_somebody_else_moved_is_told(drop):
     drop.put("a.csv", b"1")
     place = drop.place("*.csv")
@@ -398,14 +556,9 @@ def test_files_are_not_moved_to_another_server(started):
             place.move(found, "sftp://elsewhere/done", "a.csv")
 
 
-@pytest.mark.parametrize("same_device", [True, False])
-def test_a_move_over_file_systems_is_whole_and_done_once(tmp_path, monkeypatch, same_device):
-    if not same_device:
-
-        def other_device(*_):
-            raise OSError(errno.EXDEV, "Invalid cross-device link")
-
-        monkeypatch.setattr(os, "link", other_device)
+@pytest.mark.parametrize("links", LINKS)
+def test_a_move_over_file_systems_is_whole_and_done_once(tmp_path, monkeypatch, links):
+    links(monkeypatch)
     (tmp_path / "a.csv").write_bytes(b"1")
     (tmp_path / "done").mkdir()
     (tmp_path / "done" / "a.csv").write_bytes(b"older")

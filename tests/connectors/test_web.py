@@ -117,3 +117,21 @@ def test_a_file_that_changes_while_it_is_read_is_refused(server, stack, tmp_path
     with pytest.raises(SourceError, match=r"in/a\.csv: changed while it was read"):
         changing.land(found, tmp_path / "landing")
     assert list((tmp_path / "landing").iterdir()) == []
+
+
+def test_a_file_whose_end_nobody_tells_is_refused(server, stack):
+    """What was cut off would pass for the whole."""
+    server.length, server.ranges = "untold", False
+    with pytest.raises(SourceError, match=r"in/a\.csv: the server does not say how long it is"):
+        place(server.url("in/a.csv"), stack).found()
+
+
+def test_a_file_in_chunks_comes_whole_or_not_at_all(server, stack, tmp_path):
+    server.length, server.ranges = "chunked", False
+    chunked = place(server.url("in/a.csv"), stack)
+    (found,) = chunked.found()
+    assert found.size_bytes is None
+    assert chunked.land(found, tmp_path).path.read_bytes() == b"a\n1\n"
+    server.cut_after = 8
+    with pytest.raises(SourceError, match="the connection broke"):
+        chunked.land(found, tmp_path)

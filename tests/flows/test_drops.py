@@ -122,6 +122,37 @@ def test_the_oldest_file_is_read_first(drop: Desk):
     assert [row["file"] for row in drop.results(done)] == ["b.csv", "c.csv", "a.csv"]
 
 
+def test_links_are_left_alone_and_told(drop: Desk):
+    """Moved, they would lead nowhere, or to a file that nobody dropped."""
+    drop.write("inbox/a.csv", lines(1, 2))
+    drop.write("store.csv", lines(3, 4))
+    (drop.folder / "inbox" / "b.csv").symlink_to("../store.csv")
+    done = drop("run", job(drop))
+    assert done.sent == {"accepted": 2}
+    assert "1 file is a link, which a move would take away from its file" in notes(done)
+    assert (lying(drop, "inbox"), lying(drop, "done")) == (["b.csv"], ["a.csv"])
+
+
+def test_a_name_that_is_no_utf_8_stops_no_other_file(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 2))
+    (drop.folder / "inbox" / os.fsdecode(b"b\xff.csv")).write_text(lines(3, 4))
+    done = drop("run", job(drop))
+    assert (done.exit_code, done.sent) == (0, {"accepted": 2})
+    assert "1 file has a name that is no UTF-8 and must be given another one" in notes(done)
+
+
+def test_a_table_of_a_name_that_is_no_utf_8_is_refused(drop: Desk):
+    (drop.folder / "inbox" / os.fsdecode(b"b\xff.csv")).write_text(lines(3, 4))
+    refused = drop("run", drop.job(source={"customers": {"files": "inbox/*.csv"}}))
+    assert refused.exit_code == 2
+    assert "b\ufffd.csv is a name that is no UTF-8; give the file another one" in refused.stderr
+
+
+def test_a_file_is_claimed_once_by_whatever_links_one_comes_to_it(drop: Desk):
+    (drop.folder / "linked").symlink_to("inbox")
+    assert claim_of(str(drop.folder / "linked" / "a.csv")) == claim_of(str(drop.folder / "inbox" / "a.csv"))
+
+
 def test_names_may_be_told_by_an_expression(drop: Desk):
     drop.write("inbox/customers_01.csv", lines(1, 2))
     drop.write("inbox/orders_01.csv", "no customers\n")
@@ -455,6 +486,16 @@ def test_each_file_gets_a_result_file(drop: Desk):
     assert "Asha" not in text
     other = (drop.folder / f"answers/result_{stamp}_b.csv").read_text()
     assert len(other.splitlines()) == 2
+
+
+def test_a_file_of_the_longest_name_gets_a_result_file(drop: Desk):
+    name = "é" * 124 + "_42.csv"
+    drop.write(f"inbox/{name}", lines(1, 2))
+    done = drop("run", job(drop))
+    assert lying(drop, "done") == [name]
+    (result,) = (drop.folder / "done").glob("result_*éé_42.csv")
+    assert result.read_text(encoding="utf-8").startswith(HEADER)
+    assert notes(done) == ""
 
 
 def test_a_result_file_names_the_members_of_an_archive(drop: Desk):

@@ -115,6 +115,21 @@ def test_a_file_without_a_header_gets_names_and_none_of_its_values(here):
     assert columns(read(here.folder / "customers.yaml"))["identifiers.email"] == "column_4"
 
 
+def test_a_first_row_without_numbers_is_told_from_a_header_by_values_that_come_again(here):
+    here.write("customers.csv", "".join(f"Qxzv{n},Rao,BLR,{n}\n" for n in range(60)))
+    told = here.say("init", "customers.csv")
+    assert told.exit_code == 0
+    assert "Qxzv0" not in (here.folder / "customers.yaml").read_text(encoding="utf-8") + told.stdout
+
+
+def test_lines_of_fixed_width_are_refused_without_a_word_of_them(here):
+    here.write("customers.dat", "".join(f"M{n:06}98450{n:05}{'Qxzv Rao':<20}{n:>8}\n" for n in range(60)))
+    refused = here.say("init", "customers.dat")
+    assert refused.exit_code == 2
+    assert "write the job with format: fixed, and in fixed: where each column begins and ends" in refused.stderr
+    assert "Qxzv" not in refused.stdout + refused.stderr
+
+
 def test_files_in_different_encodings_are_each_found_out_again(here):
     more = "".join(f"C-{n},98123450{n},Zoë{n}élan,q{n}@planted.example\n" for n in range(10, 40))
     here.write("in_1.csv", CUSTOMERS + more)

@@ -9,7 +9,7 @@ from schemas.errors import SourceError
 from schemas.guessed_names import TARGETS
 from schemas.job_text import Entry
 from transforms.guessed_job import blocks_of
-from transforms.guessed_names import EXACT, NEARLY, are_values, named
+from transforms.guessed_names import EXACT, NEARLY, are_values, is_fixed_width, named
 from transforms.guessing import guess
 from transforms.job_file import read_job
 from transforms.job_text import text_of
@@ -86,12 +86,32 @@ def test_every_known_name_is_found_by_itself():
         (["1001", "Asha", "9845012345"], True),
         (["C-1", "asha@example.com"], True),
         (["member_no", "asha@example.com"], False),
+        (["M9845012345", "Asha"], True),
+        (["Asha", "BLR"], True),  # BLR comes again
+        (["city", "BLR"], False),
         (["2023", "2024"], False),
         (["a", "b"], False),
     ],
 )
 def test_a_header_that_is_a_row_is_recognised(header, is_row):
-    assert are_values(header) == is_row
+    rows = pa.record_batch([["x", "BLR", "Rao"]] * len(header), names=header)
+    assert are_values(header, rows) == is_row
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "is_line"),
+    [
+        ("M0000198450123450Asha   ", "M0000298450123451Ravi   ", True),
+        ("M000019845012345 Asha", "M000029845012346 Ravindra", True),
+        ("M00001   Asha Rao     BLR", "M00002   Ravi Rao     BLR", True),
+        ("M00001   Asha Rao     BLR", "M00002", False),
+        ("9845012345", "9845012346", False),  # a list of mobiles
+        ("contact_number", "98450123469876", False),
+        ("nothing", "1234567", False),
+    ],
+)
+def test_lines_of_fixed_width_are_recognised(name, row, is_line):
+    assert is_fixed_width([name], pa.record_batch([[row]], names=[name])) == is_line
 
 
 # columns
