@@ -35,6 +35,10 @@ class Found:
         """Whether ledger, reports and people can be told of it: a file system takes any bytes for a name."""
         return is_plain(self.path)
 
+    def is_older(self, since: datetime | None) -> bool:
+        """Whether it is known to have been written before that."""
+        return since is not None and self.modified_at_utc is not None and self.modified_at_utc < since
+
 
 @dataclass(frozen=True, slots=True)
 class Landed:
@@ -87,8 +91,11 @@ class Place(Protocol):
     def beside(self, found: Found, name: str) -> str:
         """The path of another file in its folder."""
 
-    def has(self, path: str) -> bool:
-        """Whether there was a file when `found()` looked last; asks only about folders it has not listed."""
+    def has(self, path: str, since: datetime | None = None) -> bool:
+        """Whether there was a file when `found()` looked last, and not one that is older, as far as a place tells.
+
+        Asks only about folders it has not listed.
+        """
 
     def read(self, path: str, limit_bytes: int) -> bytes:
         """A small file; refused beyond `limit_bytes`."""
@@ -102,10 +109,11 @@ class Place(Protocol):
     def lies_in(self, found: Found, to: str) -> bool:
         """Whether a file lies in a folder that files are moved to."""
 
-    def move(self, found: Found, to: str, name: str) -> str:
-        """Put a file away under `name` and give its uri there; never overwrites, a number is added instead.
+    def move(self, found: Found, to: str, name: str) -> Found:
+        """Put a file away under `name` and give it as it is there; never overwrites, a number is added instead.
 
-        A file that was written again since it was found stays. Done twice, it is done once.
+        A file that was written again since it was found stays. Done twice, it is done once. One that lies there
+        already stays as it is.
         """
 
     def write(self, to: str, name: str, content: bytes | Path) -> str:

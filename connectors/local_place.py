@@ -53,8 +53,8 @@ class LocalPlace:
     def beside(self, found: Found, name: str) -> str:
         return str(Path(found.path).with_name(name))
 
-    def has(self, path: str) -> bool:
-        return Path(path).is_file()
+    def has(self, path: str, since: datetime | None = None) -> bool:
+        return Path(path).is_file() and not self._found(Path(path)).is_older(since)
 
     def read(self, path: str, limit_bytes: int) -> bytes:
         with self._allowed(path), Path(path).open("rb") as file:
@@ -76,11 +76,11 @@ class LocalPlace:
     def lies_in(self, found: Found, to: str) -> bool:
         return _is_in(Path(found.path), self._target(to))
 
-    def move(self, found: Found, to: str, name: str) -> str:
+    def move(self, found: Found, to: str, name: str) -> Found:
         source, folder = Path(found.path), self._target(to)
         now = self.again(found)
         if now is None:
-            return self._moved_before(found, folder, name)
+            return self._found(self._moved_before(found, folder, name))
         if now.stamp == found.stamp:
             with suppress(Changed), self._allowed(f"{source} cannot be moved to {folder}", "the file stays"):
                 return self._moved(found, folder, name)
@@ -140,17 +140,17 @@ class LocalPlace:
             while block := file.read(BLOCK_BYTES):
                 yield block
 
-    def _moved(self, found: Found, folder: Path, name: str) -> str:
+    def _moved(self, found: Found, folder: Path, name: str) -> Found:
         source = Path(found.path)
         if _is_in(source, folder):
-            return found.uri
+            return found
         folder.mkdir(parents=True, exist_ok=True)
         for each in numbered(name):
             if put_away(source, folder / each, stamp=found.stamp):
-                return uri_of(folder / each)
+                return self._found(folder / each)
         raise AssertionError("numbers do not end")
 
-    def _moved_before(self, found: Found, folder: Path, name: str) -> str:
+    def _moved_before(self, found: Found, folder: Path, name: str) -> Path:
         last = None
         for each in numbered(name):
             if not (folder / each).is_file():
@@ -160,7 +160,7 @@ class LocalPlace:
                 last = folder / each
         if last is None:
             raise SourceError(f"{self._label}: {found.path} is gone, and not in {folder}; who moved it?")
-        return uri_of(last)
+        return last
 
     def _target(self, to: str) -> Path:
         path = local_path(to)

@@ -20,7 +20,7 @@ def is_in(path: str, folder: str) -> bool:
 
 
 def moved(door: Door, system: FileSystem, found: Found, folder: str, name: str, label: str) -> str:
-    """Move a file that is still the one that was found; where it is already, it stays. Gives its uri.
+    """Move a file that is still the one that was found; where it is already, it stays. Gives its path.
 
     Raises:
         SourceError: it was written again, or is gone and was not moved by us.
@@ -31,17 +31,17 @@ def moved(door: Door, system: FileSystem, found: Found, folder: str, name: str, 
     if stamp_of(now) != found.stamp:
         raise SourceError(f"{label}: {found.uri}: was written again since it was read; it stays for the next run")
     if is_in(found.path, folder):
-        return found.uri
+        return found.path
     door.make_folder(system, folder)
     for each in numbered(name):
         path = within(folder, each)
         there = door.now(system, path)
         if there is None:
             door.rename(system, found.path, path, found.stamp)
-            return door.address.uri(path)
+            return path
         if door.is_copy(now, there):
             door.delete(system, found.path)
-            return door.address.uri(path)
+            return path
     raise AssertionError("numbers do not end")
 
 
@@ -70,7 +70,7 @@ def _moved_before(door: Door, system: FileSystem, found: Found, folder: str, nam
             last = within(folder, each)
     if last is None:
         raise SourceError(f"{label}: {found.uri}: is gone, and not in {door.address.uri(folder)}; who moved it?")
-    return door.address.uri(last)
+    return last
 
 
 def _put(door: Door, system: FileSystem, file: BinaryIO, folder: str, name: str) -> None:

@@ -7,6 +7,7 @@ import posixpath
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -73,12 +74,15 @@ class RemotePlace:
     def beside(self, found: Found, name: str) -> str:
         return beside(found.path, name)
 
-    def has(self, path: str) -> bool:
+    def has(self, path: str, since: datetime | None = None) -> bool:
         folder, _, name = path.rpartition("/")
         listed = self._listed.get(folder or ("/" if path.startswith("/") else ""))
         if listed is not None:
-            return any(entry.name == name and not entry.is_folder for entry in listed)
-        return self._now(path) is not None
+            named = (self._found(path, entry.info) for entry in listed if entry.name == name and not entry.is_folder)
+            there = next(named, None)
+        else:
+            there = self._now(path)
+        return there is not None and not there.is_older(since)
 
     def read(self, path: str, limit_bytes: int) -> bytes:
         def read(system: FileSystem) -> bytes:
@@ -106,10 +110,11 @@ class RemotePlace:
     def lies_in(self, found: Found, to: str) -> bool:
         return is_in(found.path, self._folder(to))
 
-    def move(self, found: Found, to: str, name: str) -> str:
+    def move(self, found: Found, to: str, name: str) -> Found:
         folder = self._folder(to)
         doing = ": cannot be moved, the file stays"
-        return self._do(found.path, lambda system: moved(self._door, system, found, folder, name, self._label), doing)
+        path = self._do(found.path, lambda system: moved(self._door, system, found, folder, name, self._label), doing)
+        return self._now(path) or replace(found, path=path, uri=self._address.uri(path))
 
     def write(self, to: str, name: str, content: bytes | Path) -> str:
         folder = self._folder(to)

@@ -1,10 +1,12 @@
 """Dropped files: which are whole, are nobody else's and were not loaded before; the oldest are loaded first."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
+
+from msgspec import structs
 
 from connectors.files import Local, open_files
 from connectors.locks import claimed
@@ -63,6 +65,11 @@ class Picking:
     @property
     def label(self) -> str:
         return f"source.{self.name}"
+
+    @property
+    def files(self) -> list[TakenFile]:
+        """Those that are neither left nor bad."""
+        return [_taken(drop, local) for drop, local in zip(self.drops, self.locals_, strict=True)]
 
     def pick(self, drop: Drop) -> None:
         """Take a file, or count why not."""
@@ -135,11 +142,11 @@ class Picking:
             columns = open_files([local], self.table, self.label).columns
         raise_all(SourceError, broken_by_file(manifest, local.source.sha256, columns, f"{self.label}: {uri}"))
 
-    def opened(self) -> Reading:
+    def opened(self, named: Collection[str]) -> Reading:
         """All files as one table.
 
         Raises:
-            BadFiles: those that cannot be opened each by itself.
+            BadFiles: those that cannot be opened each by itself, or lack columns that are `named` and others have.
             SourceError: their columns differ.
         """
         trouble = None
@@ -147,8 +154,20 @@ class Picking:
             return open_files(self.locals_, self.table, self.label)
         except SourceError as error:
             trouble = error
-        files = [_taken(drop, local) for drop, local in zip(self.drops, self.locals_, strict=True)]
-        raise self.blamed(zip(files, self.locals_, strict=True), trouble, read=False)
+        files = self.files
+        blamed = self.blamed(zip(files, self.locals_, strict=True), trouble, read=False)
+        raise self._lacking(files, named, trouble) if blamed is trouble else blamed
+
+    def _lacking(self, files: Sequence[TakenFile], named: Collection[str], trouble: SourceError) -> SourceError:
+        """What to say of files whose columns differ: which of them lack some that the job names, if others have all."""
+        columns = [open_files([local], self.table, self.label).columns for local in self.locals_]
+        wanted = [name for name in dict.fromkeys(chain.from_iterable(columns)) if name in named]
+        bad = [
+            (file, SourceError(f"{self.label}: {file.uri} lacks {', '.join(lacks)}, which the job names"))
+            for file, theirs in zip(files, columns, strict=True)
+            if (lacks := [name for name in wanted if name not in theirs])
+        ]
+        return bad_files(self.name, bad, self.files) if 0 < len(bad) < len(files) else trouble
 
     def rows(self, reading: Reading, taken: Taken) -> Iterator[RawRows]:
         """The rows of all files.
@@ -172,7 +191,7 @@ class Picking:
         bad = [(file, why) for file, local in files if (why := self._wrong_with(local, read)) is not None]
         if (elsewhere := next((why for _, why in bad if isinstance(why, NotTheFile)), None)) is not None:
             return elsewhere
-        return bad_files(self.name, bad) if bad else trouble
+        return bad_files(self.name, bad, self.files) if bad else trouble
 
     def _wrong_with(self, local: Local, read: bool) -> SourceError | None:
         try:
@@ -201,8 +220,8 @@ class Picking:
         return [counted(why, count) for why, count in self.left.items()]
 
 
-def take_drop(table: Table, name: str, how: Taking) -> tuple[Reading, Taken]:
-    """Take all files of a drop that are ready.
+def take_drop(table: Table, name: str, how: Taking, named: Collection[str]) -> tuple[Reading, Taken]:
+    """Take all files of a drop that are ready; `named` are columns that the job names, of this table or of others.
 
     Raises:
         NothingToLoad: none is.
@@ -218,11 +237,11 @@ def take_drop(table: Table, name: str, how: Taking) -> tuple[Reading, Taken]:
     if picking.bad and not picking.drops and all(isinstance(why, ForAnotherKey) for _, why in picking.bad):
         raise NotTheFile(*(problem for _, why in picking.bad for problem in why.problems))
     if picking.bad:
-        raise bad_files(name, picking.bad)
+        raise bad_files(name, picking.bad, picking.files)
     if not picking.drops:
         why = ", ".join(picking.told()) or place.nothing().removeprefix(f"source.{name}: ")
         raise NothingToLoad(f"source.{name}: nothing to load: {why}", name, Taken(twice=tuple(picking.twice)))
-    reading = picking.opened()
+    reading = picking.opened(named)
     taken = picking.taken(reading)
     notes = (*reading.notes, *(f"source.{name}: {why}" for why in picking.told()))
     return replace(reading, notes=notes, batches=partial(picking.rows, reading, taken)), taken
@@ -233,10 +252,15 @@ def _taken(drop: Drop, local: Local) -> TakenFile:
     return TakenFile(found.uri, found.path, found.stamp, source.sha256, source.size_bytes, (), drop.beside)
 
 
-def bad_files(name: str, bad: Sequence[tuple[TakenFile, SourceError]]) -> BadFiles:
-    """All that is wrong with some files of a table, at once."""
+def bad_files(name: str, bad: Sequence[tuple[TakenFile, SourceError]], files: Iterable[TakenFile]) -> BadFiles:
+    """All that is wrong with some `files` of a table, at once; a marker that others share stays with them."""
     problems = chain.from_iterable(error.problems for _, error in bad)
-    return BadFiles(*dict.fromkeys(problems), table=name, files=[file for file, _ in bad])
+    uris = {file.uri for file, _ in bad}
+    staying = {path for file in files if file.uri not in uris for path in file.beside}
+    going = [
+        structs.replace(file, beside=tuple(path for path in file.beside if path not in staying)) for file, _ in bad
+    ]
+    return BadFiles(*dict.fromkeys(problems), table=name, files=going)
 
 
 def done_with(job: Job, taken: Mapping[str, Taken]) -> dict[str, Sequence[TakenFile]]:

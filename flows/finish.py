@@ -84,7 +84,7 @@ def finish(load: Load, made: Plan, prepared: PreparedRun, delivery: Delivery, au
     bug = _bug_in(report, made, load.source)
     if bug is None:
         moved.keep()
-    if report.state == "done" and load.retry is None and not prepared.limited:
+    if bug is None and report.state == "done" and load.retry is None and not prepared.limited:
         loaded = done_with(load.job, load.source.taken)
         load.ledger.loaded(load.name, load.job.memory, loaded, datetime.now(UTC))
     load.ledger.finish_run(

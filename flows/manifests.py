@@ -28,7 +28,7 @@ def check_counts(source: Source, spool: Spool, prepared: PreparedRun) -> None:
             if (broken := [*_broken(file, rows, points, f"source.{name}: {file.uri}", leads=name == source.lead)])
         ]
         if bad:
-            raise bad_files(name, bad)
+            raise bad_files(name, bad, taken.files)
 
 
 def _broken(

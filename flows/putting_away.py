@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -24,36 +24,70 @@ from schemas.tables import MoveTo, Table
 from schemas.taken import TakenFile
 from transforms.report_words import GUARD_EXIT
 
+KEPT = "put_away.json"
+
+
+class Put(msgspec.Struct, frozen=True):
+    """A file or marker as a run left it, and the folder that it was about to move it to then."""
+
+    path: str  # in its place
+    uri: str
+    stamp: str
+    size_bytes: int | None
+    to: str
+
+    @classmethod
+    def of(cls, found: Found, to: str) -> "Put":
+        """As it lies now."""
+        return cls(found.path, found.uri, found.stamp, found.size_bytes, to)
+
+    @property
+    def found(self) -> Found:
+        """As a place knows it."""
+        return Found(self.path, self.uri, self.size_bytes, None, self.stamp)
+
 
 class PutAway(msgspec.Struct):
-    """Where a run's files and their markers were put, by where they lay: kept as `put_away.json` in its folder."""
+    """Where a run's files and their markers were put, by table and by where they lay.
 
-    uris: dict[str, str] = {}
+    Kept as `put_away.json` in its folder, before and after each move: when a run that a guard stopped goes on, its
+    files lie where it put them, though it was killed in the middle of that.
+    """
+
+    tables: dict[str, dict[str, Put]] = {}
 
     @classmethod
     def read(cls, spool: Spool) -> "PutAway":
         """Nothing where none was put away yet."""
-        path = spool.folder / "put_away.json"
+        path = spool.folder / KEPT
         return msgspec.json.decode(path.read_bytes(), type=cls) if path.exists() else cls()
 
     def write(self, spool: Spool) -> None:
-        """Keep it: when a run that a guard stopped goes on, its files lie where it put them."""
-        write_text(spool.folder / "put_away.json", msgspec.json.encode(self).decode())
+        """Whole, or as it was before."""
+        unfinished = spool.folder / f".{KEPT}.part"
+        write_text(unfinished, msgspec.json.encode(self).decode())
+        unfinished.replace(spool.folder / KEPT)
 
 
 @dataclass(frozen=True)
 class Mover:
-    """Puts files of one table away. `uris` has where a run put them before, and is added to."""
+    """Puts files of one table away. `kept` has where a run put them before, and is added to and written."""
 
     table: Table
     label: str
     folder: Path  # of the job file
     stack: ExitStack
-    uris: dict[str, str]
+    kept: PutAway = field(default_factory=PutAway)
+    spool: Spool | None = None  # where that is kept; None: no run goes on with the files
 
     @property
     def to(self) -> MoveTo:
         return self.table.move_to or MoveTo()
+
+    @property
+    def puts(self) -> dict[str, Put]:
+        """Of this table: two servers may have files of one path."""
+        return self.kept.tables.setdefault(self.label, {})
 
     @cached_property
     def place(self) -> Place:
@@ -71,13 +105,23 @@ class Mover:
                 yield from error.problems
 
     def _put(self, file: TakenFile, to: str) -> None:
-        place, found = self.place, self._now(file)
-        # A marker that is left without its file would call the next file of its name ready.
+        self._move(file.path, self._now(file), to)
+        # Not before their file, which would wait for its marker for ever if this broke off in between: a marker that is
+        # left is older than the next file of its name, and says nothing of that.
         for path in file.beside:
-            beside = self._put_before(path) or place.again(Found(path, path, None, None, ""))
+            beside = self._put_before(path) or self.place.again(Found(path, path, None, None, ""))
             if beside is not None:
-                self.uris[path] = place.move(beside, to, beside.name)
-        self.uris[file.path] = place.move(found, to, file.name)
+                self._move(path, beside, to)
+
+    def _move(self, path: str, found: Found, to: str) -> None:
+        self._keep(path, Put.of(found, to))
+        moved = self.place.move(found, to, path.rpartition("/")[2])
+        self._keep(path, Put.of(moved, to))
+
+    def _keep(self, path: str, put: Put) -> None:
+        self.puts[path] = put
+        if self.spool is not None:
+            self.kept.write(self.spool)
 
     def _now(self, file: TakenFile) -> Found:
         now = self.place.again(Found(file.path, file.uri, file.size_bytes, None, file.stamp))
@@ -89,11 +133,14 @@ class Mover:
         raise SourceError(f"{self.label}: {file.uri} {how}; it is not moved")
 
     def _put_before(self, path: str) -> Found | None:
-        if path not in self.uris:
+        """Where a run put it, or was about to when it was killed; None: nowhere."""
+        put = self.puts.get(path)
+        if put is None:
             return None
-        with ExitStack() as stack:
-            there = place_of(self.uris[path], None, self.table.login, self.folder, self.label, stack)
-            return next(iter(there.found()), None)
+        now = self.place.again(put.found)
+        if now is not None and now.stamp == put.stamp:
+            return now
+        return self.place.move(put.found, put.to, path.rpartition("/")[2])  # it was moved, or that says what is wrong
 
 
 def put_away(load: Load, prepared: PreparedRun, report: RunReport, audience: Audience) -> RunReport:
@@ -110,7 +157,7 @@ def put_away(load: Load, prepared: PreparedRun, report: RunReport, audience: Aud
     with ExitStack() as stack, _telling(troubles):
         results = stack.enter_context(result_files(load, prepared, drops))
         for name, taken in drops.items():
-            mover = Mover(load.job.source[name], f"source.{name}", folder, stack, kept.uris)
+            mover = Mover(load.job.source[name], f"source.{name}", folder, stack, kept, load.spool)
             to = getattr(mover.to, end)
             for file in taken.files:
                 if file.uri in results and (mover.to.results or to):
@@ -120,7 +167,6 @@ def put_away(load: Load, prepared: PreparedRun, report: RunReport, audience: Aud
             own = {file.sha256 for file in taken.files}
             for file in taken.twice:
                 troubles += mover.put([file], to if file.sha256 in own else mover.to.done)
-        kept.write(load.spool)
     for trouble in troubles:
         audience.warn(trouble)
     return replace(report, notes=(*report.notes, *troubles))
@@ -150,19 +196,19 @@ def bad_files_put_away(job: Job, folder: Path, audience: Audience) -> Iterator[N
         yield
     except BadFiles as error:
         with ExitStack() as stack:
-            mover = Mover(job.source[error.table], f"source.{error.table}", folder, stack, {})
+            mover = Mover(job.source[error.table], f"source.{error.table}", folder, stack)
             for trouble in mover.put(error.files, mover.to.failed):
                 audience.warn(trouble)
             for file in error.files:
-                if file.path in mover.uris:
-                    audience.say(f"Put away: {mover.uris[file.path]}")
+                if (put := mover.puts.get(file.path)) is not None and put.path != file.path:
+                    audience.say(f"Put away: {put.uri}")
         raise
 
 
 def put_loaded_away(job: Job, folder: Path, nothing: NothingToLoad, audience: Audience) -> list[str]:
     """Files that were loaded before go, though there is nothing to load; what did not work is told and given back."""
     with ExitStack() as stack:
-        mover = Mover(job.source[nothing.table], f"source.{nothing.table}", folder, stack, {})
+        mover = Mover(job.source[nothing.table], f"source.{nothing.table}", folder, stack)
         troubles = list(mover.put(nothing.taken.twice, mover.to.done))
     for trouble in troubles:
         audience.warn(trouble)

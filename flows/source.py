@@ -63,7 +63,9 @@ def open_source(job: Job, how: Taking, shared: Shared | None = None) -> Source:
         SourceError: files are missing or unreadable, or columns are missing; all of a kind at once.
     """
     opened = {
-        name: take_drop(table, name, how) if table.is_drop and name not in how.known else take(table, name, how)
+        name: take_drop(table, name, how, _named(job, name))
+        if table.is_drop and name not in how.known
+        else take(table, name, how)
         for name, table in job.source.items()
     }
     tables: Mapping[str, Reading] = {name: reading for name, (reading, _) in opened.items()}
@@ -100,6 +102,14 @@ def _found(job: Job, tables: Mapping[str, Reading]) -> Sequence[Mapping[str, Pla
             problems += error.problems
     raise_all(SourceError, problems)
     return places
+
+
+def _named(job: Job, table: str) -> set[str]:
+    """The columns that the job names, with or without the name of this table; some may be other tables'."""
+    filtered = read_filter(job.rules.filter).columns if job.rules.filter else ()
+    keys = [on.on for each in job.source.values() if (on := each.join or each.nest) is not None]
+    names = [*(name for name, _ in (*askers(job), *child_askers(job))), *filtered, *keys]
+    return {each for name in names for each in (name, name.removeprefix(f"{table}."))}
 
 
 def _join_keys(job: Job, columns: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:

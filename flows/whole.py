@@ -67,6 +67,9 @@ def whole_files(table: Table, place: Place, label: str, left: Counter[str], *, w
 def _lacking(table: Table, place: Place, drop: Drop) -> str | None:
     if drop.marker is not None and not place.has(drop.marker):
         return table.ready
+    # Yesterday's, while today's file of that name is still being sent.
+    if drop.marker is not None and not place.has(drop.marker, since=drop.found.modified_at_utc):
+        return f"{table.ready} to be written anew"
     return table.manifest if drop.manifest is not None and not place.has(drop.manifest) else None
 
 

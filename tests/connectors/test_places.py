@@ -208,6 +208,17 @@ def test_markers_are_known_from_the_listing(drop):
     assert [place.has(place.beside(each, f"{each.name}.ok")) for each in (first, second)] == [True, False]
 
 
+def test_a_marker_older_than_its_file_is_another_files(drop):
+    drop.put("a.csv.ok")
+    drop.put("a.csv")
+    place = drop.place("*.csv")
+    (found,) = place.found()
+    marker = place.beside(found, "a.csv.ok")
+    assert place.has(marker)
+    assert place.has(marker, since=found.modified_at_utc - timedelta(days=1))
+    assert not place.has(marker, since=found.modified_at_utc + timedelta(days=1))
+
+
 def test_a_landed_file_is_whole_private_and_known_by_its_bytes(drop, tmp_path):
     content = os.urandom(3_000_000)
     drop.put("a.csv", content)
@@ -268,7 +279,7 @@ def test_a_moved_file_never_overwrites(drop):
         drop.put("a.csv.gz", content)
         place = drop.place("*.gz")
         (found,) = place.found()
-        told = place.move(found, "done/", "a.csv.gz")
+        told = place.move(found, "done/", "a.csv.gz").uri
     assert told == drop.server.url(f"{drop.folder}/done/a-3.csv.gz")
     assert drop.content() == {"done/a.csv.gz": b"first", "done/a-2.csv.gz": b"second", "done/a-3.csv.gz": b"third"}
 
@@ -278,8 +289,9 @@ def test_a_moved_file_lies_where_files_are_moved_to(drop):
     place = drop.place("**/*.csv")
     (found,) = place.found()
     assert not any(place.lies_in(found, each) for each in ("done", "./done/", "dir"))
-    place.move(found, "done/", "a.csv")
+    told = place.move(found, "done/", "a.csv")
     (moved,) = place.found()
+    assert told == moved
     assert [place.lies_in(moved, each) for each in ("done", "./done/", "../done", "don", "done/more")] == [
         True, True, False, False, False,
     ]  # fmt: skip
@@ -301,7 +313,7 @@ def test_a_file_moved_to_where_it_lies_is_kept(drop, to):
     place = drop.place("**/*")
     for found in place.found():
         for name in (found.name, "another name"):
-            assert place.move(found, to, name) == found.uri
+            assert place.move(found, to, name) == found
     assert drop.content() == {"done/a.csv": b"1", "done/b.csv.ok": b""}
 
 
@@ -312,7 +324,7 @@ def test_a_file_of_the_first_folder_moved_there_is_kept(kind, tmp_path):
         place = place_of(server.url("*.csv"), None, server.login, Path(), "source.customers", stack)
         (found,) = place.found()
         assert place.lies_in(found, "./")
-        assert place.move(found, "./", "a.csv") == found.uri
+        assert place.move(found, "./", "a.csv") == found
         assert server.content() == {"a.csv": b"1"}
 
 
@@ -425,7 +437,7 @@ def test_the_longest_name_is_moved_and_written(tmp_path, monkeypatch, links):
     with ExitStack() as stack:
         place = place_of(name, None, None, tmp_path, "source.customers", stack)
         (found,) = place.found()
-        assert place.move(found, "done", name).endswith(name)
+        assert place.move(found, "done", name).uri.endswith(name)
         assert place.write("out", name, b"1").endswith(name)
 
 
@@ -437,7 +449,7 @@ def test_a_link_where_a_file_goes_is_nobodys_place(tmp_path):
     with ExitStack() as stack:
         place = place_of("a.csv", None, None, tmp_path, "source.customers", stack)
         (found,) = place.found()
-        assert place.move(found, "done", "a.csv").endswith("/done/a-3.csv")
+        assert place.move(found, "done", "a.csv").uri.endswith("/done/a-3.csv")
     assert (tmp_path / "done" / "a-3.csv").read_bytes() == b"1"
 
 
@@ -456,8 +468,8 @@ def test_a_folder_may_be_beside_the_place_or_a_url_of_it(drop):
     place = drop.place("inbox/*.csv")
     first, second = place.found()
     if not place.is_local:  # this machine's start at the job file
-        assert place.move(first, "../done", "a.csv") == drop.server.url(f"{drop.folder}/done/a.csv")
-    assert place.move(second, drop.server.url(f"{drop.folder}/done"), "b.csv").endswith("/done/b.csv")
+        assert place.move(first, "../done", "a.csv").uri == drop.server.url(f"{drop.folder}/done/a.csv")
+    assert place.move(second, drop.server.url(f"{drop.folder}/done"), "b.csv").uri.endswith("/done/b.csv")
 
 
 def test_what_is_written_twice_is_there_once_and_never_overwrites(drop, tmp_path):
@@ -554,6 +566,6 @@ def test_a_move_over_file_systems_is_whole_and_done_once(tmp_path, monkeypatch, 
         place = place_of("*.csv", None, None, tmp_path, "source.customers", stack)
         (found,) = place.found()
         for _ in range(2):
-            assert place.move(found, "done", "a.csv") == str(tmp_path / "done" / "a-2.csv")
+            assert place.move(found, "done", "a.csv").uri == str(tmp_path / "done" / "a-2.csv")
     assert (tmp_path / "done" / "a.csv").read_bytes() == b"older"
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["a-2.csv", "a.csv"]

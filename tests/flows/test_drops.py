@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from connectors.local_place import LocalPlace
 from connectors.locks import claimed
 from connectors.places import place_of
 from connectors.sandbox.server import run_sandbox
@@ -26,10 +27,11 @@ from flows.claims import claim_of
 from flows.drops import Picking
 from flows.taking import Taking
 from flows.whole import whole_files
+from schemas.errors import OutOfBalance
 from schemas.tables import Table
 from tests.flows.conftest import CUSTOMERS, Desk, Outcome
 from tests.senders import a_sender
-from tests.servers_files import SSHD, Sftp
+from tests.servers_files import NO_SSHD, SSHD, Ftp, Sftp, running
 
 PROCESS = [sys.executable, "-c", "from flows.cli import main; main()"]
 WITHOUT_POINTS = {"map": {"loyaltyType": None, "loyaltyProgramEnrollments": None}}
@@ -269,6 +271,107 @@ def test_a_marker_of_two_files_goes_with_them(drop: Desk):
     assert (lying(drop, "inbox"), lying(drop, "done")) == ([], ["a.csv", "a.ok", "a.tsv"])
 
 
+class Killed(BaseException):
+    """Nobody catches it, as nobody catches a signal 9."""
+
+
+@pytest.mark.parametrize("moves", range(4))
+@pytest.mark.parametrize("before", [True, False], ids=["before the move", "after the move"])
+def test_a_run_killed_while_it_puts_files_away_finds_them(
+    drop: Desk, monkeypatch: pytest.MonkeyPatch, moves: int, before: bool
+):
+    for name in ("a.csv", "b.csv"):
+        drop.write(f"inbox/{name}", lines(1, 3) if name == "a.csv" else lines(4, 5))
+        drop.write(f"inbox/{name}.ok", "")
+    moved, move = [], LocalPlace.move
+
+    def killed(*given: Any) -> Any:
+        moved.append(given)
+        if before and len(moved) > moves:
+            raise Killed
+        there = move(*given)
+        if len(moved) > moves:
+            raise Killed
+        return there
+
+    table = {"ready": ".ok"}
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(LocalPlace, "move", killed)
+        drop("run", job(drop, table=table, guards={"max_points": 1}))
+    job(drop, table=table)
+    resumed = drop("resume")
+    assert (resumed.exit_code, resumed.sent, resumed.stderr) == (0, {"accepted": 5}, "")
+    whole = ["a.csv", "a.csv.ok", "b.csv", "b.csv.ok"]
+    assert [lying(drop, folder) for folder in ("inbox", "failed", "done")] == [[], [], whole]
+
+
+@pytest.mark.parametrize("moves", range(2))
+def test_a_done_run_killed_while_it_puts_files_away_holds_up_no_file(
+    drop: Desk, monkeypatch: pytest.MonkeyPatch, moves: int
+):
+    """Its marker is left at most, and says nothing of the next file of that name."""
+    moved, move = [], LocalPlace.move
+
+    def killed(*given: Any) -> Any:
+        moved.append(given)
+        if len(moved) > moves:
+            raise Killed
+        return move(*given)
+
+    drop.write("inbox/a.csv", lines(1, 3))
+    drop.write("inbox/a.csv.ok", "")
+    path = job(drop, table={"ready": ".ok"})
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(LocalPlace, "move", killed)
+        drop("run", path)
+    drop("run", path)
+    assert "a.csv" in lying(drop, "done")
+    drop.write("inbox/a.csv", lines(4, 6))
+    assert drop("run", path).told["run"] == ""
+    drop.write("inbox/a.csv.ok", "")
+    assert drop("run", path).sent == {"accepted": 3}
+    assert lying(drop, "inbox") == []
+
+
+def test_a_run_out_of_balance_is_done_with_no_file(drop: Desk, monkeypatch: pytest.MonkeyPatch):
+    def bug(*_: Any) -> None:
+        raise OutOfBalance("a row too many")
+
+    path = job(drop, mode="sync")
+    drop.write("inbox/a.csv", lines(1, 3))
+    with monkeypatch.context() as patch:
+        patch.setattr("flows.finish._prove", bug)
+        assert drop("run", path).exit_code == 1
+    assert lying(drop, "inbox") == ["a.csv"]
+    assert drop("run", path).sent == {"unchanged": 3}
+    assert lying(drop, "done") == ["a.csv"]
+
+
+def test_a_file_that_was_put_away_and_changed_there_stays(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 3))
+    drop("run", job(drop, guards={"max_points": 1}))
+    (drop.folder / "failed/a.csv").write_text(lines(1, 2))
+    job(drop)
+    resumed = drop("resume")
+    assert resumed.sent == {"accepted": 3}
+    assert "failed/a.csv was written again since it was read" in notes(resumed)
+    assert (lying(drop, "failed"), lying(drop, "done")) == (["a.csv"], [])
+
+
+def test_a_marker_older_than_its_file_does_not_count(drop: Desk):
+    """Without move_to, yesterday's marker lies there while today's file is still being sent."""
+    path = job(drop, table={"ready": ".ok", "move_to": None})
+    drop.write("inbox/a.csv", lines(1, 3))
+    drop.write("inbox/a.csv.ok", "")
+    assert drop("run", path).sent == {"accepted": 3}
+    drop.write("inbox/a.csv", lines(4, 6)[:-9])
+    half = drop("run", path)
+    assert half.told["notes"] == ["source.customers: nothing to load: 1 file waits for its .ok to be written anew"]
+    drop.write("inbox/a.csv", lines(4, 6))
+    drop.write("inbox/a.csv.ok", "")
+    assert drop("run", path).sent == {"accepted": 3}
+
+
 def test_a_stopped_run_leaves_its_files_and_goes_on_without_them(drop: Desk):
     drop.write("inbox/a.csv", lines(1, 3))
     asking = drop("run", job(drop, guards={"approve_above_points": 1}))
@@ -319,6 +422,39 @@ def test_a_disk_that_cannot_be_read_puts_no_file_away(drop: Desk, monkeypatch: p
     refused = drop("run", job(drop, table={"files": f"inbox/*.{kind}"}))
     assert (refused.exit_code, "cannot be read (Stale" in refused.stderr) == (2, True)
     assert (lying(drop, "inbox"), lying(drop, "failed")) == (["a.csv", "a.csv.zip"], [])
+
+
+@pytest.mark.parametrize("odd", ["oldest", "newest"])
+def test_a_file_without_the_jobs_columns_fails_alone(drop: Desk, odd: str):
+    age_s = {"oldest": 30, "newest": 10}
+    os.utime(drop.write("inbox/b.csv", "order\n1\n"), (0, time.time() - age_s[odd]))
+    os.utime(drop.write("inbox/a.csv", lines(1, 3)), (0, time.time() - 20))
+    bad = drop("run", job(drop))
+    assert bad.exit_code == 2
+    assert "b.csv lacks member_no, phone, first_name, points, which the job names" in bad.stderr
+    assert (lying(drop, "inbox"), lying(drop, "failed")) == (["a.csv"], ["b.csv"])
+    assert drop("run", job(drop)).sent == {"accepted": 3}
+
+
+@pytest.mark.parametrize("first", [lines(1, 2), "order\n1\n"], ids=["all have them", "none has them"])
+def test_files_of_other_columns_are_refused_where_none_is_worse(drop: Desk, first: str):
+    drop.write("inbox/a.csv", first)
+    header, *rows = first.splitlines()
+    drop.write("inbox/b.csv", "".join(f"{line}\n" for line in [f"{header},note", *(f"{row},2" for row in rows)]))
+    refused = drop("run", job(drop))
+    assert (refused.exit_code, "b.csv: adds note, compared with a.csv" in refused.stderr) == (2, True)
+    assert lying(drop, "inbox") == ["a.csv", "b.csv"]
+
+
+def test_a_marker_stays_with_the_good_one_of_its_two_files(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 3))
+    drop.write("inbox/a.csv.gz", b"no gzip")
+    drop.write("inbox/a.ok", "")
+    path = job(drop, table={"files": "inbox/a.csv*", "ready": "{stem}.ok"})
+    assert drop("run", path).exit_code == 2
+    assert (lying(drop, "inbox"), lying(drop, "failed")) == (["a.csv", "a.ok"], ["a.csv.gz"])
+    assert drop("run", path).sent == {"accepted": 3}
+    assert (lying(drop, "inbox"), lying(drop, "done")) == ([], ["a.csv", "a.ok"])
 
 
 def test_a_limited_run_is_done_with_no_file(drop: Desk):
@@ -535,6 +671,49 @@ def test_a_drop_may_lie_on_an_sftp_server(drop: Desk):
         assert (server.root / "done/c.csv").exists()
     finally:
         server.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(SSHD is None, reason=NO_SSHD)
+def test_files_put_away_by_a_login_in_the_url_are_found_again(drop: Desk, monkeypatch: pytest.MonkeyPatch):
+    with running(Sftp(drop.folder / "server")) as server:
+        server.put("in/a[1].csv", lines(1, 2).encode())
+        login = server.login.model_dump(exclude_none=True)
+        url = server.url("in/*.csv").replace("://", f"://{login.pop('user')}@")
+        table = {"files": url, "login": login, "move_to": {"done": "../done", "failed": "../failed"}}
+        assert drop("run", job(drop, table=table, guards={"min_rows": 9})).exit_code == 3
+        job(drop, table=table)
+        for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):  # whom a URL without a user would mean
+            monkeypatch.setenv(name, "nobody")
+        resumed = drop("resume")
+        assert (resumed.sent, resumed.stderr) == ({"accepted": 2}, "")
+        assert "done/a[1].csv" in server.content()
+
+
+def test_files_of_one_path_on_two_servers_are_put_away_each_by_itself(drop: Desk):
+    with running(Ftp(drop.folder / "one")) as one, running(Ftp(drop.folder / "two")) as two:
+        one.put("in/a.csv", lines(1, 2).encode())
+        two.put("in/a.csv", b"member_no,tier\nC-1,gold\n")
+        tables = [
+            {
+                "files": server.url("in/*.csv"),
+                "still_for": "0s",
+                "login": {"user": Ftp.USER, "password": "${E2E_FTP}"},
+                "move_to": {"done": "../done", "failed": "../failed"},
+            }
+            for server in (one, two)
+        ]
+        source = {"customers": tables[0], "loyalty": {**tables[1], "join": {"on": "member_no"}}}
+        words = {"source": source, "key": "member_no", "map": {"lastName": "loyalty.tier"}}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("E2E_FTP", Ftp.PASSWORD)
+            assert drop("run", drop.job(**words, guards={"min_rows": 9})).exit_code == 3
+            drop.job(**words)
+            resumed = drop("resume")
+        assert (resumed.sent, notes(resumed)) == ({"accepted": 2}, "")
+        assert [[path for path in each.content() if "result_" not in path] for each in (one, two)] == [
+            ["done/a.csv"]
+        ] * 2
 
 
 @pytest.mark.skipif(shutil.which("gpg") is None, reason="needs gnupg")

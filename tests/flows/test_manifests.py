@@ -90,3 +90,15 @@ def test_with_a_limit_rows_are_not_compared(drop: Desk):  # noqa: F811
     some = drop("run", job(drop, table=TABLE), "--limit", "1")
     assert some.exit_code == 0
     assert "their manifests are not compared" in notes(some)
+
+
+def test_what_a_manifest_counted_is_not_counted_again_in_a_retry(drop: Desk):  # noqa: F811
+    drop.sandbox.preload(["C-5"])
+    drop.write("customers.csv", lines(1, 4) + ",9845000005,Asha,5\n")
+    dropped(drop, "l.csv", "member_no,tier\nC-1,gold\nC-5,blue\nC-8,a,b,c\n", rows=3)
+    table = {"files": "inbox/l*.csv", "still_for": "0s", "join": {"on": "member_no"}, **TABLE}
+    source = {"customers": {"files": "customers.csv"}, "loyalty": {**table, "move_to": {"done": "done/"}}}
+    first = drop("run", drop.job(source=source, key="member_no", map={"lastName": "loyalty.tier"}))
+    assert first.sent == {"accepted": 4, "invalid": 1}
+    again = drop("retry")
+    assert (again.exit_code, again.sent) == (0, {"invalid": 1})
