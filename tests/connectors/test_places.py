@@ -437,7 +437,7 @@ def test_the_longest_name_is_moved_and_written(tmp_path, monkeypatch, links):
     with ExitStack() as stack:
         place = place_of(name, None, None, tmp_path, "source.customers", stack)
         (found,) = place.found()
-        assert place.move(found, "done", name).endswith(name)
+        assert place.move(found, "done", name).uri.endswith(name)
         assert place.write("out", name, b"1").endswith(name)
 
 
@@ -449,7 +449,7 @@ def test_a_link_where_a_file_goes_is_nobodys_place(tmp_path):
     with ExitStack() as stack:
         place = place_of("a.csv", None, None, tmp_path, "source.customers", stack)
         (found,) = place.found()
-        assert place.move(found, "done", "a.csv").endswith("/done/a-3.csv")
+        assert place.move(found, "done", "a.csv").uri.endswith("/done/a-3.csv")
     assert (tmp_path / "done" / "a-3.csv").read_bytes() == b"1"
 
 
