@@ -30,24 +30,14 @@ class Found:
         """Without its folders."""
         return self.path.rpartition("/")[2]
 
-<<<<<<< HEAD
     def is_older(self, since: datetime | None) -> bool:
         """Whether it is known to have been written before that."""
         return since is not None and self.modified_at_utc is not None and self.modified_at_utc < since
 
-=======
->>>>>>> mendE
     @property
     def has_plain_name(self) -> bool:
         """Whether ledger, reports and people can be told of it: a file system takes any bytes for a name."""
         return is_plain(self.path)
-<<<<<<< HEAD
-=======
-
-    def is_older(self, since: datetime | None) -> bool:
-        """Whether it is known to have been written before that."""
-        return since is not None and self.modified_at_utc is not None and self.modified_at_utc < since
->>>>>>> mendE
 
 
 @dataclass(frozen=True, slots=True)
