@@ -535,3 +535,12 @@ def test_a_retry_whose_joined_table_has_another_name_now_is_refused(drop: Desk):
     drop.job(source={"customers": lead, "tiers": there}, map={"lastName": "tiers.tier"}, rules=rules)
     again = drop("retry")
     assert (again.exit_code, "source.loyalty: run" in again.stderr) == (2, True)
+
+
+def test_a_drop_where_nothing_lies_yet_is_checked_for_all_the_rest(drop: Desk, monkeypatch: pytest.MonkeyPatch):
+    done = drop("check", job(drop))
+    assert (done.exit_code, done.told["tables"]) == (0, {})
+    assert "nothing to load" in done.told["warnings"][0]
+    monkeypatch.setenv("E2E_SECRET", "wrong")
+    refused = drop("check", job(drop))
+    assert (refused.exit_code, "token" in refused.stderr) == (2, True)
