@@ -544,3 +544,11 @@ def test_a_drop_where_nothing_lies_yet_is_checked_for_all_the_rest(drop: Desk, m
     monkeypatch.setenv("E2E_SECRET", "wrong")
     refused = drop("check", job(drop))
     assert (refused.exit_code, "token" in refused.stderr) == (2, True)
+
+
+def test_files_that_wait_for_those_of_a_joined_table_are_told(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 4))
+    lead, joined = ({"files": f"inbox/{word}*.csv", "still_for": "0s", "move_to": {"done": "done/"}} for word in "al")
+    run = drop("run", drop.job(source={"customers": lead, "loyalty": {**joined, "join": {"on": "member_no"}}}))
+    assert (run.exit_code, lying(drop, "inbox")) == (0, ["a.csv"])
+    assert "source.customers: files that lie there wait until source.loyalty has one to go with them" in notes(run)
