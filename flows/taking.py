@@ -10,7 +10,7 @@ from pathlib import Path
 from connectors.durable import make_folder
 from connectors.files import Local, check_unchanged, in_place, open_files, open_table
 from connectors.ledger import Ledger
-from connectors.locks import held, is_held
+from connectors.locks import is_held, made_held
 from connectors.pgp import decrypt
 from connectors.places import Found, Place, place_of
 from connectors.warehouse import open_query
@@ -53,8 +53,7 @@ def landing_in(run: Path) -> Iterator[Path]:
     """Where a run's copies lie; they are erased at the end, and the run's folder too if nothing else is in it."""
     landing = run / LANDED
     make_folder(run)
-    landing.mkdir(mode=0o700)
-    with held(landing):
+    with made_held(landing):
         try:
             yield landing
         finally:
