@@ -13,6 +13,7 @@ from connectors.ledger import Ledger
 from connectors.locks import is_held, made_held
 from connectors.pgp import decrypt
 from connectors.places import Found, Place, place_of
+from connectors.throwaway import throwaway
 from connectors.warehouse import open_query
 from flows.since import asking
 from flows.wishes import AS_WRITTEN, Wishes
@@ -44,8 +45,8 @@ class Taking:
 @contextmanager
 def looking(folder: Path) -> Iterator[Taking]:
     """Take a source to look at it: nothing of it is remembered, and its copies are gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="bulkload-") as landing, ExitStack() as stack:
-        yield Taking(folder, Path(landing), "", stack, stack)
+    with throwaway() as landing, ExitStack() as stack:
+        yield Taking(folder, landing, "", stack, stack)
 
 
 @contextmanager
