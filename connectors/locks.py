@@ -15,17 +15,23 @@ MANY_FILES = 65_536
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Let other processes of this machine see that a folder is in use, by `is_held`."""
-    with _opened(folder / LOCK) as file:
+def made_held(folder: Path) -> Iterator[None]:
+    """Make a folder, private, that other processes of this machine see in use from its first moment on (`is_held`)."""
+    unready = folder.with_name(f".{folder.name}")
+    unready.mkdir(mode=0o700)
+    with _opened(unready / LOCK) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        unready.rename(folder)
         yield
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a living process uses a folder."""
-    with _opened(folder / LOCK) as file:
-        return not _locked(file)
+    """Whether a living process uses a folder; nobody does one that is gone, or is about to be."""
+    try:
+        with (folder / LOCK).open("rb") as file:
+            return not _locked(file)
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

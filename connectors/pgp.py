@@ -17,10 +17,11 @@ from typing import IO
 
 from connectors.kinds import is_pgp
 from connectors.private import private, room_in
+from connectors.throwaway import throwaway
 from connectors.unpack import MAX_GROWTH, SPARE_BYTES, too_large, unreadable
 from schemas.errors import NotTheFile, SourceError
 
-LONGEST_FOLDER = 64  # a socket's path may have 107 bytes; names in the folder, ours and the agent's, take up to 40
+LONGEST_FOLDER = 64  # a socket's path may have 107 bytes; names in the folder, ours and the agent's, take up to 42
 QUIET = (
     "--batch", "--no-tty", "--no-options", "--status-fd", "2", "--pinentry-mode", "loopback", "--disable-dirmngr",
     "--no-auto-key-locate", "--no-auto-key-retrieve", "--trust-model", "always",
@@ -129,8 +130,7 @@ def _home() -> Iterator[Path]:
     usual = tempfile.gettempdir()
     if len(usual.encode()) > LONGEST_FOLDER:
         usual = "/tmp"  # noqa: S108 - what is made in it is 0700 and has a name of its own
-    with tempfile.TemporaryDirectory(prefix="gpg-", dir=usual) as name:
-        home = Path(name)
+    with throwaway(Path(usual)) as home:
         # gpg locks the key anew when it is first used; it is gone before a slow lock, a second a file, is worth it.
         (home / "gpg-agent.conf").write_text("s2k-count 65536\n", encoding="ascii")
         try:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from flows.deliver import preflight
+from flows.drops import NothingToLoad
 from flows.organization import unknown_words
 from flows.settings import load_job
 from flows.source import Source, open_source
@@ -18,15 +19,14 @@ from schemas.rows import Reading
 def check(job_file: Path, told: Told) -> None:
     """Everything that can be known before a row is read; all findings at once.
 
+    Of a drop where no file lies yet, everything but its columns.
+
     Raises:
         WrongInput: anything that would stop a run.
     """
     job = load_job(job_file, os.environ)
-    with looking(job_file.parent) as how:
-        source = open_source(job, how)
-        blank = [name for name, table in source.tables.items() if not _has_a_row(table)]
+    source, findings = _looked_at(job, job_file.parent)
     asyncio.run(preflight(job))
-    findings = [*source.notes, *(f"source.{name}: has no row" for name in blank)]
     findings += asyncio.run(unknown_words(job))
     named = [*source.places.values(), *source.children.values()]
     used = {table: {place for of, place in named if of == table} for table in source.tables}
@@ -47,6 +47,16 @@ def check(job_file: Path, told: Told) -> None:
         },
         lambda: _check_lines(job, source, unused, findings),
     )
+
+
+def _looked_at(job: Job, folder: Path) -> tuple[Source, list[str]]:
+    with looking(folder) as how:
+        try:
+            source = open_source(job, how)
+        except NothingToLoad as nothing:
+            return Source({}, {}), [*nothing.problems]
+        blank = [name for name, table in source.tables.items() if not _has_a_row(table)]
+    return source, [*source.notes, *(f"source.{name}: has no row" for name in blank)]
 
 
 def _check_lines(job: Job, source: Source, unused: Mapping[str, list[str]], findings: list[str]) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """`bulkload init`: a job file for a source that nobody has described, tested on its rows before it is written."""
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ import pyarrow as pa
 import typer
 
 from connectors.spool import Spool
+from connectors.throwaway import throwaway
 from flows.hands import Silent, pool
 from flows.looking import TABLE, Asked, Looked, look_at
 from flows.prepare import prepare_run, recipe_of
@@ -86,8 +86,8 @@ def _test(text: str, looked: Looked, held: Sequence[RawRows]) -> Tested:
     job = read_job(text, STAND_INS | dict(looked.environment), "init")
     reading = replace(looked.reading, batches=lambda: iter(held))
     source = Source({TABLE: reading}, resolve(askers(job), {TABLE: looked.columns}, {}))
-    with tempfile.TemporaryDirectory(prefix="bulkload-init-") as folder, pool("threads") as workers:
-        spool = Spool(Path(folder) / "init")
+    with throwaway() as folder, pool("threads") as workers:
+        spool = Spool(folder / "init")
         spool.create()
         recipe = recipe_of(job, f"{now(job):%Y-%m-%d}", b"init")
         prepared, _ = prepare_run(job, source, spool, recipe, workers, Silent(), None)

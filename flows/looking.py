@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from connectors.dialect import Dialect
 from connectors.dialects import dialect_of, is_known, is_workbook
 from connectors.files import Local, open_files, open_table
 from connectors.places import place_of
+from connectors.throwaway import throwaway
 from connectors.warehouse import open_query
 from schemas.errors import SourceError, WrongInput
 from schemas.job_text import Entry
@@ -103,7 +103,7 @@ def _remote(url: str, sheet: str | None, stack: ExitStack) -> Looked:
     found = place.found()
     if not found:
         raise SourceError(place.nothing())
-    landed = place.land(found[0], Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bulkload-init-"))))
+    landed = place.land(found[0], stack.enter_context(throwaway()))
     told = Path(found[0].name)
     source = SourceFile(told, landed.size_bytes, landed.sha256, found[0].uri)
     reading, lines = _described(url, sheet, Local(landed.path, source))

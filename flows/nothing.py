@@ -1,5 +1,6 @@
 """When a drop has no new file that is ready: no run is made, and what is told looks like a run of no rows."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -40,8 +41,9 @@ def without_a_run(
     troubles = put_loaded_away(job, folder, nothing, audience)
     if before is None:
         check_least(job, nothing)
-    for problem in nothing.problems:
-        audience.say(problem)
+    told = [*nothing.problems, *_waiting(job, nothing)]
+    for each in told:
+        audience.say(each)
     if before is not None:
         return before
     return RunReport(
@@ -49,5 +51,12 @@ def without_a_run(
         started=started.isoformat(timespec="seconds"), finished=now(job).isoformat(timespec="seconds"),
         destination=job.destination.host or job.destination.url or "", operation=job.destination.operation,
         totals=Totals(0, {}, {}, {}), requests=Requests(), requests_per_minute=job.limits.requests_per_minute,
-        seconds={}, reasons=(), changes=(), origins=(), ticks=(), notes=(*nothing.problems, *troubles),
+        seconds={}, reasons=(), changes=(), origins=(), ticks=(), notes=(*told, *troubles),
     )  # fmt: skip
+
+
+def _waiting(job: Job, nothing: NothingToLoad) -> Iterator[str]:
+    """What goes with the table that has nothing is not loaded without it."""
+    lead = next(iter(job.source))
+    if nothing.table != lead and job.source[lead].is_drop:
+        yield f"source.{lead}: files that lie there wait until source.{nothing.table} has one to go with them"

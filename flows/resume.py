@@ -1,7 +1,7 @@
 """Resume: a run goes on where it stood; what has an answer is not sent again, and what was in flight is in doubt."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -141,14 +141,14 @@ def _go_on(
     spool = Spool(record.folder)
     manifest = Manifest.read(spool)
     job = job_of(job_file, environment, manifest.retry)
+    if planned_otherwise := list(_planned_otherwise(record, job, manifest)):
+        with alone(ledger, home, job, record.run, begun=True):
+            raise _given_up(planned_otherwise, home, ledger, record, job, manifest)
     source = reopened(job, job_file.parent, manifest, planned=record.state == RunState.PLANNED)
     dropped = {} if manifest.retry else source.taken
     with alone(ledger, home, job, record.run, begun=True), claimed_again(job, dropped, home.folder):
-        if changed := list(differences(record, job, source, manifest)):
-            if record.state == RunState.DELIVERING:
-                bring_up(spool, manifest, home.salt())
-                _close(ledger, record, job, spool, manifest.prepared)
-            raise JobError(*changed)
+        if changed := list(_differences(record, job, source, manifest)):
+            raise _given_up(changed, home, ledger, record, job, manifest)
         asyncio.run(preflight(job))
         load = underway(job, source, home, ledger, record, manifest)
         again, salt = load.retry is not None, home.salt()
@@ -195,6 +195,17 @@ def underway(job: Job, source: Source, home: Home, ledger: Ledger, record: RunRe
     )
 
 
+def _given_up(
+    why: Sequence[str], home: Home, ledger: Ledger, record: RunRecord, job: Job, manifest: Manifest
+) -> JobError:
+    """Why a run does not go on; one that was killed is ended first."""
+    if record.state == RunState.DELIVERING:
+        spool = Spool(record.folder)
+        bring_up(spool, manifest, home.salt())
+        _close(ledger, record, job, spool, manifest.prepared)
+    return JobError(*why)
+
+
 def _close(ledger: Ledger, record: RunRecord, job: Job, spool: Spool, prepared: PreparedRun) -> None:
     """End a killed run that cannot go on: what it sent is remembered, what was in flight is in doubt."""
     now_utc = datetime.now(UTC)
@@ -217,11 +228,17 @@ def changed_sections(job: Job, manifest: Manifest) -> Iterator[str]:
         yield f"{Path(manifest.job_file).name} ({', '.join(sections)})"
 
 
-def differences(record: RunRecord, job: Job, source: Source, manifest: Manifest) -> Iterator[str]:
-    """What is no longer as it was planned, by name: files of the source, sections of the job file."""
+def _planned_otherwise(record: RunRecord, job: Job, manifest: Manifest) -> Iterator[str]:
+    """Why a run cannot go on, whatever lies in its source: where the job says another one, nothing can be compared."""
     if is_older(manifest):
         yield f"run {record.run}: an older bulkload planned it; `bulkload run` starts anew"
         return
+    if manifest.sections.get("source") != planned_sections(job, manifest)["source"]:
+        yield from (_told_of(record, name) for name in changed_sections(job, manifest))
+
+
+def _differences(record: RunRecord, job: Job, source: Source, manifest: Manifest) -> Iterator[str]:
+    """What is no longer as it was planned, by name: files of the source, sections of the job file."""
     if record.digest == digest_of(job, source):
         return
     was = {(origin.table, origin.file): origin.sha256 for origin in manifest.prepared.origins}
@@ -231,5 +248,8 @@ def differences(record: RunRecord, job: Job, source: Source, manifest: Manifest)
         for name, file in zip(source.names(table), reading.files, strict=True)
     }
     changed = [name for table, name in was | now_ if was.get((table, name)) != now_.get((table, name))]
-    for name in [*changed, *changed_sections(job, manifest)]:
-        yield f"run {record.run}: {name} changed since it was planned; `bulkload run` starts anew"
+    yield from (_told_of(record, name) for name in [*changed, *changed_sections(job, manifest)])
+
+
+def _told_of(record: RunRecord, name: str) -> str:
+    return f"run {record.run}: {name} changed since it was planned; `bulkload run` starts anew"

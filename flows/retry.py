@@ -122,7 +122,12 @@ def open_again(job: Job, how: Taking, retry: Retry, ledger: Ledger) -> Source:
     manifest = Manifest.read(before)
     joined = dict[str, tuple[Reading, Taken]]()
     for name, taken in manifest.taken.items():
-        if job.source[name].join is not None:
+        if name in manifest.joins and name not in job.source:
+            raise JobError(
+                f"source.{name}: run {retry.run} read this table, and the job has none of this name any more; name it "
+                "so again to retry the run, or load the rejected rows by `bulkload run`"
+            )
+        if name in manifest.joins and job.source[name].join is not None:
             reading = known_reading(manifest.tables[name])
             joined[name] = (replace(reading, batches=partial(joining_rows, before, name, reading.columns)), taken)
     return open_rejected(job, replace(how, known={**joined, **how.known}), retry)

@@ -11,9 +11,10 @@ from connectors.durable import make_folder
 from connectors.files import Local, check_unchanged, in_place, open_files, open_table
 from connectors.found import check_plain
 from connectors.ledger import Ledger
-from connectors.locks import held, is_held
+from connectors.locks import is_held, made_held
 from connectors.pgp import decrypt
 from connectors.places import Found, Place, place_of
+from connectors.throwaway import throwaway
 from connectors.warehouse import open_query
 from flows.since import NOTHING_MORE, Leading, asking
 from flows.wishes import AS_WRITTEN, Wishes
@@ -46,8 +47,8 @@ class Taking:
 @contextmanager
 def looking(folder: Path) -> Iterator[Taking]:
     """Take a source to look at it: nothing of it is remembered, and its copies are gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="bulkload-") as landing, ExitStack() as stack:
-        yield Taking(folder, Path(landing), "", stack, stack)
+    with throwaway() as landing, ExitStack() as stack:
+        yield Taking(folder, landing, "", stack, stack)
 
 
 @contextmanager
@@ -55,8 +56,7 @@ def landing_in(run: Path) -> Iterator[Path]:
     """Where a run's copies lie; they are erased at the end, and the run's folder too if nothing else is in it."""
     landing = run / LANDED
     make_folder(run)
-    landing.mkdir(mode=0o700)
-    with held(landing):
+    with made_held(landing):
         try:
             yield landing
         finally:

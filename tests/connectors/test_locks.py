@@ -1,13 +1,14 @@
 """A lock that one process has, and a dead one lets go of."""
 
 import resource
+import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
 
 import pytest
 
-from connectors.locks import claimed, only_one
+from connectors.locks import claimed, is_held, made_held, only_one
 from schemas.errors import WrongInput
 
 HOLD = """
@@ -69,3 +70,30 @@ def test_more_is_claimed_than_a_process_may_open_at_first(tmp_path):
             assert all(stack.enter_context(claimed(tmp_path, str(n))) for n in range(1_000))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+HOLD_FOLDER = HOLD.replace("only_one", "made_held").replace(', "nightly"', "")
+
+
+def test_a_folder_is_never_there_without_its_lock(tmp_path, monkeypatch):
+    """Whoever clears away what dead processes left looks at any moment."""
+    seen = []
+
+    def locked(file, how):
+        seen.append([path.name for path in tmp_path.iterdir()])
+
+    monkeypatch.setattr("connectors.locks.fcntl.flock", locked)
+    with made_held(tmp_path / "landed"):
+        assert (tmp_path / "landed").stat().st_mode & 0o777 == 0o700
+    assert seen == [[".landed"]]
+
+
+def test_a_folder_is_held_as_long_as_its_process_lives(tmp_path):
+    folder = tmp_path / "landed"
+    with subprocess.Popen([sys.executable, "-c", HOLD_FOLDER, folder], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        assert is_held(folder)
+        holder.kill()
+    assert not is_held(folder)
+    shutil.rmtree(folder)
+    assert not is_held(folder)

@@ -11,6 +11,7 @@ import pytest
 
 from connectors import pgp
 from connectors.pgp import decrypt
+from connectors.throwaway import PREFIX
 from schemas.errors import SourceError
 from tests.senders import a_sender
 
@@ -172,7 +173,7 @@ def test_no_key_no_agent_and_no_passphrase_are_left(opened, first, tmp_path, mon
         opened(content, passphrase="wrong")
     seen = (tmp_path / "seen").read_text()
     assert PASSPHRASE not in seen
-    homes = {line for line in seen.splitlines() if line.startswith("/") and Path(line).name.startswith("gpg-")}
+    homes = {line for line in seen.splitlines() if line.startswith("/") and Path(line).name.startswith(PREFIX)}
     assert len(homes) == 2
     assert not [home for home in homes if Path(home).exists()]
     agents = [each.info["cmdline"] for each in psutil.process_iter(["cmdline"])]

@@ -819,3 +819,52 @@ def test_two_processes_load_each_file_of_a_drop_once(drop: Desk):
         assert [each.written_twice() for each in books] == [[], []]
         assert sum(each.customers_written() for each in books) == 40
         assert sum(credit[1016].points for each in books if (credit := each.credits())) == sum(range(1, 41))
+
+
+@pytest.mark.parametrize(
+    ("planned", "now"),
+    [
+        (True, {"people": {"files": "inbox/*.csv", "still_for": "0s"}}),
+        (False, {"people": {"files": "inbox/*.csv", "still_for": "0s"}}),
+        (False, {"customers": {"files": "inbox/*.csv", "ready": ".ok"}}),
+    ],
+)
+def test_a_run_whose_source_is_another_now_does_not_go_on(drop: Desk, planned: bool, now: dict[str, Any]):
+    drop.write("inbox/a.csv", lines(1, 4))
+    then = {"customers": {"files": "inbox/*.csv"}}
+    name = drop("plan" if planned else "run", drop.job(source=then, guards={"min_rows": 100})).told["run"]
+    job_file = drop.job(source={"customers": None, **now})
+    again = drop("run", job_file, "--plan", name) if planned else drop("resume", name)
+    assert (again.exit_code, f"run {name}: job.yaml (source) changed since it was planned" in again.stderr) == (2, True)
+
+
+def test_a_retry_whose_joined_table_has_another_name_now_is_refused(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 4) + "C-5,12,Asha,5\n")
+    drop.write("inbox/loyalty.csv", "member_no,tier\nC-1,gold\n")
+    there = {"files": "inbox/loyalty.csv", "still_for": "0s", "move_to": {"done": "done/"}, "join": {"on": "member_no"}}
+    lead = {"files": "inbox/a.csv", "still_for": "0s", "move_to": {"done": "done/"}}
+    rules = {"bad_optional": "reject"}
+    run = drop(
+        "run", drop.job(source={"customers": lead, "loyalty": there}, map={"lastName": "loyalty.tier"}, rules=rules)
+    )
+    assert run.sent["accepted"] == 4
+    drop.job(source={"customers": lead, "tiers": there}, map={"lastName": "tiers.tier"}, rules=rules)
+    again = drop("retry")
+    assert (again.exit_code, "source.loyalty: run" in again.stderr) == (2, True)
+
+
+def test_a_drop_where_nothing_lies_yet_is_checked_for_all_the_rest(drop: Desk, monkeypatch: pytest.MonkeyPatch):
+    done = drop("check", job(drop))
+    assert (done.exit_code, done.told["tables"]) == (0, {})
+    assert "nothing to load" in done.told["warnings"][0]
+    monkeypatch.setenv("E2E_SECRET", "wrong")
+    refused = drop("check", job(drop))
+    assert (refused.exit_code, "token" in refused.stderr) == (2, True)
+
+
+def test_files_that_wait_for_those_of_a_joined_table_are_told(drop: Desk):
+    drop.write("inbox/a.csv", lines(1, 4))
+    lead, joined = ({"files": f"inbox/{word}*.csv", "still_for": "0s", "move_to": {"done": "done/"}} for word in "al")
+    run = drop("run", drop.job(source={"customers": lead, "loyalty": {**joined, "join": {"on": "member_no"}}}))
+    assert (run.exit_code, lying(drop, "inbox")) == (0, ["a.csv"])
+    assert "source.customers: files that lie there wait until source.loyalty has one to go with them" in notes(run)
