@@ -1,5 +1,6 @@
 """Which format a file is said to have, and what it looks like instead."""
 
+import codecs
 import re
 from pathlib import PurePath
 
@@ -88,12 +89,21 @@ def check_is_text(head: bytes, codec: str, label: str) -> None:
             if excel
             else "a zip archive; give the file the suffix .zip"
         )
-    if looks is None and PGP_PACKET.match(head):
+    if looks is None and codec not in UNITS and PGP_PACKET.match(head) and not _may_be_utf8(head):
         looks = ENCRYPTED
     if looks is None and codec not in UNITS and b"\0" in head:
         looks = _with_nul_bytes(head)
     if looks is not None:
         raise SourceError(f"{label}: no text; it looks like {looks}")
+
+
+def _may_be_utf8(head: bytes) -> bool:
+    """Whether it is text as far as it goes: what is encrypted hardly ever is."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _with_nul_bytes(head: bytes) -> str:
