@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UI_PORT ?= 4200
+# One more than there are cores: tests wait for servers and processes.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() or 1, 8) + 1)')
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 .PHONY: demo test check format bench faults merges ui lock clean
@@ -11,7 +13,7 @@ demo: .venv/installed  ## load 2,000 messy customers into the sandbox, and say w
 
 test: .venv/installed  ## every test; those of the report's looks need Chromium, some of sources a server's program
 	@test -n "$(CHROMIUM)" || echo "no Chromium here: tests/browser is left out (Debian: apt-get install chromium)"
-	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(if $(CHROMIUM),,--ignore=tests/browser)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(if $(CHROMIUM),,--ignore=tests/browser)
 
 check: .venv/installed  ## format, lint, types, rooms
 	$(BIN)/ruff format --check .

@@ -40,10 +40,10 @@ class Shop:
 
     def write(self, changed: Mapping[int, int | None], name: str = "Asha") -> None:
         """Customers by number, each with its minute."""
-        for number, at in changed.items():
-            when = "null" if at is None else f"timestamptz '{minute(at)}'"
-            self.sql(f"delete from customers where id = {number}")
-            self.sql(f"insert into customers values ('C-{number}', '98450{number:05}', '{name}', {when}, {number})")
+        times = {number: "null" if at is None else f"timestamptz '{minute(at)}'" for number, at in changed.items()}
+        rows = [f"('C-{number}', '98450{number:05}', '{name}', {when}, {number})" for number, when in times.items()]
+        self.sql(f"delete from customers where id in ({', '.join(map(str, changed))})")
+        self.sql(f"insert into customers values {', '.join(rows)}")
         self.desk.sandbox.preload(f"C-{number}" for number in changed)
 
     def job(self, query: str = QUERY, column: str = "updated_at", overlap: str | None = "0s", **over: Any) -> str:
