@@ -644,7 +644,7 @@ def test_where_files_can_only_be_read_none_is_moved(drop: Desk):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path(SSHD).exists(), reason="needs openssh-server")
+@pytest.mark.skipif(SSHD is None, reason=NO_SSHD)
 def test_a_drop_may_lie_on_an_sftp_server(drop: Desk):
     server = Sftp(drop.folder / "server")
     try:

@@ -32,7 +32,7 @@ TRUE = {
 }
 
 
-def test_a_file_as_its_manifest_says_is_loaded(drop: Desk):  # noqa: F811
+def test_a_file_as_its_manifest_says_is_loaded(drop: Desk):  # noqa: F811 - the fixture
     dropped(drop, "a.csv", TWO, **TRUE)
     done = drop("run", job(drop, table=TABLE))
     assert done.sent == {"unreadable": 1, "accepted": 2}
@@ -54,7 +54,7 @@ def test_a_file_as_its_manifest_says_is_loaded(drop: Desk):  # noqa: F811
     ],
     ids=["rows", "points", "programme", "no-points", "sha256", "columns", "fingerprint", "unknown", "no-number"],
 )
-def test_a_file_that_is_not_as_its_manifest_says_fails_alone(drop: Desk, said: Any, told: str):  # noqa: F811
+def test_a_file_that_is_not_as_its_manifest_says_fails_alone(drop: Desk, said: Any, told: str):  # noqa: F811 - the fixture
     dropped(drop, "a.csv", TWO, **said)
     dropped(drop, "b.csv", lines(5, 6), rows=2, points=11)
     path = job(drop, table=TABLE)
@@ -69,7 +69,7 @@ def test_a_file_that_is_not_as_its_manifest_says_fails_alone(drop: Desk, said: A
     assert drop("run", path).sent == {"accepted": 2}
 
 
-def test_a_file_waits_for_its_manifest(drop: Desk):  # noqa: F811
+def test_a_file_waits_for_its_manifest(drop: Desk):  # noqa: F811 - the fixture
     drop.write("inbox/a.csv", TWO)
     path = job(drop, table={"manifest": "{stem}.yaml", "move_to": None})
     assert notes(drop("run", path)).endswith("nothing to load: 1 file waits for its {stem}.yaml")
@@ -77,7 +77,7 @@ def test_a_file_waits_for_its_manifest(drop: Desk):  # noqa: F811
     assert drop("run", path).sent == {"unreadable": 1, "accepted": 2}
 
 
-def test_what_is_no_manifest_is_told(drop: Desk):  # noqa: F811
+def test_what_is_no_manifest_is_told(drop: Desk):  # noqa: F811 - the fixture
     drop.write("inbox/a.csv", TWO)
     drop.write("inbox/a.csv.manifest.json", '{"rows": 3')
     wrong = drop("run", job(drop, table=TABLE))
@@ -85,14 +85,14 @@ def test_what_is_no_manifest_is_told(drop: Desk):  # noqa: F811
     assert "a.csv.manifest.json: is no manifest; write JSON or YAML with rows, points" in wrong.stderr
 
 
-def test_with_a_limit_rows_are_not_compared(drop: Desk):  # noqa: F811
+def test_with_a_limit_rows_are_not_compared(drop: Desk):  # noqa: F811 - the fixture
     dropped(drop, "a.csv", TWO, rows=2_000)
     some = drop("run", job(drop, table=TABLE), "--limit", "1")
     assert some.exit_code == 0
     assert "their manifests are not compared" in notes(some)
 
 
-def test_what_a_manifest_counted_is_not_counted_again_in_a_retry(drop: Desk):  # noqa: F811
+def test_what_a_manifest_counted_is_not_counted_again_in_a_retry(drop: Desk):  # noqa: F811 - the fixture
     drop.sandbox.preload(["C-5"])
     drop.write("customers.csv", lines(1, 4) + ",9845000005,Asha,5\n")
     dropped(drop, "l.csv", "member_no,tier\nC-1,gold\nC-5,blue\nC-8,a,b,c\n", rows=3)
