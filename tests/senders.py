@@ -42,7 +42,10 @@ class Sender:
 
 @contextlib.contextmanager
 def a_sender(passphrase: str = "correct horse") -> Iterator[Sender]:
-    """Skips where there is no gpg. In a home with a short name: a socket's path has room for little more than a hundred letters."""
+    """In a home with a short name: a socket's path has room for little more than a hundred letters.
+
+    Skips where there is no gpg.
+    """
     if shutil.which("gpg") is None:
         pytest.skip("no gpg here: install Debian's gnupg")
     with tempfile.TemporaryDirectory(prefix="gpg-test-") as folder:
