@@ -298,10 +298,11 @@ class Web(Folder):
 
             def _end(self, content):
                 content = web._framed(self, content)
-                self.end_headers()
+                # Before the client has the headers: it may be done with this answer then, and the next one is to be cut.
                 if web.cut_after is not None and len(content) > web.cut_after:
                     content, web.cut_after = content[: web.cut_after], None
                     self.close_connection = True
+                self.end_headers()
                 try:
                     self.wfile.write(content)
                     web.sent_bytes += len(content)
