@@ -298,7 +298,7 @@ class Web(Folder):
 
             def _end(self, content):
                 content = web._framed(self, content)
-                # Before the client has the headers: it may be done with this answer then, and the next one is to be cut.
+                # Before the client has the headers: it may be done with this answer by then, and the next is to be cut.
                 if web.cut_after is not None and len(content) > web.cut_after:
                     content, web.cut_after = content[: web.cut_after], None
                     self.close_connection = True
