@@ -23,7 +23,10 @@ _MARKS = ("ETag", "etag", "generation", "md5Hash", "unique")
 
 
 class Door:
-    """Opens file systems at an address. Methods raise what the libraries raise."""
+    """Opens file systems at an address. Methods raise what the libraries raise.
+
+    Each kind of server has its own `open` and `blocks`, and its own `rename` where files can be written.
+    """
 
     can_write = True
 
@@ -58,7 +61,7 @@ class Door:
         """One file as it is now; None: there is none."""
         try:
             return self.info(system, path)
-        except Exception as error:
+        except Exception as error:  # each library has its own kinds for "it is not there"
             if not is_missing(error):
                 raise
         return None

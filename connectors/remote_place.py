@@ -151,7 +151,7 @@ class RemotePlace:
         trouble = None
         try:
             yield from self._door.blocks(self._opened(), found.path, offset, found.size_bytes)
-        except Exception as error:
+        except Exception as error:  # whatever a library raises may hold a URL with its secrets: it is told in words
             trouble = in_words(error, self._at(found.path))
         if trouble is not None:
             self.close()
@@ -166,7 +166,7 @@ class RemotePlace:
         missing = False
         try:
             return self._door.listed(system, folder)
-        except Exception as error:
+        except Exception as error:  # each library has its own kinds for "it is not there"
             if not is_missing(error):
                 raise
             missing = True
@@ -206,7 +206,7 @@ class RemotePlace:
             trouble = None
             try:
                 done = action(self._opened())
-            except Exception as error:
+            except Exception as error:  # as above
                 trouble = in_words(error, at)
             if trouble is None:
                 self._has_worked = True

@@ -34,7 +34,7 @@ class SftpDoor(Door):
                 self.address.host, skip_instance_cache=True, sftp_client_kwargs={"path_errors": "surrogateescape"},
                 **options,
             )  # fmt: skip
-        except Exception as error:
+        except Exception as error:  # sorted by `_refused`, away from a traceback that holds the password
             trouble = error
         raise self._refused(trouble, options)
 

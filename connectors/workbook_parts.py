@@ -61,7 +61,7 @@ def sound(label: str) -> Iterator[None]:
         yield
     except (SourceError, MemoryError):
         raise
-    except Exception as error:
+    except Exception as error:  # openpyxl raises whatever a damaged workbook leads it to
         trouble = error
     if isinstance(trouble, OSError) and trouble.errno is not None:
         raise unreadable(label, trouble)
